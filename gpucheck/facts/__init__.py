@@ -1,0 +1,1 @@
+"""Facts: frozen values, JSON in and out. Nothing here looks at a machine or judges."""

@@ -1,0 +1,117 @@
+"""Facts to JSON and back.
+
+A named tuple is an object, a version its text, a gap ``{"gap": reason, "kind": kind}``. Reading is driven by the
+annotations, so a file from somewhere else is checked against them: what does not fit raises `BadFacts`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.versions import Version
+
+Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+
+
+class BadFacts(ValueError):
+    """A snapshot file does not hold what its schema says."""
+
+
+def encode(value: Any) -> Any:
+    """Turn facts into what ``json.dumps`` takes. Bytes that were no UTF-8 come out as ``\\xff``, never as surrogates."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if isinstance(value, Version):
+        return encode(value.text)
+    if isinstance(value, Gap):
+        return {"gap": encode(value.reason), "kind": value.kind}
+    if hasattr(value, "_fields"):
+        return {name: encode(getattr(value, name)) for name in value._fields}
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    raise TypeError(f"not a fact: {type(value).__name__}")
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def hints(kind: type) -> dict[str, Any]:
+    """The resolved annotations of a named tuple, in order."""
+    if kind not in _HINTS:
+        found = get_type_hints(kind)
+        _HINTS[kind] = {name: found[name] for name in kind._fields}  # type: ignore[attr-defined]
+    return _HINTS[kind]
+
+
+def decode(kind: Any, data: Any, where: str = "$") -> Any:
+    """Read facts of type `kind` from parsed JSON.
+
+    Raises
+    ------
+    BadFacts: with the place in the document and what was expected there.
+    """
+    origin = get_origin(kind)
+    if origin is Union:
+        return _decode_union(get_args(kind), data, where)
+    if origin is Literal:
+        if data in get_args(kind) and not isinstance(data, (dict, list)):
+            return data
+        raise BadFacts(f"{where}: one of {', '.join(map(str, get_args(kind)))} expected")
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise BadFacts(f"{where}: a list expected")
+        (item, _ellipsis) = get_args(kind)
+        return tuple(decode(item, one, f"{where}[{at}]") for at, one in enumerate(data))
+    if kind is Gap:
+        if isinstance(data, dict) and isinstance(data.get("gap"), str):
+            return Gap(data["gap"], data.get("kind", "unreadable"))
+        raise BadFacts(f"{where}: a gap expected")
+    if isinstance(kind, type) and issubclass(kind, Version):
+        if isinstance(data, str):
+            return kind(data)
+        raise BadFacts(f"{where}: a version expected")
+    if hasattr(kind, "_fields"):
+        return _decode_tuple(kind, data, where)
+    if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool):
+        return float(data)
+    if isinstance(kind, type) and type(data) is kind:
+        return data
+    raise BadFacts(f"{where}: {getattr(kind, '__name__', kind)} expected, not {type(data).__name__}")
+
+
+def _decode_union(kinds: tuple[Any, ...], data: Any, where: str) -> Any:
+    if data is None and type(None) in kinds:
+        return None
+    if isinstance(data, dict) and "gap" in data and Gap in kinds:
+        return decode(Gap, data, where)
+    reason = BadFacts(f"{where}: not expected here: {type(data).__name__}")
+    for kind in kinds:
+        if kind is type(None) or kind is Gap:
+            continue
+        try:
+            return decode(kind, data, where)
+        except BadFacts as error:
+            reason = error
+    raise reason
+
+
+def _decode_tuple(kind: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, dict):
+        raise BadFacts(f"{where}: an object expected")
+    values = {}
+    for name, hint in hints(kind).items():
+        if name in data:
+            values[name] = decode(hint, data[name], f"{where}.{name}")
+        elif Gap in get_args(hint):
+            # A snapshot of an older gpucheck: it did not look, which is not the same as "not there".
+            values[name] = Gap(f"{name} was not recorded", "not-collected")
+        elif name in kind._field_defaults:
+            values[name] = kind._field_defaults[name]
+        elif type(None) in get_args(hint):
+            values[name] = None
+        else:
+            raise BadFacts(f"{where}.{name}: missing")
+    return kind(**values)

@@ -1,0 +1,40 @@
+"""All facts of one machine at one moment. Rules see this and nothing else."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+from gpucheck.facts.deep import Deep
+from gpucheck.facts.driver import Driver
+from gpucheck.facts.environment import Environment
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.gpus import Gpu
+from gpucheck.facts.libraries import Libraries
+from gpucheck.facts.python import Python
+from gpucheck.facts.system import System
+from gpucheck.facts.toolkits import Toolkits
+
+SCHEMA = "gpucheck.snapshot/1"
+
+
+class ProbeRun(NamedTuple):
+    """How one probe went."""
+
+    name: str
+    seconds: float
+    outcome: str  # "ok", or why its facts are gaps
+
+
+class Snapshot(NamedTuple):
+    schema: str
+    version: str  # gpucheck's
+    taken: str  # ISO 8601, UTC
+    system: Union[System, Gap]
+    environment: Union[Environment, Gap]
+    driver: Union[Driver, Gap]
+    gpus: Union[tuple[Gpu, ...], Gap]
+    toolkits: Union[Toolkits, Gap]
+    python: Union[Python, Gap]
+    libraries: Union[Libraries, Gap]
+    deep: Union[Deep, None, Gap]  # None: --deep was not asked for
+    probes: tuple[ProbeRun, ...]

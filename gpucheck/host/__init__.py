@@ -1,0 +1,123 @@
+"""The only rooms that touch a machine. `Host` is what probes see; local.py is this machine, recorded.py any other."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol, Union
+
+from gpucheck.facts.gap import Gap
+
+
+Kind = Literal["file", "dir", "char", "block", "fifo", "socket"]
+
+
+class About(NamedTuple):
+    """What the running process knows without looking: os.uname, ids, its own interpreter."""
+
+    os: Literal["linux", "windows"]
+    kernel: str  # uname -r
+    machine: str  # uname -m
+    uid: int
+    groups: tuple[int, ...]
+    cpu_count: int
+    own_python: str  # sys.executable
+    home: str
+
+
+class Stat(NamedTuple):
+    """Of the file that a path leads to, links followed."""
+
+    kind: Kind
+    mode: int  # permission bits
+    uid: int
+    gid: int
+    size: int
+    accessible: bool  # may this user read (and for a device node write) it?
+
+
+class Elf(NamedTuple):
+    """The part of an ELF file that tells a loader what it is. `defect` set: the rest may be empty."""
+
+    defect: Union[Literal["empty", "truncated", "not-elf"], None]
+    machine: str  # x86_64, aarch64, i386 … or "em-NNN"
+    bits: int
+    soname: Union[str, None]
+    needed: tuple[str, ...]
+    rpath: Union[str, None]  # raw, $ORIGIN unresolved
+    runpath: Union[str, None]
+
+
+class Room(NamedTuple):
+    """A file system's room, bytes."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+class Child(NamedTuple):
+    """A program to run under a deadline, apart from everything.
+
+    script: a module of gpucheck.probes.children ("nvml") run by gpucheck's own interpreter, or None.
+    argv: the arguments, or (without a script) the whole command.
+    share: part of the total deadline that it may use.
+    """
+
+    name: str
+    script: Union[str, None]
+    argv: tuple[str, ...] = ()
+    share: float = 0.9
+
+
+class Answer(NamedTuple):
+    """What a child left behind. lines: one JSON object each, in order (a script), or the raw text (a command)."""
+
+    ended: Literal["exit", "signal", "deadline", "not-started"]
+    code: Union[int, None]  # exit status or signal number
+    lines: tuple[str, ...]
+    errors: str  # the end of its stderr
+
+
+class Host(Protocol):
+    """A machine to look at. Every answer is a value, ``None`` (not there) or a `Gap`; nothing raises.
+
+    Paths are text of the machine's own flavour. Bytes that are not UTF-8 are surrogate-escaped.
+    """
+
+    flavour: Literal["posix", "windows"]
+
+    def about(self) -> About: ...
+
+    def env(self, name: str) -> Union[str, None]:
+        """An environment variable named in compat.variables; any other name is an error of the caller."""
+        ...
+
+    def read(self, path: str, limit: int = 65536) -> Union[bytes, None, Gap]:
+        """The first `limit` bytes of a regular file."""
+        ...
+
+    def names(self, path: str) -> Union[tuple[str, ...], None, Gap]:
+        """The sorted entries of a folder; None where there is no such folder."""
+        ...
+
+    def stat(self, path: str) -> Union[Stat, None, Gap]:
+        """Of what the path leads to; None for a dangling link, too."""
+        ...
+
+    def real(self, path: str) -> Union[str, None, Gap]:
+        """The path with every link resolved; None where it leads nowhere or in a circle."""
+        ...
+
+    def is_link(self, path: str) -> bool: ...
+
+    def elf(self, path: str) -> Union[Elf, None, Gap]: ...
+
+    def room(self, path: str) -> Union[Room, None, Gap]:
+        """Of the file system that holds `path` or its nearest parent."""
+        ...
+
+    def start(self, child: Child) -> None:
+        """Start a child and go on."""
+        ...
+
+    def answer(self, name: str) -> Answer:
+        """Wait for a child of that name, to its deadline at most."""
+        ...

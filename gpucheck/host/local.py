@@ -1,0 +1,163 @@
+"""This machine. Every answer is bounded in size, and nothing here follows a pipe, a device or a link in circles."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as mode_of
+import sys
+from collections.abc import Callable
+from typing import Literal, Union
+
+from gpucheck.compat.variables import NAMES
+from gpucheck.facts.gap import Gap
+from gpucheck.host import About, Answer, Child, Elf, Kind, Room, Stat
+from gpucheck.host.children import Children
+from gpucheck.host.elf import read_elf
+
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO}
+_MOST_NAMES = 50_000
+
+
+def _gap(error: OSError, path: str) -> Union[Gap, None]:
+    if error.errno in _ABSENT:
+        return None
+    reason = f"{(error.strerror or str(error)).lower()}: {path}"
+    return Gap(reason, "denied" if error.errno in (errno.EACCES, errno.EPERM) else "unreadable")
+
+
+class LocalHost:
+    """Implements `gpucheck.host.Host`.
+
+    Parameters
+    ----------
+    timeout: seconds for everything that runs in a child, counted from now.
+    environ: variables to look at instead of this process's own (they are given to the children, too).
+    root: look at a file tree as if it were the machine's root (for tests); children are not confined by it.
+    """
+
+    def __init__(self, timeout: float = 10.0, environ: Union[dict[str, str], None] = None, root: str = "") -> None:
+        self.flavour: Literal["posix", "windows"] = "windows" if os.name == "nt" else "posix"
+        self._environ = dict(os.environ if environ is None else environ)
+        self._root = root.rstrip("/")
+        self._children = Children(timeout, self._environ)
+
+    def about(self) -> About:
+        uname = os.uname() if hasattr(os, "uname") else None
+        return About(
+            os="windows" if self.flavour == "windows" else "linux",
+            kernel=uname.release if uname else "",
+            machine=uname.machine if uname else os.environ.get("PROCESSOR_ARCHITECTURE", ""),
+            uid=os.geteuid() if hasattr(os, "geteuid") else -1,
+            groups=tuple(os.getgroups()) if hasattr(os, "getgroups") else (),
+            cpu_count=os.cpu_count() or 1,
+            own_python=sys.executable,
+            home=self._environ.get("HOME") or os.path.expanduser("~"),
+        )
+
+    def env(self, name: str) -> Union[str, None]:
+        assert name in NAMES, f"{name} is not on the allow-list of compat.variables"
+        return self._environ.get(name)
+
+    def read(self, path: str, limit: int = 65536) -> Union[bytes, None, Gap]:
+        handle = self._open(path)
+        if not isinstance(handle, int):
+            return handle
+        try:
+            pieces: list[bytes] = []
+            room = limit
+            while room > 0:
+                piece = os.read(handle, min(room, 1 << 20))
+                if not piece:
+                    break
+                pieces.append(piece)
+                room -= len(piece)
+            return b"".join(pieces)
+        except OSError as error:
+            return _gap(error, path) or Gap(f"{error.strerror}: {path}")
+        finally:
+            os.close(handle)
+
+    def _open(self, path: str) -> Union[int, None, Gap]:
+        """Open a regular file; a pipe or a device in its place (where opening may block for ever) is a gap."""
+        try:
+            handle = os.open(self._root + path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        except (OSError, ValueError) as error:
+            return _gap(error, path) if isinstance(error, OSError) else None
+        if mode_of.S_ISREG(os.fstat(handle).st_mode):
+            return handle
+        kind = "a folder" if mode_of.S_ISDIR(os.fstat(handle).st_mode) else "no regular file"
+        os.close(handle)
+        return Gap(f"{kind}: {path}")
+
+    def names(self, path: str) -> Union[tuple[str, ...], None, Gap]:
+        try:
+            names = os.listdir(self._root + path)
+        except (OSError, ValueError) as error:
+            return _gap(error, path) if isinstance(error, OSError) else None
+        if len(names) > _MOST_NAMES:
+            return Gap(f"more than {_MOST_NAMES} entries: {path}")
+        return tuple(sorted(names))
+
+    def stat(self, path: str) -> Union[Stat, None, Gap]:
+        full = self._root + path
+        try:
+            status = os.stat(full)
+        except (OSError, ValueError) as error:
+            return _gap(error, path) if isinstance(error, OSError) else None
+        mode = status.st_mode
+        kind: Kind = next((name for name, test in _KINDS if test(mode)), "file")
+        wanted = os.R_OK | os.W_OK if kind == "char" else os.R_OK
+        return Stat(kind, mode_of.S_IMODE(mode), status.st_uid, status.st_gid, status.st_size, os.access(full, wanted))
+
+    def real(self, path: str) -> Union[str, None, Gap]:
+        try:
+            found = os.path.realpath(self._root + path, strict=True)
+        except (OSError, ValueError) as error:
+            return _gap(error, path) if isinstance(error, OSError) else None
+        return found[len(self._root) :] if self._root and found.startswith(self._root + "/") else found
+
+    def is_link(self, path: str) -> bool:
+        return os.path.islink(self._root + path)
+
+    def elf(self, path: str) -> Union[Elf, None, Gap]:
+        handle = self._open(path)
+        if not isinstance(handle, int):
+            return handle
+        try:
+            return read_elf(lambda offset, size: os.pread(handle, size, offset), os.fstat(handle).st_size)
+        except (OSError, OverflowError, ValueError) as error:
+            return Gap(f"{error}: {path}")
+        finally:
+            os.close(handle)
+
+    def room(self, path: str) -> Union[Room, None, Gap]:
+        import shutil
+
+        while True:
+            try:
+                usage = shutil.disk_usage(self._root + path)
+                return Room(usage.free, usage.total)
+            except FileNotFoundError:
+                parent = os.path.dirname(path)
+                if parent == path:
+                    return None
+                path = parent
+            except (OSError, ValueError) as error:
+                return _gap(error, path) if isinstance(error, OSError) else None
+
+    def start(self, child: Child) -> None:
+        self._children.start(child)
+
+    def answer(self, name: str) -> Answer:
+        return self._children.answer(name)
+
+
+_KINDS: tuple[tuple[Kind, Callable[[int], bool]], ...] = (
+    ("file", mode_of.S_ISREG),
+    ("dir", mode_of.S_ISDIR),
+    ("char", mode_of.S_ISCHR),
+    ("block", mode_of.S_ISBLK),
+    ("fifo", mode_of.S_ISFIFO),
+    ("socket", mode_of.S_ISSOCK),
+)

@@ -1,0 +1,14 @@
+"""Rules: pure functions from a snapshot to findings, one module per subject. They never see a machine."""
+
+from __future__ import annotations
+
+# The order is the order of decisiveness: see engine.rule.
+SUBJECTS = ("driver", "container", "gpus", "python", "tensorflow", "libraries", "toolkits", "environment", "deep")
+
+
+def load() -> None:
+    """Import every subject, which registers its rules."""
+    from importlib import import_module
+
+    for subject in SUBJECTS:
+        import_module(f"gpucheck.rules.{subject}")

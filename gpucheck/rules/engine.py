@@ -1,0 +1,137 @@
+"""How a rule is declared and how all of them are judged. Pure: a snapshot in, a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from gpucheck.facts.gap import Unknown
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
+
+Judge = Callable[[Snapshot], Iterable[Finding]]
+
+
+class Rule(NamedTuple):
+    """One rule. `name` is its function's name in kebab-case, `documentation` its docstring.
+
+    decisive: where it is skipped, "does TensorFlow use the GPU?" stays open and the exit code is 3.
+    explains: findings that this one accounts for, where both are made.
+    """
+
+    name: str
+    severity: Severity
+    decisive: bool
+    explains: tuple[str, ...]
+    documentation: str
+    judge: Judge
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    severity: Severity, *, decisive: bool = False, explains: tuple[str, ...] = ()
+) -> Callable[[Judge], Judge]:
+    """Register a rule. It yields findings made by `found`; a `need` on a gap skips it whole.
+
+    Registration order is the order of decisiveness within a severity: the driver before the libraries, the libraries
+    before the comfort.
+    """
+
+    def register(judge: Judge) -> Judge:
+        name = judge.__name__.replace("_", "-")
+        assert name not in RULES, name
+        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge)
+        return judge
+
+    return register
+
+
+def found(
+    message: str,
+    evidence: Iterable[tuple[str, object, str]],
+    fix: Iterable[str] = (),
+    *,
+    severity: Severity | None = None,
+    explains: tuple[str, ...] = (),
+) -> Finding:
+    """Make a finding inside a rule; its name, severity and static explanations are filled in by `judge_all`.
+
+    evidence: (fact, value, source) triples. severity: only where this case differs from the rule's own.
+    """
+    return Finding(
+        "",
+        severity or Severity.INFO,
+        message,
+        tuple(Evidence(fact, "none" if value is None else str(value), source) for fact, value, source in evidence),
+        tuple(fix),
+        (_KEEP, *explains) if severity else explains,
+    )
+
+
+_KEEP = "\0"  # marks a finding that chose its own severity
+
+
+def judge_all(snapshot: Snapshot, ignore: Iterable[str] = ()) -> Report:
+    """Judge every rule.
+
+    Parameters
+    ----------
+    ignore: names of rules whose findings the user does not want.
+
+    Returns
+    -------
+    The report: findings sorted by (explained by another, severity, registration), rules skipped with their reasons.
+    """
+    from gpucheck import rules
+
+    rules.load()
+    ignored = set(ignore)
+    findings: list[Finding] = []
+    checked: list[str] = []
+    skipped: list[Skipped] = []
+    for one in RULES.values():
+        if one.name in ignored:
+            continue
+        try:
+            findings.extend(_named(one, list(one.judge(snapshot))))
+            checked.append(one.name)
+        except Unknown as unknown:
+            skipped.append(Skipped(one.name, unknown.gap.reason, one.decisive))
+    return Report(
+        snapshot.version,
+        tuple(_sorted(_linked(findings))),
+        tuple(checked),
+        tuple(skipped),
+        tuple(name for name in RULES if name in ignored),
+        snapshot,
+    )
+
+
+def _named(rule_: Rule, findings: list[Finding]) -> Iterator[Finding]:
+    for finding in findings:
+        own = finding.explains[:1] == (_KEEP,)
+        explains = finding.explains[1:] if own else finding.explains
+        yield finding._replace(
+            name=rule_.name,
+            severity=finding.severity if own else rule_.severity,
+            explains=(*rule_.explains, *(name for name in explains if name not in rule_.explains)),
+        )
+
+
+def _linked(findings: list[Finding]) -> Iterator[Finding]:
+    """Keep of `explains` what was really found."""
+    present = {finding.name for finding in findings}
+    for finding in findings:
+        yield finding._replace(
+            explains=tuple(name for name in finding.explains if name in present and name != finding.name)
+        )
+
+
+def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+    findings = list(findings)
+    explained = {name for finding in findings for name in finding.explains}
+    order = {name: at for at, name in enumerate(RULES)}
+    weight = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+    return sorted(findings, key=lambda one: (weight[one.severity], one.name in explained, order[one.name]))
