@@ -9,7 +9,7 @@ from gpucheck.facts.gap import Unknown
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
 
-Judge = Callable[[Snapshot], Iterable[Finding]]
+Judge = Callable[[Snapshot], "Iterable[Found]"]
 
 
 class Rule(NamedTuple):
@@ -48,6 +48,19 @@ def rule(
     return register
 
 
+class Found(NamedTuple):
+    """What a rule yields: a finding that its rule has still to put its name on.
+
+    severity: None means the rule's own.
+    """
+
+    message: str
+    evidence: tuple[Evidence, ...]
+    fix: tuple[str, ...]
+    severity: Severity | None
+    explains: tuple[str, ...]
+
+
 def found(
     message: str,
     evidence: Iterable[tuple[str, object, str]],
@@ -55,22 +68,23 @@ def found(
     *,
     severity: Severity | None = None,
     explains: tuple[str, ...] = (),
-) -> Finding:
-    """Make a finding inside a rule; its name, severity and static explanations are filled in by `judge_all`.
+) -> Found:
+    """Make a finding inside a rule.
 
-    evidence: (fact, value, source) triples. severity: only where this case differs from the rule's own.
+    Parameters
+    ----------
+    evidence: (fact, value, source) triples.
+    fix: lines for a shell; prose lines start with "# ".
+    severity: only where this case differs from the rule's own.
+    explains: names of findings that follow from this case, beside those that always follow from the rule.
     """
-    return Finding(
-        "",
-        severity or Severity.INFO,
+    return Found(
         message,
         tuple(Evidence(fact, "none" if value is None else str(value), source) for fact, value, source in evidence),
         tuple(fix),
-        (_KEEP, *explains) if severity else explains,
+        severity,
+        explains,
     )
-
-
-_KEEP = "\0"  # marks a finding that chose its own severity
 
 
 def judge_all(snapshot: Snapshot, ignore: Iterable[str] = ()) -> Report:
@@ -109,14 +123,15 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = ()) -> Report:
     )
 
 
-def _named(rule_: Rule, findings: list[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        own = finding.explains[:1] == (_KEEP,)
-        explains = finding.explains[1:] if own else finding.explains
-        yield finding._replace(
-            name=rule_.name,
-            severity=finding.severity if own else rule_.severity,
-            explains=(*rule_.explains, *(name for name in explains if name not in rule_.explains)),
+def _named(rule_: Rule, cases: list[Found]) -> Iterator[Finding]:
+    for case in cases:
+        yield Finding(
+            rule_.name,
+            case.severity or rule_.severity,
+            case.message,
+            case.evidence,
+            case.fix,
+            (*rule_.explains, *(name for name in case.explains if name not in rule_.explains)),
         )
 
 
