@@ -1,9 +1,9 @@
 """gpucheck: does TensorFlow use the GPU here, and if not, what is the cause and the fix?
 
-    >>> import gpucheck
-    >>> report = gpucheck.doctor()          # doctest: +SKIP
-    >>> report.verdict                      # doctest: +SKIP
-    'ok'
+>>> import gpucheck
+>>> report = gpucheck.doctor()          # doctest: +SKIP
+>>> report.verdict                      # doctest: +SKIP
+'ok'
 """
 
 from __future__ import annotations

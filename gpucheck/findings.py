@@ -13,7 +13,7 @@ Verdict = Literal["ok", "warning", "error", "unknown"]
 
 
 class Severity(str, Enum):
-    """error: TensorFlow will not use a GPU here (or not at all). warning: it will, but not well. info: worth knowing."""
+    """error: TensorFlow uses no GPU here (or does not run). warning: it does, but not well. info: worth knowing."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -30,7 +30,9 @@ def load(name: str) -> dict[str, Any]:
     own = json.loads(path.read_text())
     merged: dict[str, Any] = {}
     for parent in own.pop("extends", []):
-        merged = _merge(merged, {k: v for k, v in load(parent).items() if k not in ("expect", "verdict", "note", "source")})
+        merged = _merge(
+            merged, {k: v for k, v in load(parent).items() if k not in ("expect", "verdict", "note", "source")}
+        )
     return _merge(merged, own)
 
 

@@ -19,11 +19,13 @@ class BadFacts(ValueError):
 
 
 def encode(value: Any) -> Any:
-    """Turn facts into what ``json.dumps`` takes. Bytes that were no UTF-8 come out as ``\\xff``, never as surrogates."""
+    """Turn facts into what ``json.dumps`` takes. bytes without UTF-8 become ``\\xff``, never as surrogates."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        return (
+            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        )
     if isinstance(value, Version):
         return encode(value.text)
     if isinstance(value, Gap):

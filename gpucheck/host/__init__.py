@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple, Protocol, Union
 
 from gpucheck.facts.gap import Gap
 
-
 Kind = Literal["file", "dir", "char", "block", "fifo", "socket"]
 
 

@@ -41,19 +41,23 @@ class _Running:
         except (OSError, ValueError) as error:
             self.failure = str(error)
             return
-        self.threads = [threading.Thread(target=drain, daemon=True) for drain in (self._drain_output, self._drain_errors)]
+        self.threads = [
+            threading.Thread(target=drain, daemon=True) for drain in (self._drain_output, self._drain_errors)
+        ]
         for thread in self.threads:
             thread.start()
 
     def _drain_output(self) -> None:
-        assert self.process and self.process.stdout
+        assert self.process is not None
+        assert self.process.stdout is not None
         handle = self.process.stdout.fileno()
         while piece := _read(handle):
             if len(self.output) < _MOST_OUTPUT:
                 self.output += piece
 
     def _drain_errors(self) -> None:
-        assert self.process and self.process.stderr
+        assert self.process is not None
+        assert self.process.stderr is not None
         handle = self.process.stderr.fileno()
         while piece := _read(handle):
             self.errors = (self.errors + piece)[-_MOST_ERRORS:]

@@ -16,7 +16,7 @@ Reader = Callable[[int, int], bytes]  # (offset, size) -> bytes, short at the en
 _MACHINES = {3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 21: "ppc64le", 243: "riscv64"}  # gABI, e_machine
 _LOAD, _DYNAMIC = 1, 2
 _NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH = 1, 5, 14, 15, 29
-_MOST_HEADERS, _MOST_DYNAMIC, _MOST_NAME = 512, 65536, 4096
+_MOST_HEADERS, _MOST_DYNAMIC, _MOST_NAME = 512, 65536, 65536
 
 
 def read_elf(read: Reader, size: int) -> Elf:
@@ -81,8 +81,8 @@ def _dynamic(
     strings = next((off + address - base for off, base, length in loads if base <= address < base + length), address)
 
     def text(at: int) -> str:
-        # Most names are short; only TensorFlow's RUNPATHs need the second, longer read.
-        for length in (256, _MOST_NAME):
+        # Most names are short; TensorFlow's RUNPATHs reach 20,297 bytes (libtensorflow_framework.so.2 of 2.21.0).
+        for length in (256, 4096, _MOST_NAME):
             piece = read(strings + at, length)
             end = piece.find(b"\0")
             if end >= 0:

@@ -81,7 +81,9 @@ class LocalHost:
     def _open(self, path: str) -> Union[int, None, Gap]:
         """Open a regular file; a pipe or a device in its place (where opening may block for ever) is a gap."""
         try:
-            handle = os.open(self._root + path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+            handle = os.open(
+                self._root + path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+            )
         except (OSError, ValueError) as error:
             return _gap(error, path) if isinstance(error, OSError) else None
         if mode_of.S_ISREG(os.fstat(handle).st_mode):

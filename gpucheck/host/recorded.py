@@ -1,7 +1,8 @@
 """A machine from a file: what `gpucheck snapshot --raw` wrote there, or what a test describes by hand.
 
     {"schema": "gpucheck.machine/1", "note": "…", "extends": "other-machine", "complete": true,
-     "about": {…}, "env": {"PATH": "…"}, "children": {"nvml": {"ended": "exit", "code": 0, "lines": [{…}], "errors": ""}},
+     "about": {…}, "env": {"PATH": "…"},
+     "children": {"nvml": {"ended": "exit", "code": 0, "lines": [{…}], "errors": ""}},
      "paths": {"/proc/driver/nvidia/version": {"text": "NVRM version: …"},
                "/usr/lib/libcuda.so.1": {"link": "libcuda.so.580.126.09"},
                "/usr/lib/libcuda.so.580.126.09": {"elf": {"machine": "x86_64"}, "size": 100},
@@ -38,7 +39,9 @@ class RecordedHost:
         if machine.get("schema") != SCHEMA:
             raise BadMachine(f"schema {SCHEMA} expected, not {machine.get('schema')!r}")
         self.flavour: Literal["posix", "windows"] = machine.get("flavour", "posix")
-        self._about = About(**{**_ABOUT, **machine.get("about", {}), "groups": tuple(machine.get("about", {}).get("groups", ()))})
+        self._about = About(
+            **{**_ABOUT, **machine.get("about", {}), "groups": tuple(machine.get("about", {}).get("groups", ()))}
+        )
         self._env: dict[str, str] = machine.get("env", {})
         self._children: dict[str, dict[str, Any]] = machine.get("children", {})
         self._complete = bool(machine.get("complete", False))

@@ -92,7 +92,12 @@ class RecordingHost:
     def answer(self, name: str) -> Answer:
         answer = self._host.answer(name)
         lines = [_parsed(line) for line in answer.lines]
-        self._children[name] = {"ended": answer.ended, "code": answer.code, "lines": lines, "errors": encode(answer.errors)}
+        self._children[name] = {
+            "ended": answer.ended,
+            "code": answer.code,
+            "lines": lines,
+            "errors": encode(answer.errors),
+        }
         return answer
 
     def machine(self) -> dict[str, Any]:

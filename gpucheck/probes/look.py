@@ -74,5 +74,16 @@ def look(host: Host, interpreter: str | None = None, deep: bool = False, timeout
     kernel = looking.run("driver", driver.probe, host, share=0.98)
     proof = looking.run("deep", deep_probe.probe, host, share=1.0) if deep else None
     return Snapshot(
-        SCHEMA, __version__, taken, machine, variables, kernel, chips, kits, examined, shared, proof, tuple(looking.runs)
+        SCHEMA,
+        __version__,
+        taken,
+        machine,
+        variables,
+        kernel,
+        chips,
+        kits,
+        examined,
+        shared,
+        proof,
+        tuple(looking.runs),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from gpucheck.facts.gap import Unknown
@@ -30,9 +30,7 @@ class Rule(NamedTuple):
 RULES: dict[str, Rule] = {}
 
 
-def rule(
-    severity: Severity, *, decisive: bool = False, explains: tuple[str, ...] = ()
-) -> Callable[[Judge], Judge]:
+def rule(severity: Severity, *, decisive: bool = False, explains: tuple[str, ...] = ()) -> Callable[[Judge], Judge]:
     """Register a rule. It yields findings made by `found`; a `need` on a gap skips it whole.
 
     Registration order is the order of decisiveness within a severity: the driver before the libraries, the libraries
@@ -87,25 +85,28 @@ def found(
     )
 
 
-def judge_all(snapshot: Snapshot, ignore: Iterable[str] = ()) -> Report:
+def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str, Rule] | None = None) -> Report:
     """Judge every rule.
 
     Parameters
     ----------
     ignore: names of rules whose findings the user does not want.
+    rules: other rules than gpucheck's own.
 
     Returns
     -------
-    The report: findings sorted by (explained by another, severity, registration), rules skipped with their reasons.
+    The report: findings sorted by (severity, explained by another, registration), rules skipped with their reasons.
     """
-    from gpucheck import rules
+    if rules is None:
+        from gpucheck.rules import load
 
-    rules.load()
+        load()
+        rules = RULES
     ignored = set(ignore)
     findings: list[Finding] = []
     checked: list[str] = []
     skipped: list[Skipped] = []
-    for one in RULES.values():
+    for one in rules.values():
         if one.name in ignored:
             continue
         try:
@@ -115,10 +116,10 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = ()) -> Report:
             skipped.append(Skipped(one.name, unknown.gap.reason, one.decisive))
     return Report(
         snapshot.version,
-        tuple(_sorted(_linked(findings))),
+        tuple(_sorted(_linked(findings), tuple(rules))),
         tuple(checked),
         tuple(skipped),
-        tuple(name for name in RULES if name in ignored),
+        tuple(name for name in rules if name in ignored),
         snapshot,
     )
 
@@ -144,9 +145,9 @@ def _linked(findings: list[Finding]) -> Iterator[Finding]:
         )
 
 
-def _sorted(findings: Iterable[Finding]) -> list[Finding]:
+def _sorted(findings: Iterable[Finding], names: tuple[str, ...]) -> list[Finding]:
     findings = list(findings)
     explained = {name for finding in findings for name in finding.explains}
-    order = {name: at for at, name in enumerate(RULES)}
+    order = {name: at for at, name in enumerate(names)}
     weight = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
     return sorted(findings, key=lambda one: (weight[one.severity], one.name in explained, order[one.name]))
