@@ -52,6 +52,8 @@ class Kernel(NamedTuple):
     name: str
     path: str
     interpreter: Union[str, None]
+    # Where that leads: None: nowhere (a deleted environment). A bare "python" is Jupyter's own and leads to no gap.
+    real_interpreter: Union[str, None, Gap] = Gap("not looked for", "not-collected")
 
 
 class Interpreter(NamedTuple):
@@ -59,6 +61,8 @@ class Interpreter(NamedTuple):
 
     path: str
     real_path: str
+    # Version of the tensorflow that lies in its own site-packages; None: looked, not there.
+    tensorflow: Union[str, None, Gap] = Gap("not looked for", "not-collected")
 
 
 class Python(NamedTuple):
