@@ -1,7 +1,5 @@
 """What `doctor --deep` saw: TensorFlow imported in a child, and a real operation on every GPU."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

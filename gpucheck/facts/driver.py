@@ -1,7 +1,5 @@
 """The NVIDIA driver: its kernel half, its user-space half, and what each of them answers."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

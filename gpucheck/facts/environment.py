@@ -1,7 +1,5 @@
 """The environment variables that matter. Only names of compat.variables are ever read: nothing secret gets in."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Union
 
 

@@ -1,7 +1,5 @@
 """Each GPU as NVML tells of it. A field that this GPU or driver does not support is ``None``."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

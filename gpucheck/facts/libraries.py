@@ -1,7 +1,5 @@
 """CUDA's shared libraries: every copy that a program could load, and the one that it would."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

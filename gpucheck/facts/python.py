@@ -1,7 +1,5 @@
 """The examined interpreter (not gpucheck's own) and what is installed for it."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

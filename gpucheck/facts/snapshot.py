@@ -1,7 +1,5 @@
 """All facts of one machine at one moment. Rules see this and nothing else."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Union
 
 from gpucheck.facts.deep import Deep

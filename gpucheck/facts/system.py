@@ -1,7 +1,5 @@
 """The computer and its system, before any GPU."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

@@ -1,7 +1,5 @@
 """CUDA toolkits: what nvcc belongs to. Not the driver's CUDA version, not pip's runtime wheels."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap

@@ -1,7 +1,5 @@
 """The only rooms that touch a machine. `Host` is what probes see; local.py is this machine, recorded.py any other."""
 
-from __future__ import annotations
-
 from typing import Literal, NamedTuple, Protocol, Union
 
 from gpucheck.facts.gap import Gap
@@ -55,7 +53,7 @@ class Room(NamedTuple):
 class Child(NamedTuple):
     """A program to run under a deadline, apart from everything.
 
-    script: a module of gpucheck.probes.children ("nvml") run by gpucheck's own interpreter, or None.
+    script: a module of gpucheck.probes.children ("nvml") whose main(*argv) gpucheck's own interpreter runs, or None.
     argv: the arguments, or (without a script) the whole command.
     share: part of the total deadline that it may use.
     """
@@ -113,8 +111,8 @@ class Host(Protocol):
         """Of the file system that holds `path` or its nearest parent."""
         ...
 
-    def start(self, child: Child) -> None:
-        """Start a child and go on."""
+    def start(self, *children: Child) -> None:
+        """Start children and go on. Scripts that are started together cost one interpreter start."""
         ...
 
     def answer(self, name: str) -> Answer:

@@ -1,110 +1,159 @@
 """Programs that may hang or crash: run apart, under a deadline, killed with their descendants and never waited for.
 
 A process in D state (a sick driver, a dead network disk) is not reaped by any signal, so a killed child is abandoned.
+
+The standard library's subprocess would do for one child a time; it is not used on POSIX because its import costs a
+third of an interpreter start, and because scripts started together share one interpreter (nursery.py).
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
+import select
 import sys
-import threading
 import time
 from typing import Union
 
 from gpucheck.host import Answer, Child
+from gpucheck.host.nursery import SEPARATOR
 
 _MOST_OUTPUT = 4 << 20
 _MOST_ERRORS = 16 << 10
-_SCRIPTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "probes", "children")
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_SCRIPTS = os.path.join(os.path.dirname(_HERE), "probes", "children")
+_START = "import sys; sys.path[:0] = {!r}; import nursery; nursery.main()"
+_FREE = 40  # lowest number for descriptors that the nursery inherits, clear of 0, 1 and 2
+
+
+class _Stream:
+    """The reading end of a pipe, read without blocking, kept to a bound (the end of it with `tail`)."""
+
+    def __init__(self, most: int, tail: bool = False) -> None:
+        self.handle, self.writer = os.pipe()
+        os.set_blocking(self.handle, False)
+        self.data = b""
+        self.open = True
+        self._most, self._tail = most, tail
+
+    def read(self) -> None:
+        try:
+            piece = os.read(self.handle, 1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        if not piece:
+            self.close()
+        elif self._tail:
+            self.data = (self.data + piece)[-self._most :]
+        elif len(self.data) < self._most:
+            self.data += piece
+
+    def close(self) -> None:
+        if self.open:
+            self.open = False
+            os.close(self.handle)
+
+    def text(self) -> str:
+        return self.data.decode("utf-8", "surrogateescape")
+
+
+class _Process:
+    """One spawned program in a session of its own. `failure`: why it could not be started."""
+
+    def __init__(
+        self, argv: list[str], environ: dict[str, str], out: int, err: int, inherited: tuple[int, ...]
+    ) -> None:
+        self.pid = 0
+        self.ended: Union[int, None] = None  # exit code, or minus a signal
+        self.failure: Union[str, None] = None
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, out, 1),
+            (os.POSIX_SPAWN_DUP2, err, 2),
+        ]
+        for handle in inherited:
+            os.set_inheritable(handle, True)
+        try:
+            self.pid = os.posix_spawnp(argv[0], argv, environ, file_actions=actions, setsid=True)
+        except (OSError, ValueError, NotImplementedError) as error:
+            self.failure = str(error)
+
+    def poll(self) -> bool:
+        """Has it ended?"""
+        if self.ended is None and self.pid:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # somebody else's SIGCHLD handler (a notebook's) reaped it
+                self.ended = 0
+                return True
+            if pid:
+                self.ended = os.waitstatus_to_exitcode(status)
+        return self.ended is not None
+
+    def kill(self) -> None:
+        if self.pid and self.ended is None:
+            try:
+                os.killpg(self.pid, 9)
+            except OSError:
+                pass
+            self.poll()
 
 
 class _Running:
-    """One child and the thread that drains its pipes."""
+    """One child: its streams and, through `status`, how it ended."""
 
-    def __init__(self, child: Child, environ: dict[str, str], end: float) -> None:
+    def __init__(self, child: Child, end: float) -> None:
+        self.name = child.name
         self.end = end
-        self.output = b""
-        self.errors = b""
-        self.failure: Union[str, None] = None
-        self.process: Union[subprocess.Popen[bytes], None] = None
-        # The child inherits this environment whole: a library must see what a user's program would see.
-        try:
-            self.process = subprocess.Popen(
-                _command(child),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environ,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            self.failure = str(error)
-            return
-        self.threads = [
-            threading.Thread(target=drain, daemon=True) for drain in (self._drain_output, self._drain_errors)
-        ]
-        for thread in self.threads:
-            thread.start()
+        self.output = _Stream(_MOST_OUTPUT)
+        self.errors = _Stream(_MOST_ERRORS, tail=True)
+        self.process: Union[_Process, None] = None
+        self.nursery: Union[_Stream, None] = None  # where its end is told, if a nursery runs it
 
-    def _drain_output(self) -> None:
+    def ended(self) -> Union[int, None]:
+        """Exit code, minus a signal, or None while it runs."""
         assert self.process is not None
-        assert self.process.stdout is not None
-        handle = self.process.stdout.fileno()
-        while piece := _read(handle):
-            if len(self.output) < _MOST_OUTPUT:
-                self.output += piece
-
-    def _drain_errors(self) -> None:
-        assert self.process is not None
-        assert self.process.stderr is not None
-        handle = self.process.stderr.fileno()
-        while piece := _read(handle):
-            self.errors = (self.errors + piece)[-_MOST_ERRORS:]
+        if self.nursery is None:
+            return self.process.ended if self.process.poll() else None
+        self.nursery.read()
+        for line in self.nursery.text().splitlines():
+            name, how, number = line.split(" ")
+            if name == self.name:
+                return -int(number) if how == "signal" else int(number)
+        # A nursery that is gone without a word about this child took it along.
+        return -9 if self.process.poll() and not self.nursery.open else None
 
     def answer(self) -> Answer:
-        if self.process is None:
-            return Answer("not-started", None, (), self.failure or "")
-        self.threads[0].join(max(0.0, self.end - time.monotonic()))
-        ended: int | None
-        try:
-            ended = self.process.wait(max(0.01, min(0.5, self.end - time.monotonic())))
-        except subprocess.TimeoutExpired:
-            ended = None
+        assert self.process is not None
+        if self.process.failure is not None:
+            return Answer("not-started", None, (), self.process.failure)
+        ended = self._wait()
+        lines = tuple(line for line in self.output.text().splitlines() if line.strip())
         if ended is None:
-            _kill(self.process)
-        else:
-            self.threads[1].join(0.05)
-        lines = tuple(line for line in self.output.decode("utf-8", "surrogateescape").splitlines() if line.strip())
-        errors = self.errors.decode("utf-8", "surrogateescape")
-        if ended is None:
-            return Answer("deadline", None, lines, errors)
-        return Answer("signal", -ended, lines, errors) if ended < 0 else Answer("exit", ended, lines, errors)
+            self.process.kill()
+            return Answer("deadline", None, lines, self.errors.text())
+        return Answer("signal" if ended < 0 else "exit", abs(ended), lines, self.errors.text())
 
-
-def _read(handle: int) -> bytes:
-    try:
-        return os.read(handle, 65536)
-    except OSError:
-        return b""
-
-
-def _command(child: Child) -> list[str]:
-    if child.script is None:
-        return list(child.argv)
-    # -I -S: neither a sitecustomize nor a PYTHON* variable of the examined environment runs in our own child.
-    return [sys.executable, "-I", "-S", os.path.join(_SCRIPTS, child.script + ".py"), *child.argv]
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    try:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, 9)
-        else:
-            process.kill()
-    except (OSError, ProcessLookupError):
-        pass
-    process.returncode = -9  # abandoned: Popen's finaliser neither waits nor complains
+    def _wait(self) -> Union[int, None]:
+        while True:
+            streams = [stream for stream in (self.output, self.errors) if stream.open]
+            watched = [*streams, *([self.nursery] if self.nursery and self.nursery.open else [])]
+            left = self.end - time.monotonic()
+            # A pipe may outlive the child (a grandchild holds it) and the child may outlive its pipes.
+            ready = select.poll()
+            for stream in watched:
+                ready.register(stream.handle, select.POLLIN)
+            ready.poll(max(0, min(left, 0.02 if not streams else 0.2)) * 1000)
+            for stream in streams:
+                stream.read()
+            ended = self.ended()
+            if ended is not None:
+                for stream in streams:
+                    stream.read()
+                return ended
+            if left <= 0:
+                return None
 
 
 class Children:
@@ -116,11 +165,42 @@ class Children:
         self._environ = environ
         self._running: dict[str, _Running] = {}
 
-    def start(self, child: Child) -> None:
-        """Start a child unless one of that name runs already."""
-        if child.name not in self._running:
+    def start(self, *children: Child) -> None:
+        """Start those that do not run yet; the scripts among them share one interpreter."""
+        fresh = [child for child in children if child.name not in self._running]
+        scripts = [child for child in fresh if child.script is not None]
+        for child in fresh:
             end = min(self._end, time.monotonic() + self._timeout * child.share)
-            self._running[child.name] = _Running(child, self._environ, end)
+            self._running[child.name] = _Running(child, end)
+        for child in fresh:
+            if child.script is None:
+                running = self._running[child.name]
+                out, err = running.output.writer, running.errors.writer
+                running.process = _Process(list(child.argv), self._environ, out, err, ())
+        if scripts:
+            self._nurse(scripts)
+        for child in fresh:
+            for stream in (self._running[child.name].output, self._running[child.name].errors):
+                os.close(stream.writer)
+
+    def _nurse(self, scripts: list[Child]) -> None:
+        from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+        told = _Stream(_MOST_ERRORS)
+        # -I -S: neither a sitecustomize nor a PYTHON* variable of the examined environment runs in our own child.
+        argv = [sys.executable, "-I", "-S", "-c", _START.format([_SCRIPTS, _HERE])]
+        handles: list[int] = []
+        for child in scripts:
+            running = self._running[child.name]
+            pair = [fcntl(stream.writer, F_DUPFD_CLOEXEC, _FREE) for stream in (running.output, running.errors)]
+            handles += pair
+            argv += [child.name, str(child.script), *map(str, pair), SEPARATOR.join(child.argv)]
+        process = _Process(argv, self._environ, told.writer, 2, tuple(handles))
+        for handle in (*handles, told.writer):
+            os.close(handle)
+        for child in scripts:
+            self._running[child.name].process = process
+            self._running[child.name].nursery = told
 
     def answer(self, name: str) -> Answer:
         """Wait for it, to its own deadline; ask again and the answer is the same."""

@@ -148,8 +148,8 @@ class LocalHost:
             except (OSError, ValueError) as error:
                 return _gap(error, path) if isinstance(error, OSError) else None
 
-    def start(self, child: Child) -> None:
-        self._children.start(child)
+    def start(self, *children: Child) -> None:
+        self._children.start(*children)
 
     def answer(self, name: str) -> Answer:
         return self._children.answer(name)

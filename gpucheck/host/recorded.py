@@ -183,7 +183,7 @@ class RecordedHost:
                 return Room(100 << 30, 200 << 30) if self._complete else Gap("not recorded", "not-collected")
             path = posixpath.dirname(path)
 
-    def start(self, child: Child) -> None:
+    def start(self, *children: Child) -> None:
         pass
 
     def answer(self, name: str) -> Answer:

@@ -86,8 +86,8 @@ class RecordingHost:
         self._note(path, room, room=encode(room))
         return room
 
-    def start(self, child: Child) -> None:
-        self._host.start(child)
+    def start(self, *children: Child) -> None:
+        self._host.start(*children)
 
     def answer(self, name: str) -> Answer:
         answer = self._host.answer(name)
