@@ -12,6 +12,7 @@ import os
 import select
 import sys
 import time
+from contextlib import suppress
 from typing import Union
 
 from gpucheck.host import Answer, Child
@@ -62,7 +63,7 @@ class _Process:
     """One spawned program in a session of its own. `failure`: why it could not be started."""
 
     def __init__(
-        self, argv: list[str], environ: dict[str, str], out: int, err: int, inherited: tuple[int, ...]
+        self, argv: list[str], environ: dict[str, str], out: int, err: int, inherited: tuple[int, ...] = ()
     ) -> None:
         self.pid = 0
         self.ended: Union[int, None] = None  # exit code, or minus a signal
@@ -93,15 +94,44 @@ class _Process:
 
     def kill(self) -> None:
         if self.pid and self.ended is None:
-            try:
+            with suppress(OSError):
                 os.killpg(self.pid, 9)
-            except OSError:
-                pass
             self.poll()
 
 
+class _Nursery:
+    """The process that forks scripts, and what it tells of their ends."""
+
+    def __init__(self, process: _Process, told: _Stream, names: set[str]) -> None:
+        self.process = process
+        self.told = told
+        self._names = names
+        self._ends: dict[str, int] = {}
+
+    def ended(self, name: str) -> Union[int, None]:
+        """Exit code of one script, minus a signal, or None while it runs."""
+        if self.told.open:
+            self.told.read()
+        for line in self.told.text().splitlines():
+            who, how, number = line.split(" ")
+            self._ends[who] = -int(number) if how == "signal" else int(number)
+        if len(self._ends) == len(self._names):
+            self._reap()
+        elif not self.told.open and self.process.poll():
+            # It is gone without a word about the rest, and took them along.
+            return self._ends.get(name, -9)
+        return self._ends.get(name)
+
+    def _reap(self) -> None:
+        # It leaves right after its last word; a moment's patience spares a zombie (in a notebook, say).
+        for _ in range(50):
+            if self.process.poll():
+                return
+            time.sleep(0.001)
+
+
 class _Running:
-    """One child: its streams and, through `status`, how it ended."""
+    """One child: its streams and the process or nursery that it runs in."""
 
     def __init__(self, child: Child, end: float) -> None:
         self.name = child.name
@@ -109,20 +139,14 @@ class _Running:
         self.output = _Stream(_MOST_OUTPUT)
         self.errors = _Stream(_MOST_ERRORS, tail=True)
         self.process: Union[_Process, None] = None
-        self.nursery: Union[_Stream, None] = None  # where its end is told, if a nursery runs it
+        self.nursery: Union[_Nursery, None] = None
 
     def ended(self) -> Union[int, None]:
         """Exit code, minus a signal, or None while it runs."""
         assert self.process is not None
-        if self.nursery is None:
-            return self.process.ended if self.process.poll() else None
-        self.nursery.read()
-        for line in self.nursery.text().splitlines():
-            name, how, number = line.split(" ")
-            if name == self.name:
-                return -int(number) if how == "signal" else int(number)
-        # A nursery that is gone without a word about this child took it along.
-        return -9 if self.process.poll() and not self.nursery.open else None
+        if self.nursery is not None:
+            return self.nursery.ended(self.name)
+        return self.process.ended if self.process.poll() else None
 
     def answer(self) -> Answer:
         assert self.process is not None
@@ -138,7 +162,7 @@ class _Running:
     def _wait(self) -> Union[int, None]:
         while True:
             streams = [stream for stream in (self.output, self.errors) if stream.open]
-            watched = [*streams, *([self.nursery] if self.nursery and self.nursery.open else [])]
+            watched = [*streams, *([self.nursery.told] if self.nursery and self.nursery.told.open else [])]
             left = self.end - time.monotonic()
             # A pipe may outlive the child (a grandchild holds it) and the child may outlive its pipes.
             ready = select.poll()
@@ -176,7 +200,7 @@ class Children:
             if child.script is None:
                 running = self._running[child.name]
                 out, err = running.output.writer, running.errors.writer
-                running.process = _Process(list(child.argv), self._environ, out, err, ())
+                running.process = _Process(list(child.argv), self._environ, out, err)
         if scripts:
             self._nurse(scripts)
         for child in fresh:
@@ -198,9 +222,10 @@ class Children:
         process = _Process(argv, self._environ, told.writer, 2, tuple(handles))
         for handle in (*handles, told.writer):
             os.close(handle)
+        nursery = _Nursery(process, told, {child.name for child in scripts})
         for child in scripts:
             self._running[child.name].process = process
-            self._running[child.name].nursery = told
+            self._running[child.name].nursery = nursery
 
     def answer(self, name: str) -> Answer:
         """Wait for it, to its own deadline; ask again and the answer is the same."""
