@@ -72,7 +72,7 @@ def look(host: Host, interpreter: str | None = None, deep: bool = False, timeout
     # These wait for children, which have deadlines of their own.
     chips = looking.run("gpus", gpus.probe, host, share=0.98)
     kernel = looking.run("driver", driver.probe, host, share=0.98)
-    proof = looking.run("deep", deep_probe.probe, host, share=1.0) if deep else None
+    proof = looking.run("deep", deep_probe.probe, host, examined, share=1.0) if deep else None
     return Snapshot(
         SCHEMA,
         __version__,

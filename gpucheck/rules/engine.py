@@ -8,6 +8,7 @@ from typing import NamedTuple
 from gpucheck.facts.gap import Unknown
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
+from gpucheck.rules.proof import answered, outranked
 
 Judge = Callable[[Snapshot], "Iterable[Found]"]
 
@@ -17,6 +18,8 @@ class Rule(NamedTuple):
 
     decisive: where it is skipped, "does TensorFlow use the GPU?" stays open and the exit code is 3.
     explains: findings that this one accounts for, where both are made.
+    symptom_of: the other way round, for a rule that sees an effect and no cause: errors that account for it, ``"*"``
+    for any error that is no symptom itself.
     """
 
     name: str
@@ -25,12 +28,15 @@ class Rule(NamedTuple):
     explains: tuple[str, ...]
     documentation: str
     judge: Judge
+    symptom_of: tuple[str, ...] = ()
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(severity: Severity, *, decisive: bool = False, explains: tuple[str, ...] = ()) -> Callable[[Judge], Judge]:
+def rule(
+    severity: Severity, *, decisive: bool = False, explains: tuple[str, ...] = (), symptom_of: tuple[str, ...] = ()
+) -> Callable[[Judge], Judge]:
     """Register a rule. It yields findings made by `found`; a `need` on a gap skips it whole.
 
     Registration order is the order of decisiveness within a severity: the driver before the libraries, the libraries
@@ -40,7 +46,7 @@ def rule(severity: Severity, *, decisive: bool = False, explains: tuple[str, ...
     def register(judge: Judge) -> Judge:
         name = judge.__name__.replace("_", "-")
         assert name not in RULES, name
-        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge)
+        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge, symptom_of)
         return judge
 
     return register
@@ -114,11 +120,12 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
             checked.append(one.name)
         except Unknown as unknown:
             skipped.append(Skipped(one.name, unknown.gap.reason, one.decisive))
+    findings = list(outranked(findings, snapshot))
     return Report(
         snapshot.version,
-        tuple(_sorted(_linked(findings), tuple(rules))),
+        tuple(_sorted(_linked(findings, rules), tuple(rules))),
         tuple(checked),
-        tuple(skipped),
+        tuple(answered(skipped, snapshot)),
         tuple(name for name in rules if name in ignored),
         snapshot,
     )
@@ -136,13 +143,15 @@ def _named(rule_: Rule, cases: list[Found]) -> Iterator[Finding]:
         )
 
 
-def _linked(findings: list[Finding]) -> Iterator[Finding]:
-    """Keep of `explains` what was really found."""
-    present = {finding.name for finding in findings}
+def _linked(findings: list[Finding], rules: Mapping[str, Rule]) -> Iterator[Finding]:
+    """Keep of `explains` what was really found, and add the symptoms that an error accounts for."""
+    present = {finding.name: rules[finding.name].symptom_of for finding in findings}
     for finding in findings:
-        yield finding._replace(
-            explains=tuple(name for name in finding.explains if name in present and name != finding.name)
-        )
+        explains = [name for name in finding.explains if name in present and name != finding.name]
+        if finding.severity is Severity.ERROR and not present[finding.name]:
+            symptoms = (name for name, causes in present.items() if finding.name in causes or "*" in causes)
+            explains += [name for name in symptoms if name not in explains]
+        yield finding._replace(explains=tuple(explains))
 
 
 def _sorted(findings: Iterable[Finding], names: tuple[str, ...]) -> list[Finding]:
