@@ -101,7 +101,9 @@ def _build(host: Host, folder: str, root: str, distributions: Union[tuple[Distri
     data = host.read(f"{root}/{_INFO}")
     info = read_build_info(data) if isinstance(data, bytes) else data
     unread = Gap(f"not the Python that was expected: {root}/{_INFO}") if isinstance(data, bytes) else data
-    facts = _facts(host, root, info) if isinstance(info, dict) else (unread,) * 5
+    facts: tuple[Any, Any, Any, Any, Any] = (
+        _facts(host, root, info) if isinstance(info, dict) else (unread, unread, unread, unread, unread)
+    )
     return TensorFlowBuild(
         owner if isinstance(owner, Gap) else owner.version if owner else None,
         owner.name if isinstance(owner, Distribution) else None,
