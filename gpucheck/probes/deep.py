@@ -17,8 +17,8 @@ _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "children", "
 _MOST_CHILDREN = 9
 _MOST_LOG, _MOST_LINE = 40, 400
 _SPEAKS_OF_GPUS = (
-    *("gpu", "cuda", "cudnn", "cublas", "cufft", "cusolver", "cusparse", "nccl", "nvidia", "ptx", "libdevice", "dlerror"),
-    *("numpy 1.x", "_array_api"),
+    *("gpu", "cuda", "cudnn", "cublas", "cufft", "cusolver", "cusparse", "nccl", "nvidia", "ptx", "libdevice"),
+    *("dlerror", "numpy 1.x", "_array_api"),
 )
 
 
