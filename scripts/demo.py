@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from own_environment import ROOT, SetupFailed, make, program, require_python  # noqa: E402
+from own_environment import ROOT, SetupFailed, make, program, require_python
 
 FOLDER = ROOT / ".venv-demo"
 MEANING = {

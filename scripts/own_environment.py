@@ -100,15 +100,15 @@ def _create(folder: Path, python: Path) -> list[str]:
         return [sys.executable, "-m", "pip", "--python", str(python)]
     shutil.rmtree(folder, ignore_errors=True)
     raise SetupFailed(
-        "Python's venv did not work:\n\n{}\n\n"
+        f"Python's venv did not work:\n\n{(made.stdout + made.stderr).strip()}\n\n"
         "On Debian and Ubuntu this installs it: sudo apt install python3-venv\n"
-        "Then run this script again.".format((made.stdout + made.stderr).strip())
+        "Then run this script again."
     )
 
 
 def _install(pip: list[str], *arguments: str) -> None:
-    command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--retries", "2", "--timeout", "20", *arguments]
-    if subprocess.run(command, cwd=str(ROOT)).returncode:
+    quiet = ["--quiet", "--disable-pip-version-check", "--retries", "2", "--timeout", "20"]
+    if subprocess.run([*pip, "install", *quiet, *arguments], cwd=str(ROOT)).returncode:
         raise SetupFailed(
             "pip could not install what is needed; its own words stand above.\n"
             "Without a network there is nothing to install from. Behind a mirror, set PIP_INDEX_URL (and PIP_CERT).\n"

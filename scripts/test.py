@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from own_environment import ROOT, SetupFailed, make, require_python  # noqa: E402
+from own_environment import ROOT, SetupFailed, make, require_python
 
 FOLDER = ROOT / ".venv-test"
 FAST = ["-m", "not real and not native and not slow"]
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _install_system() -> None:
-    """Install missing programs with apt-get, if we may. A failure is told and no more: the tests will say what lacks."""
+    """Install missing programs with apt-get, if we may. A failure is only told: the tests will say what lacks."""
     missing = [package for name, packages in SYSTEM.items() if not shutil.which(name) for package in packages]
     if not missing:
         return
