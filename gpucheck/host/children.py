@@ -23,6 +23,10 @@ _MOST_ERRORS = 16 << 10
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _SCRIPTS = os.path.join(os.path.dirname(_HERE), "probes", "children")
 _START = "import sys; sys.path[:0] = {!r}; import nursery; nursery.main()"
+# Between spawning and executing, this whole process stands still (vfork). A program on a disk that does not answer would
+# stop it for ever, so that it is the shell, which lies on the system's disk, that executes it.
+_EXECUTE = ("/bin/sh", "-c", 'exec "$@"', "sh")
+_NOT_EXECUTED = (126, 127)  # POSIX, "Exit Status for Commands"
 _FREE = 40  # lowest number for descriptors that the nursery inherits, clear of 0, 1 and 2
 
 
@@ -140,6 +144,7 @@ class _Running:
         self.errors = _Stream(_MOST_ERRORS, tail=True)
         self.process: Union[_Process, None] = None
         self.nursery: Union[_Nursery, None] = None
+        self.answered: Union[Answer, None] = None
 
     def ended(self) -> Union[int, None]:
         """Exit code, minus a signal, or None while it runs."""
@@ -149,11 +154,18 @@ class _Running:
         return self.process.ended if self.process.poll() else None
 
     def answer(self) -> Answer:
+        if self.answered is None:  # once: a child that was killed at its deadline has died of a signal when asked again
+            self.answered = self._answer()
+        return self.answered
+
+    def _answer(self) -> Answer:
         assert self.process is not None
         if self.process.failure is not None:
             return Answer("not-started", None, (), self.process.failure)
         ended = self._wait()
         lines = tuple(line for line in self.output.text().splitlines() if line.strip())
+        if ended in _NOT_EXECUTED and not lines and self.nursery is None:
+            return Answer("not-started", None, (), self.errors.text().strip())
         if ended is None:
             self.process.kill()
             return Answer("deadline", None, lines, self.errors.text())
@@ -200,7 +212,7 @@ class Children:
             if child.script is None:
                 running = self._running[child.name]
                 out, err = running.output.writer, running.errors.writer
-                running.process = _Process(list(child.argv), self._environ, out, err)
+                running.process = _Process([*_EXECUTE, *child.argv], self._environ, out, err)
         if scripts:
             self._nurse(scripts)
         for child in fresh:
@@ -231,3 +243,9 @@ class Children:
         """Wait for it, to its own deadline; ask again and the answer is the same."""
         running = self._running.get(name)
         return running.answer() if running else Answer("not-started", None, (), f"no child {name}")
+
+    def close(self) -> None:
+        """Kill what still runs, unasked: the user has gone (Ctrl-C), or the probe that would ask hangs elsewhere."""
+        for running in self._running.values():
+            if running.process is not None and not running.process.poll():
+                running.process.kill()
