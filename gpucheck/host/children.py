@@ -23,8 +23,8 @@ _MOST_ERRORS = 16 << 10
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _SCRIPTS = os.path.join(os.path.dirname(_HERE), "probes", "children")
 _START = "import sys; sys.path[:0] = {!r}; import nursery; nursery.main()"
-# Between spawning and executing, this whole process stands still (vfork). A program on a disk that does not answer would
-# stop it for ever, so that it is the shell, which lies on the system's disk, that executes it.
+# Between spawning and executing, this whole process stands still (vfork). A program on a disk that does not answer
+# would stop it for ever, so it is the shell, which lies on the system's disk, that executes it.
 _EXECUTE = ("/bin/sh", "-c", 'exec "$@"', "sh")
 _NOT_EXECUTED = (126, 127)  # POSIX, "Exit Status for Commands"
 _FREE = 40  # lowest number for descriptors that the nursery inherits, clear of 0, 1 and 2
