@@ -1,0 +1,132 @@
+"""What the commands and a notebook call: look at this machine, read one from a file, judge. No printing here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Union
+
+from gpucheck import findings
+from gpucheck.facts.snapshot import SCHEMA, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEEP_SECONDS = 120.0  # importing TensorFlow from a cold disk, then compiling kernels, takes its time
+
+
+class BadFile(ValueError):
+    """A file is no snapshot and no recorded machine; the message says why, in words for a user."""
+
+
+class Report(findings.Report):
+    """A report that Jupyter shows as a small page."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from gpucheck.render import notebook
+
+        return notebook.render(self)
+
+
+def doctor(python: Union[str, None] = None, deep: bool = False, *, timeout: float = 10.0) -> Report:
+    """Look at this machine and judge it: see `gpucheck.doctor`."""
+    return judge(snapshot(python, deep, timeout=timeout))
+
+
+def snapshot(python: Union[str, None] = None, deep: bool = False, *, timeout: float = 10.0) -> Snapshot:
+    """Look at this machine: see `gpucheck.snapshot`."""
+    import sys
+
+    return look_here(python or sys.executable, deep, max(timeout, DEEP_SECONDS) if deep else timeout)
+
+
+def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
+    """Judge facts. ignore: names of rules to leave out."""
+    from gpucheck.rules.engine import judge_all
+
+    return Report(*judge_all(facts, ignore))
+
+
+def look_here(python: Union[str, None], deep: bool, timeout: float) -> Snapshot:
+    """Look at this machine. python: None for the one that the environment names (``VIRTUAL_ENV``, ``PATH`` …)."""
+    from gpucheck.host.local import LocalHost
+    from gpucheck.probes.look import look
+
+    host = LocalHost(timeout)
+    try:
+        return look(host, python, deep, timeout)
+    finally:
+        host.close()
+
+
+def record_here(python: Union[str, None], deep: bool, timeout: float) -> dict[str, Any]:
+    """Look at this machine and give every answer it gave, for `read_file` elsewhere."""
+    from gpucheck.host.local import LocalHost
+    from gpucheck.host.recording import RecordingHost
+    from gpucheck.probes.look import look
+
+    local = LocalHost(timeout)
+    host = RecordingHost(local)
+    try:
+        look(host, python, deep, timeout)
+        return {**host.machine(), "python": python, "deep": deep}
+    finally:
+        local.close()
+
+
+def read_file(path: str) -> Snapshot:
+    """Read a snapshot, or look at a recorded machine.
+
+    Raises
+    ------
+    BadFile: it cannot be read, is no JSON, or does not hold what its schema says.
+    """
+    import json
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            data = json.load(file)
+    except OSError as error:
+        raise BadFile(error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"no JSON: {error}") from error
+    return read_data(data)
+
+
+def read_data(data: Any) -> Snapshot:
+    """Parsed JSON of either schema to facts. Raises `BadFile`."""
+    from gpucheck.host.recorded import SCHEMA as MACHINE
+
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema == SCHEMA:
+        from gpucheck.facts.codec import BadFacts, decode
+
+        try:
+            facts = decode(Snapshot, data)
+        except (BadFacts, RecursionError) as error:
+            raise BadFile(str(error)) from error
+        assert isinstance(facts, Snapshot)
+        return facts
+    if schema == MACHINE:
+        return _replay(data)
+    if schema == findings.SCHEMA and isinstance(data.get("facts"), dict):
+        return read_data(data["facts"])
+    raise BadFile(f'its "schema" should be "{SCHEMA}" or "{MACHINE}", not {json_word(schema)}')
+
+
+def json_word(value: object) -> str:
+    """A value from a file, short and safe to put into a message."""
+    return ascii(value)[:60]
+
+
+def _replay(machine: dict[str, Any]) -> Snapshot:
+    from gpucheck.host.recorded import BadMachine, RecordedHost
+    from gpucheck.probes.look import look
+
+    try:
+        host = RecordedHost(machine)
+        python, children = machine.get("python"), machine.get("children", {})
+        deep = bool(machine.get("deep", "deep" in children))
+        return look(host, python if isinstance(python, str) else None, deep)
+    except (BadMachine, AttributeError, TypeError, ValueError, KeyError, RecursionError) as error:
+        raise BadFile(f"not a recorded machine: {type(error).__name__}: {error}") from error

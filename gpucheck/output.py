@@ -1,0 +1,110 @@
+"""Where an answer goes: a file, written whole or not at all, or a standard output: closed, narrow or ASCII."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn, Union
+
+
+class Unwritable(Exception):
+    """The answer could not be delivered; the message says why."""
+
+
+def write(text: str, path: Union[str, None]) -> None:
+    """Give the answer to a file, or to standard output.
+
+    Raises
+    ------
+    Unwritable: a full disk, a folder without permission. A reader who has left (``| head``) is no error.
+    """
+    try:
+        if path is not None:
+            _to_file(text, path)
+        elif sys.stdout is not None:
+            _to_stdout(text)
+    except BrokenPipeError:
+        _forget_stdout()
+    except (OSError, ValueError) as error:
+        if path is None:
+            _forget_stdout()
+        where = "standard output" if path is None else path
+        raise Unwritable(f"cannot write to {where}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def check_place(path: str) -> None:
+    """Find out before the work whether a file can be written there. Raises `Unwritable`."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        raise Unwritable(f"cannot write to {path}: it is a folder")
+    if not os.path.isdir(folder):
+        raise Unwritable(f"cannot write to {path}: there is no folder {folder}")
+    target = path if os.path.exists(path) and not os.path.isfile(path) else folder
+    if not os.access(target, os.W_OK):
+        raise Unwritable(f"cannot write to {path}: permission denied")
+
+
+def _to_file(text: str, path: str) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):  # /dev/stderr, a pipe: nothing to rename onto
+        with open(target, "wb") as stream:
+            stream.write(data)
+        return
+    temporary = f"{target}.{os.getpid()}.part"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _to_stdout(text: str) -> None:
+    encoding = sys.stdout.encoding or "ascii"
+    if not encoding.lower().replace("-", "").startswith("utf8") and not text.isascii():
+        from gpucheck.render.text import ascii_only
+
+        text = ascii_only(text)
+    sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
+    sys.stdout.flush()
+
+
+def _forget_stdout() -> None:
+    """So that nobody, the interpreter's own last flush included, writes to it again."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+
+
+def columns() -> int:
+    """Width to lay out for: the terminal's, at most 100; 80 where there is none. ``COLUMNS`` wins."""
+    import shutil
+
+    return max(20, min(100, shutil.get_terminal_size((80, 24)).columns)) if at_terminal() else _asked_columns()
+
+
+def _asked_columns() -> int:
+    asked = os.environ.get("COLUMNS", "")
+    return max(20, min(1000, int(asked))) if asked.isascii() and asked.isdigit() and len(asked) < 5 else 80
+
+
+def at_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def colored() -> bool:
+    """See no-color.org; TERM=dumb knows no colours either."""
+    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+
+
+def leave(code: int) -> NoReturn:
+    """End now. A probe's thread may hang in a system call (a dead network disk), and nobody waits for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            pass
+    os._exit(code)

@@ -1,0 +1,82 @@
+"""Which findings stand on their own and which follow from another; and the verdict in words. Shared by all formats."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gpucheck.facts.deep import Deep
+from gpucheck.findings import Finding, Report, Severity, Skipped
+from gpucheck.render.text import count, plain, shorten
+
+
+class Cause(NamedTuple):
+    """A finding and, flat, everything that it explains directly or through others."""
+
+    finding: Finding
+    follows: tuple[Finding, ...]
+
+
+def causes(report: Report) -> tuple[Cause, ...]:
+    """Every finding once, in the report's order, each under the first cause that accounts for it."""
+    explained = {name for finding in report.findings for name in finding.explains}
+    seen: set[int] = set()
+    found: list[Cause] = []
+    # The second round is for circles: two findings that name each other must not both vanish.
+    for roots in (True, False):
+        for at, finding in enumerate(report.findings):
+            if at not in seen and not (roots and finding.name in explained):
+                seen.add(at)
+                found.append(Cause(finding, tuple(_following(report, finding, seen))))
+    # A warning that explains an error comes where the error would stand.
+    return tuple(sorted(found, key=lambda one: min(_WEIGHT[each.severity] for each in (one.finding, *one.follows))))
+
+
+_WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+def _following(report: Report, cause: Finding, seen: set[int]) -> list[Finding]:
+    following: list[Finding] = []
+    for at, finding in enumerate(report.findings):
+        if at not in seen and finding.name in cause.explains:
+            seen.add(at)
+            following += [finding, *_following(report, finding, seen)]
+    return following
+
+
+def decisive(report: Report) -> tuple[Skipped, ...]:
+    """The skipped rules without which the main question stays open."""
+    return tuple(skipped for skipped in report.skipped if skipped.decisive)
+
+
+def headline(report: Report) -> str:
+    """The verdict and what it rests on, one line: what a reader must know who reads no further."""
+    if report.verdict == "unknown":
+        skipped = decisive(report)[0]
+        return f"could not tell: {plain(skipped.reason)} ({plain(skipped.name)} was not judged)"
+    if report.verdict == "ok":
+        return f"no problem found{_proof(report)}"
+    first = causes(report)[0].finding
+    return shorten(f"{plain(first.name)}: {plain(first.message)}")
+
+
+def _proof(report: Report) -> str:
+    deep = report.snapshot.deep
+    if not isinstance(deep, Deep) or not isinstance(deep.operations, tuple) or not deep.operations:
+        return " by looking (--deep computes on the GPU)" if deep is None else ""
+    if any(operation.status != "ok" for operation in deep.operations):
+        return ""
+    devices = sorted({operation.device for operation in deep.operations})
+    return plain(f"; computed on {', '.join(devices)}, the numbers agree with the CPU's")
+
+
+def verdict(report: Report) -> str:
+    """The last line: the verdict and the counts it comes from."""
+    said = [
+        count(number, noun)
+        for noun, severity in (("error", Severity.ERROR), ("warning", Severity.WARNING), ("note", Severity.INFO))
+        if (number := sum(finding.severity is severity for finding in report.findings))
+    ]
+    judged = f"{count(len(report.checked), 'rule')} checked"
+    skipped = f", {len(report.skipped)} skipped" if report.skipped else ""
+    ignored = f", {len(report.ignored)} ignored" if report.ignored else ""
+    return f"{report.verdict}: {', '.join(said) or 'nothing found'}; {judged}{skipped}{ignored}"

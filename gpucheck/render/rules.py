@@ -1,0 +1,88 @@
+"""The rules' own documentation: a list of them, and one rule's docstring for a terminal or as Markdown."""
+
+from __future__ import annotations
+
+from gpucheck.rules import load
+from gpucheck.rules.engine import RULES, Rule
+
+
+def names() -> frozenset[str]:
+    """The names of all rules."""
+    load()
+    return frozenset(RULES)
+
+
+def find(name: str) -> Rule | None:
+    """A rule by its name; ``_`` and capitals are forgiven."""
+    load()
+    return RULES.get(name.strip().lower().replace("_", "-"))
+
+
+def alike(name: str) -> list[str]:
+    """Up to three names that a mistyped one may stand for."""
+    from difflib import get_close_matches
+
+    wanted = name.strip().lower().replace("_", "-")
+    close = get_close_matches(wanted, RULES, 3, 0.6)
+    return close or [one for one in RULES if wanted and wanted in one][:3]
+
+
+def clean(rule: Rule) -> str:
+    """The docstring without its indentation, Markdown."""
+    first, _, rest = rule.documentation.expandtabs().strip().partition("\n")
+    lines = rest.splitlines()
+    indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
+    return "\n".join([first.strip(), *(line[indent:].rstrip() for line in lines)]).strip() + "\n"
+
+
+def summary(rule: Rule) -> str:
+    """The docstring's first paragraph, one line."""
+    return " ".join(clean(rule).split("\n\n", 1)[0].split())
+
+
+def document(rule: Rule) -> str:
+    """One rule's page, Markdown."""
+    notes = [f"severity: {rule.severity.value}"]
+    if rule.decisive:
+        notes.append("decisive: where it cannot be judged, the verdict is unknown")
+    page = f"# {rule.name}\n\n{'; '.join(notes)}\n\n{clean(rule)}"
+    if rule.explains:
+        page += f"\nExplains, where both are found: {', '.join(rule.explains)}\n"
+    return page
+
+
+def pretty(rule: Rule, width: int, color: bool) -> str:
+    """One rule's page for a terminal."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    page = StringIO()
+    console = Console(file=page, width=width, force_terminal=color, no_color=not color, legacy_windows=False)
+    console.print(Markdown(document(rule), hyperlinks=False))
+    return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
+
+
+def listing(format: str) -> str:
+    """All rules in the order in which they decide, in one of the formats of `doctor`."""
+    load()
+    every = list(RULES.values())
+    if format == "json":
+        import json
+
+        rows = [
+            {
+                "name": rule.name,
+                "severity": rule.severity.value,
+                "decisive": rule.decisive,
+                "explains": list(rule.explains),
+                "summary": summary(rule),
+            }
+            for rule in every
+        ]
+        return json.dumps({"schema": "gpucheck.rules/1", "rules": rows}, indent=1) + "\n"
+    if format == "markdown":
+        lines = [f"| `{rule.name}` | {rule.severity.value} | {summary(rule)} |" for rule in every]
+        return "\n".join(["| name | severity | meaning |", "| --- | --- | --- |", *lines]) + "\n"
+    return "".join(f"{rule.severity.value:8} {rule.name}\n           {summary(rule)}\n" for rule in every)

@@ -1,0 +1,130 @@
+"""For people at a terminal: the verdict, one screen of facts, then causes with evidence and commands to copy.
+
+Every string of the machine passes `plain` and is laid out as `rich.text.Text`, so it is never read as markup.
+"""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+from rich.text import Text
+
+from gpucheck.findings import Finding, Report, Severity
+from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
+from gpucheck.render.details import detail_blocks
+from gpucheck.render.summary import Block, blocks
+from gpucheck.render.text import plain, shorten
+
+_STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
+_SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
+_MOST_EVIDENCE = 6
+_TITLE = 11  # width of the column of titles
+_NARROW = 60  # below, titles stand above their text
+
+
+def render(report: Report, width: int = 80, color: bool = False, verbose: bool = False) -> str:
+    """The whole answer.
+
+    Parameters
+    ----------
+    width: columns; commands are never wrapped, so they may be longer.
+    color: with ANSI colours.
+    verbose: every copy, reading, probe and rule.
+    """
+    page = StringIO()
+    console = Console(
+        file=page,
+        width=max(width, 20),
+        force_terminal=color,
+        no_color=not color,
+        color_system="standard" if color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    paint(console, report, verbose)
+    return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
+
+
+def paint(console: Console, report: Report, verbose: bool = False) -> None:
+    """Print the report on any console (the pictures of the documentation are made with this, too)."""
+    _hang(console, report.verdict.upper(), _STYLE[report.verdict], headline(report), style="bold")
+    console.print()
+    for block in (*blocks(report.snapshot), *(detail_blocks(report) if verbose else ())):
+        _paint_block(console, block, verbose)
+    for cause in causes(report):
+        console.print()
+        _paint_cause(console, cause, verbose)
+    _paint_skipped(console, report, verbose)
+    console.print()
+    console.print(Text(verdict(report), style=_STYLE[report.verdict]), soft_wrap=True)
+
+
+def _hang(
+    console: Console, title: str, title_style: str, text: str, *, indent: int = 0, style: str = "", column: int = _TITLE
+) -> None:
+    """A title in its column and a text beside it, wrapped under itself; on a narrow screen under the title."""
+    narrow = console.width < _NARROW and column > 0
+    column = 2 if narrow else column
+    pad = " " * indent
+    if narrow and title:
+        console.print(Text(pad + title, style=title_style), soft_wrap=True)
+    for at, line in enumerate(Text(plain(text), style=style).wrap(console, max(10, console.width - indent - column))):
+        front = title if at == 0 and not narrow else ""
+        line.rstrip()
+        console.print(Text.assemble(pad, (front.ljust(column), title_style), line), soft_wrap=True)
+
+
+def _paint_block(console: Console, block: Block, verbose: bool) -> None:
+    for at, row in enumerate(block.rows):
+        _hang(console, block.title if at == 0 else "", "bold", plain(row) if verbose else shorten(plain(row), 400))
+
+
+def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
+    finding = cause.finding
+    _paint_heading(console, finding)
+    _hang(console, "", "", finding.message, indent=2, column=0)
+    shown = finding.evidence if verbose else finding.evidence[:_MOST_EVIDENCE]
+    for at, one in enumerate(shown):
+        source = f"  ({plain(one.source)})" if one.source else ""
+        _hang(console, "" if at else "evidence", "dim", f"{shorten(plain(one.value))}{source}", indent=2)
+    if len(shown) < len(finding.evidence):
+        _hang(console, "", "", f"and {len(finding.evidence) - len(shown)} more (--verbose)", indent=2, style="dim")
+    for at, line in enumerate(finding.fix):
+        _paint_fix(console, "" if at else "fix", line)
+    for at, follower in enumerate(cause.follows):
+        text = f"{plain(follower.name)}: {plain(follower.message)}"
+        _hang(console, "" if at else "explains", "dim", text, indent=2)
+    _paint_fix(console, "more", f"gpucheck explain {finding.name}")
+
+
+def _paint_heading(console: Console, finding: Finding) -> None:
+    severity = (finding.severity.value.upper(), _SEVERITY[finding.severity])
+    console.print(Text.assemble(severity, "  ", (plain(finding.name), "bold")), soft_wrap=True)
+
+
+def _paint_fix(console: Console, title: str, line: str) -> None:
+    if line.startswith("#"):
+        _hang(console, title, "dim", line, indent=2, style="dim")
+        return
+    narrow = console.width < _NARROW
+    if narrow and title:
+        console.print(Text(f"  {title}", style="dim"), soft_wrap=True)
+    front = "    " if narrow else f"  {title.ljust(_TITLE)}"
+    # soft_wrap: one logical line whatever its length, so that it can be copied.
+    console.print(Text.assemble((front, "dim"), (plain(line), "green")), soft_wrap=True)
+
+
+def _paint_skipped(console: Console, report: Report, verbose: bool) -> None:
+    open_rules = decisive(report)
+    if open_rules:
+        console.print()
+        console.print(Text("Could not be judged", style="bold magenta"), soft_wrap=True)
+    # One reason (a probe that hung) often keeps many rules from being judged.
+    reasons: dict[str, list[str]] = {}
+    for skipped in open_rules:
+        reasons.setdefault(plain(skipped.reason), []).append(plain(skipped.name))
+    for reason, names in reasons.items():
+        _hang(console, "", "", f"{shorten(reason)}: {', '.join(names)}")
