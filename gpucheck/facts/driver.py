@@ -54,6 +54,7 @@ class UserLibrary(NamedTuple):
     defect: Union[str, None, Gap]  # empty, truncated, wrong-architecture, not-elf, dangling
     origin: Literal["driver", "stub", "compat", "wsl"]  # by its place: CUDA's stubs, CUDA's compat, /usr/lib/wsl/lib
     first: bool  # the copy that the loader takes here
+    reached: bool = False  # in a place that the loader searches, whether or not it would load
 
 
 class Nvml(NamedTuple):

@@ -18,6 +18,7 @@ class About(NamedTuple):
     cpu_count: int
     own_python: str  # sys.executable
     home: str
+    libc: Union[str, None] = None  # confstr's words, "glibc 2.36"; None: not glibc, or not recorded
 
 
 class Stat(NamedTuple):

@@ -1,0 +1,58 @@
+"""The NVIDIA driver as a whole: each part is asked in a module of its own."""
+
+from __future__ import annotations
+
+from gpucheck.facts.driver import Driver
+from gpucheck.host import Host
+from gpucheck.probes import (
+    containers,
+    cuda,
+    dkms,
+    driver_libraries,
+    fabric,
+    hybrid,
+    kernel,
+    module_files,
+    nodes,
+    nvml,
+    packages,
+    pci,
+    smi,
+    waiting,
+)
+
+_SECONDS = 1.0  # a dead network disk on LD_LIBRARY_PATH must not take NVML's answer with it
+
+
+def start(host: Host) -> None:
+    """Start the children that ask the driver's libraries; they run while other probes read files."""
+    nvml.start(host)
+    cuda.start(host)
+
+
+def probe(host: Host) -> Driver:
+    """Collect everything about the driver. Waits for the children that `start` began."""
+    container = containers.kind(host)
+    libraries = waiting.at_most(_SECONDS, "looking for the driver's libraries", driver_libraries.probe, host)
+    installed = packages.probe(host)
+    module = kernel.module(host)
+    asked_nvml = nvml.probe(host, libraries)
+    asked_cuda = cuda.probe(host, libraries)
+    return Driver(
+        module_version=module.version,
+        module_source=module.source,
+        module_open=module.open,
+        modules=kernel.modules(host),
+        module_files=module_files.probe(host, container),
+        dkms=dkms.probe(host, container),
+        packages=installed,
+        nodes=nodes.probe(host),
+        pci=pci.probe(host),
+        libraries=libraries,
+        nvml=asked_nvml,
+        cuda=asked_cuda,
+        smi=smi.probe(host, asked_nvml, asked_cuda),
+        fabric=fabric.probe(host, container, installed),
+        prime=hybrid.prime(host),
+        bbswitch=hybrid.bbswitch(host),
+    )

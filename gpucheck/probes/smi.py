@@ -1,0 +1,44 @@
+"""nvidia-smi, asked last: only where neither NVML nor libcuda answered. Never its banner, which driver 610 changed."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from gpucheck.facts.driver import CudaDriver, Nvml, Smi
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.versions import DriverVersion
+from gpucheck.host import Answer, Child, Host
+
+_SHARE = 0.1  # of the time in all: NVML and libcuda had theirs
+
+
+def probe(host: Host, nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap]) -> Union[Smi, None, Gap]:
+    """None: it is not on PATH."""
+    path = _find(host)
+    if path is None:
+        return None
+    # It asks through the same library: where that hung or crashed, nvidia-smi does the same.
+    if any(not isinstance(one, Gap) and one.status in ("ok", "hung", "crashed") for one in (nvml, cuda)):
+        return Smi(path, "not-run", None, None)
+    host.start(Child("smi", None, (path, "--query-gpu=driver_version", "--format=csv,noheader"), _SHARE))
+    return _judged(path, host.answer("smi"))
+
+
+def _find(host: Host) -> Union[str, None]:
+    for folder in dict.fromkeys((host.env("PATH") or "").split(":")):
+        path = f"{folder.rstrip('/')}/nvidia-smi"
+        status = host.stat(path) if folder.startswith("/") else None
+        if status is not None and not isinstance(status, Gap) and status.kind == "file" and status.mode & 0o111:
+            return path
+    return None
+
+
+def _judged(path: str, answer: Answer) -> Union[Smi, Gap]:
+    if answer.ended == "not-started":
+        return Gap(f"{path} was not run: {answer.errors}", "not-collected")
+    if answer.ended == "deadline":
+        return Smi(path, "hung", None, None)
+    if answer.ended == "signal" or answer.code:
+        return Smi(path, "error", answer.code, None)
+    version = DriverVersion.parse(answer.lines[0].strip()) if answer.lines else None
+    return Smi(path, "ok" if version else "garbage", answer.code, version)
