@@ -55,7 +55,7 @@ def _finding(finding: Finding) -> list[str]:
     lines = [f"### {_MARK[finding.severity]}: {escape(finding.name)}", "", escape(finding.message), ""]
     for one in finding.evidence:
         source = f" ({code(one.source)})" if one.source else ""
-        lines.append(f"- {code(shorten(plain(one.value)))}{source}")
+        lines.append(f"- {escape(one.fact)}: {code(shorten(plain(one.value)))}{source}")
     if finding.fix:
         commands = [plain(line) for line in finding.fix]
         fence = _fence("\n".join(commands), 3)

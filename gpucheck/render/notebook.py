@@ -47,7 +47,8 @@ def _cause(cause: Cause) -> str:
 
 def _evidence(finding: Finding) -> str:
     return "".join(
-        f"<li><code>{escape(shorten(plain(one.value)))}</code> ({escape(one.source)})</li>" for one in finding.evidence
+        f"<li>{escape(one.fact)}: <code>{escape(shorten(plain(one.value)))}</code> ({escape(one.source)})</li>"
+        for one in finding.evidence
     )
 
 

@@ -89,7 +89,8 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
     shown = finding.evidence if verbose else finding.evidence[:_MOST_EVIDENCE]
     for at, one in enumerate(shown):
         source = f"  ({plain(one.source)})" if one.source else ""
-        _hang(console, "" if at else "evidence", "dim", f"{shorten(plain(one.value))}{source}", indent=2)
+        text = f"{plain(one.fact)}: {shorten(plain(one.value))}{source}"
+        _hang(console, "" if at else "evidence", "dim", text, indent=2)
     if len(shown) < len(finding.evidence):
         _hang(console, "", "", f"and {len(finding.evidence) - len(shown)} more (--verbose)", indent=2, style="dim")
     for at, line in enumerate(finding.fix):
@@ -106,15 +107,15 @@ def _paint_heading(console: Console, finding: Finding) -> None:
 
 
 def _paint_fix(console: Console, title: str, line: str) -> None:
-    if line.startswith("#"):
-        _hang(console, title, "dim", line, indent=2, style="dim")
-        return
     narrow = console.width < _NARROW
     if narrow and title:
         console.print(Text(f"  {title}", style="dim"), soft_wrap=True)
     front = "    " if narrow else f"  {title.ljust(_TITLE)}"
-    # soft_wrap: one logical line whatever its length, so that it can be copied.
-    console.print(Text.assemble((front, "dim"), (plain(line), "green")), soft_wrap=True)
+    # soft_wrap: one logical line whatever its length, so that it can be copied; a comment, too, for its second half
+    # would be run.
+    console.print(
+        Text.assemble((front, "dim"), (plain(line), "dim" if line.startswith("#") else "green")), soft_wrap=True
+    )
 
 
 def _paint_skipped(console: Console, report: Report, verbose: bool) -> None:

@@ -1,0 +1,112 @@
+"""JSON Schemas of a report and of a snapshot, made from the types themselves, so that they cannot drift from them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, Literal, Union, get_args, get_origin
+
+from gpucheck.facts.codec import hints
+from gpucheck.facts.gap import Gap, GapKind
+from gpucheck.facts.snapshot import SCHEMA as SNAPSHOT
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.versions import Version
+from gpucheck.findings import SCHEMA as REPORT
+from gpucheck.findings import Finding, Severity, Skipped, Verdict
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_SIMPLE: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
+_NOTE = re.compile(r"^    (\w+): .*?  # (.+)$", re.MULTILINE)
+
+
+def snapshot() -> dict[str, Any]:
+    """What `gpucheck snapshot` writes."""
+    defs: dict[str, Any] = {}
+    root = _object(Snapshot, defs)
+    root["properties"]["schema"] = {"const": SNAPSHOT}
+    return {"$schema": _DIALECT, "title": "The facts of a machine", **root, "$defs": dict(sorted(defs.items()))}
+
+
+def report() -> dict[str, Any]:
+    """What `gpucheck doctor --format json` writes."""
+    defs: dict[str, Any] = {}
+    names = {"type": "array", "items": {"type": "string"}}
+    properties = {
+        "schema": {"const": REPORT},
+        "version": {"type": "string", "description": "gpucheck's"},
+        "verdict": {"enum": list(get_args(Verdict))},
+        "exit_code": {"enum": [0, 1, 3], "description": "0 fine, 1 an error was found, 3 could not tell"},
+        "findings": {"type": "array", "items": _of(Finding, defs), "description": "most decisive first"},
+        "checked": {**names, "description": "rules that were judged, with or without a finding"},
+        "skipped": {"type": "array", "items": _of(Skipped, defs), "description": "rules that could not be judged"},
+        "ignored": {**names, "description": "rules that --ignore left out"},
+        "facts": _of(Snapshot, defs),
+    }
+    defs["Snapshot"]["properties"]["schema"] = {"const": SNAPSHOT}
+    return {
+        "$schema": _DIALECT,
+        "title": "A report of gpucheck doctor",
+        "description": "Members may be added; none is removed or changes its meaning within gpucheck.report/1.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def _of(kind: Any, defs: dict[str, Any]) -> dict[str, Any]:
+    origin = get_origin(kind)
+    if origin is Union:
+        return _union([_of(one, defs) for one in get_args(kind)])
+    if origin is Literal:
+        return {"enum": list(get_args(kind))}
+    if origin is tuple:
+        return {"type": "array", "items": _of(get_args(kind)[0], defs)}
+    if kind is Severity:
+        return {"enum": [one.value for one in Severity]}
+    if kind in _SIMPLE:
+        return {"type": _SIMPLE[kind]}
+    if kind is Gap:
+        defs["Gap"] = _GAP
+    elif issubclass(kind, Version):
+        defs[kind.__name__] = {"type": "string", "description": _first_line(kind)}
+    elif kind.__name__ not in defs:
+        defs[kind.__name__] = {}  # a place first: a type may hold itself
+        defs[kind.__name__] = _object(kind, defs)
+    return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def _union(kinds: list[dict[str, Any]]) -> dict[str, Any]:
+    plain = [one["type"] for one in kinds if list(one) == ["type"]]
+    others = [one for one in kinds if list(one) != ["type"]]
+    simple: list[dict[str, Any]] = [{"type": plain[0] if len(plain) == 1 else plain}] if plain else []
+    every = others + simple
+    return every[0] if len(every) == 1 else {"anyOf": every}
+
+
+def _object(kind: Any, defs: dict[str, Any]) -> dict[str, Any]:
+    notes = dict(_NOTE.findall(inspect.getsource(kind)))
+    properties = {}
+    for name, hint in hints(kind).items():
+        properties[name] = _of(hint, defs)
+        if name in notes:
+            properties[name] = {**properties[name], "description": notes[name]}
+    return {
+        "type": "object",
+        "description": _first_line(kind),
+        "properties": properties,
+        "required": [name for name in properties if name not in kind._field_defaults],
+    }
+
+
+def _first_line(kind: type) -> str:
+    text = kind.__dict__.get("__doc__") or ""
+    return "" if text.startswith(f"{kind.__name__}(") else text.strip().split("\n", 1)[0]
+
+
+_GAP = {
+    "type": "object",
+    "description": "A fact that could not be learned, and why; null is a fact: looked, not there.",
+    "properties": {"gap": {"type": "string"}, "kind": {"enum": list(get_args(GapKind))}},
+    "required": ["gap", "kind"],
+}

@@ -1,0 +1,110 @@
+"""Write what is made from the code: docs/rules, the JSON Schemas, the picture and the help texts of README.md.
+
+    python scripts/write_docs.py            write
+    python scripts/write_docs.py --check    only tell what is not as it would be written; exit code 1 if anything is
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
+
+import machines  # noqa: E402
+import schemas  # noqa: E402
+
+from gpucheck import api  # noqa: E402
+from gpucheck.render import rules, terminal  # noqa: E402
+from gpucheck.rules.engine import RULES  # noqa: E402
+
+PICTURED = "driver-library-version-mismatch"
+_HELP = re.compile(r"(<!-- help: (.*?) -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+
+
+def rule_pages() -> dict[str, str]:
+    """A page for every rule, and the list of them."""
+    names = sorted(rules.names())
+    pages = {f"docs/rules/{name}.md": rules.document(RULES[name]) for name in names}
+    rows = [f"| [{name}]({name}.md) | {RULES[name].severity.value} | {rules.summary(RULES[name])} |" for name in names]
+    head = "# The rules\n\nWritten from the rules' docstrings; `gpucheck explain NAME` prints the same.\n"
+    pages["docs/rules/README.md"] = "\n".join([head, "| name | severity | meaning |", "| --- | --- | --- |", *rows, ""])
+    return pages
+
+
+def schema_files() -> dict[str, str]:
+    """The schemas that lie beside the renderer, and so in the wheel."""
+    made = {"report": schemas.report(), "snapshot": schemas.snapshot()}
+    return {f"gpucheck/render/{name}.schema.json": json.dumps(each, indent=1) + "\n" for name, each in made.items()}
+
+
+def readme() -> str:
+    """README.md with the help texts that the commands print now."""
+    return _HELP.sub(lambda found: found[1] + help_text(found[2]) + found[4], (ROOT / "README.md").read_text())
+
+
+def help_text(command: str) -> str:
+    """What ``gpucheck … --help`` prints, 80 columns wide."""
+    argv = [sys.executable, "-m", *command.split(), "--help"]
+    environ = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
+    return subprocess.run(argv, capture_output=True, text=True, check=True, env=environ, cwd=ROOT).stdout
+
+
+def picture() -> tuple[str, str]:
+    """The terminal's picture of a recorded machine: as text, and as SVG."""
+    from rich.console import Console
+
+    machine = machines.load(PICTURED)
+    report = api.judge(api.read_data({"schema": "gpucheck.machine/1", **machine}))
+    console = Console(record=True, width=92, file=StringIO(), force_terminal=True, highlight=False)
+    terminal.paint(console, report)
+    return console.export_text(clear=False), console.export_svg(title="gpucheck doctor", unique_id="gpucheck")
+
+
+def wanted() -> dict[str, str]:
+    """Every file that is made, with its content."""
+    text, svg = picture()
+    files = {**rule_pages(), **schema_files(), "README.md": readme(), "docs/images/doctor.txt": text}
+    # Another version of rich draws another SVG of the same text: only the text is compared.
+    drawn, old = ROOT / "docs/images/doctor.svg", ROOT / "docs/images/doctor.txt"
+    if not (drawn.exists() and old.exists() and old.read_text() == text):
+        files["docs/images/doctor.svg"] = svg
+    return files
+
+
+def stale(files: dict[str, str]) -> list[str]:
+    """What differs on disk, and rule pages without a rule."""
+    differing = [path for path, text in files.items() if not _same(ROOT / path, text)]
+    orphans = [f"docs/rules/{page.name}" for page in (ROOT / "docs/rules").glob("*.md")]
+    return sorted({*differing, *(path for path in orphans if path not in files)})
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+def main() -> int:
+    files = wanted()
+    found = stale(files)
+    if "--check" in sys.argv[1:]:
+        print("".join(f"{path} is not what the code says: run scripts/write_docs.py\n" for path in found), end="")
+        return 1 if found else 0
+    for path in found:
+        target = ROOT / path
+        if path in files:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(files[path], encoding="utf-8")
+        else:
+            target.unlink()
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
