@@ -3,7 +3,29 @@
 from __future__ import annotations
 
 # The order is the order of decisiveness: see engine.rule.
-SUBJECTS = ("driver", "container", "gpus", "python", "tensorflow", "libraries", "toolkits", "environment", "deep")
+SUBJECTS = (
+    # what is the matter with the machine, from the kernel up
+    "kernel",
+    "holders",
+    "container",
+    "wsl",
+    "nodes",
+    "driver",
+    "compatibility",
+    "devices",
+    "gpus",
+    "visibility",
+    "answers",
+    "architectures",
+    "health",
+    # what is the matter with the environment
+    "python",
+    "tensorflow",
+    "libraries",
+    "toolkits",
+    "environment",
+    "deep",
+)
 
 
 def load() -> None:

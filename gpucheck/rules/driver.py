@@ -1,0 +1,225 @@
+"""The user-space half of the driver: libcuda and libnvidia-ml against the loaded module and against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpucheck.compat.errors import CUDA_DRIVER_MISMATCH, NVML_VERSION_MISMATCH
+from gpucheck.facts.driver import CudaDriver, Driver, Nvml, UserLibrary
+from gpucheck.facts.gap import Gap, known, need
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.versions import DriverVersion
+from gpucheck.findings import Severity
+from gpucheck.rules import fixes
+from gpucheck.rules.engine import Found, found, rule
+from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, on_wsl
+
+_LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
+
+
+def _with_module(snapshot: Snapshot) -> Driver | None:
+    """Where the kernel half runs: its module is loaded, or Windows has it (WSL 2)."""
+    driver = driver_here(snapshot)
+    if driver is None or (not on_wsl(snapshot) and need(driver.module_version) is None):
+        return None
+    return driver
+
+
+@rule(Severity.ERROR, explains=("nvml-not-answering", "cuda-init-failed", "libcuda-missing", "gpu-query-failed"))
+def driver_library_version_mismatch(snapshot: Snapshot) -> Iterator[Found]:
+    """The driver's libraries and its loaded kernel module have different versions.
+
+    ## What it means
+    Both halves of the driver must be of exactly the same version. They differ after an upgrade (the old module stays
+    loaded until a reboot) or where an old copy of a library was left behind. NVML answers code 18, "Driver/library
+    version mismatch", CUDA 803 or "no device".
+
+    ## Why it matters
+    Nothing that uses the GPU starts.
+
+    ## How to fix
+    Library newer than the module: reboot, or stop what uses the GPU and load the new module. If the mismatch survives
+    a reboot, or the library is older than the module: an old copy comes first; remove it or reinstall its package.
+
+    ## References
+    https://github.com/NVIDIA/nvidia-docker/issues/182
+    https://github.com/wookayin/gpustat/issues/147
+    """
+    driver = driver_here(snapshot)
+    if driver is None or on_wsl(snapshot) or cuda_works(driver):
+        return
+    module = need(driver.module_version)
+    if module is None:
+        return
+    if not isinstance(driver.nvml, Gap) and driver.nvml.code == NVML_VERSION_MISMATCH:
+        yield _mismatch(driver, module, "NVML answers code 18")
+        return
+    firsts = [copy for copy in need(driver.libraries) if copy.first and copy.origin == "driver"]
+    if [copy for copy in firsts if _version(copy) not in (None, module)]:
+        yield _mismatch(driver, module, "")
+        return
+    need(driver.nvml)
+    for copy in firsts:
+        need(copy.version)
+    cuda = need(driver.cuda)
+    if cuda.code == CUDA_DRIVER_MISMATCH and not compat_first(driver):
+        yield _mismatch(driver, module, "cuInit answers code 803")
+
+
+def _version(copy: UserLibrary) -> DriverVersion | None:
+    return known(copy.version, None)
+
+
+def _mismatch(driver: Driver, module: DriverVersion, witness: str) -> Found:
+    copies = [copy for copy in known(driver.libraries, ()) if copy.origin == "driver"]
+    stale = [copy for copy in copies if _version(copy) not in (None, module)]
+    good = [copy for copy in copies if _version(copy) == module]
+    evidence = [("driver.module_version", str(module), driver.module_source or "/sys/module/nvidia/version")]
+    evidence += [("driver.libraries.version", str(_version(copy)), _place(copy)) for copy in stale]
+    if witness:
+        evidence.append(("driver.nvml.code", str(_code(driver)), witness))
+    if not stale:
+        said = f"The loaded kernel module is {module} and {witness}: the driver's libraries have another version."
+        return found(said, evidence, ["sudo reboot"])
+    copy = next((one for one in stale if one.first), stale[0])
+    version = _version(copy)
+    assert version is not None
+    said = f"The loaded kernel module is {module}, but {copy.soname} is {version} ({_place(copy)})."
+    reload = [
+        "# or, with nothing using the GPU: "
+        "sudo rmmod nvidia_drm nvidia_modeset nvidia_uvm nvidia && sudo modprobe nvidia && sudo modprobe nvidia_uvm"
+    ]
+    remove = [f"ls -l {one.path}* && dpkg -S {_place(one)}" for one in stale if one.first][:1]
+    if good or version < module:
+        said = f"{said[:-1]}: that copy is stale."
+        return found(said, evidence, [*remove, "# remove that copy or reinstall its package, then:", "sudo ldconfig"])
+    return found(said, evidence, ["sudo reboot", *reload])
+
+
+def _code(driver: Driver) -> int | None:
+    """The error code that says it, for the evidence."""
+    for answer in (driver.nvml, driver.cuda):
+        if not isinstance(answer, Gap) and answer.code in (NVML_VERSION_MISMATCH, CUDA_DRIVER_MISMATCH):
+            return answer.code
+    return None
+
+
+def _place(copy: UserLibrary) -> str:
+    return known(copy.real_path, None) or copy.path
+
+
+@rule(Severity.ERROR, decisive=True)
+def libcuda_missing(snapshot: Snapshot) -> Iterator[Found]:
+    """The kernel module runs, and the loader finds no libcuda.so.1.
+
+    ## What it means
+    libcuda.so.1 is the driver's own library; no CUDA toolkit and no wheel brings it. It is not installed (a "headless"
+    driver without its compute package), its link leads nowhere or in a circle, or its folder is not searched.
+
+    ## Why it matters
+    TensorFlow says "unable to find libcuda.so" or error 303 and uses the CPU, though nvidia-smi may work.
+
+    ## How to fix
+    Install the driver's compute library of the very version of the module, or repair the link and run ldconfig.
+
+    ## References
+    https://github.com/ai4d-iasc/trixie/issues/41
+    """
+    driver = _with_module(snapshot)
+    if driver is None or need(driver.cuda).status != "not-found":
+        return
+    copies = [copy for copy in copies_of(driver, "libcuda.so.1") if copy.origin == "driver"]
+    dangling = [copy for copy in copies if known(copy.real_path, "") is None]
+    evidence = [("driver.cuda.status", "not-found", "dlopen of libcuda.so.1")]
+    if dangling:
+        evidence.append(("driver.libraries.real_path", "none", dangling[0].path))
+        said = f"{dangling[0].path} leads nowhere or in a circle, so the loader finds no libcuda.so.1."
+        fix = [f"ls -l {dangling[0].path}", "# point the link at libcuda.so.<driver version>, then:", "sudo ldconfig"]
+    elif copies:
+        folder = copies[0].path.rpartition("/")[0]
+        evidence.append(("driver.libraries.path", copies[0].path, folder))
+        said = f"The loader does not search {folder}, where libcuda.so.1 lies."
+        fix = [f"echo {folder} | sudo tee /etc/ld.so.conf.d/nvidia.conf", "sudo ldconfig"]
+    else:
+        said = "The driver's module runs, but libcuda.so.1 is nowhere on the loader's path."
+        fix = fixes.install_libcuda(snapshot, known(driver.module_version, None))
+    yield found(said, evidence, fix)
+
+
+@rule(Severity.WARNING)
+def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
+    """The kernel module runs, and the loader finds no libnvidia-ml.so.1.
+
+    ## What it means
+    NVML's library comes with the driver (with its utilities, in some distributions a package of its own). Without it
+    neither nvidia-smi nor gpucheck can tell about the GPUs; CUDA itself does not need it.
+
+    ## Why it matters
+    Findings about single GPUs (architecture, memory, MIG, throttling) cannot be made.
+
+    ## How to fix
+    Install the driver's utilities of the module's version. In a container, ask for the capability "utility".
+
+    ## References
+    https://docs.nvidia.com/deploy/nvml-api/
+    """
+    driver = _with_module(snapshot)
+    if driver is None or need(driver.nvml).status != "not-found":
+        return
+    yield found(
+        "libnvidia-ml.so.1 is not on the loader's path, so nothing can be learned about the single GPUs.",
+        [("driver.nvml.status", "not-found", "dlopen of libnvidia-ml.so.1")],
+        fixes.install_nvml(snapshot, known(driver.module_version, None)),
+    )
+
+
+@rule(Severity.ERROR, decisive=True, explains=("cuda-init-failed", "nvml-not-answering"))
+def driver_library_unloadable(snapshot: Snapshot) -> Iterator[Found]:
+    """A library of the driver is there, and the loader cannot load it.
+
+    ## What it means
+    The file is empty, cut short, for another processor, or lacks something that it needs itself: an installation that
+    was killed, a full disk, a mount that went wrong in a container. A file cut short kills the program (SIGBUS).
+
+    ## Why it matters
+    Tools say "library not found" though it is there, or die without a word. Without libcuda TensorFlow uses the CPU;
+    without libnvidia-ml only the tools suffer.
+
+    ## How to fix
+    Reinstall the package that the file belongs to. In a container: look at the file on the host, then start anew.
+
+    ## References
+    https://github.com/nebius/soperator/issues/2684
+    """
+    driver = driver_here(snapshot)
+    if driver is None:
+        return
+    for soname, answer in zip(_LIBRARIES, (driver.cuda, driver.nvml), strict=True):
+        case = _unloadable(driver, soname, answer)
+        if case:
+            yield case
+    need(driver.cuda)
+    need(driver.nvml)
+
+
+def _unloadable(driver: Driver, soname: str, answer: CudaDriver | Nvml | Gap) -> Found | None:
+    if isinstance(answer, Gap) or answer.status not in ("unloadable", "crashed"):
+        return None
+    copy = next((one for one in copies_of(driver, soname) if known(one.defect, None) not in (None, "dangling")), None)
+    if answer.status == "crashed" and copy is None:
+        return None
+    defect = "does not load" if copy is None else f"is {str(copy.defect).replace('-', ' ')}"
+    if copy is not None and copy.defect == "wrong-architecture":
+        defect = "is for another processor architecture"
+    path = _place(copy) if copy else soname
+    evidence = [("driver.libraries.path", path, "the loader")]
+    if answer.message:
+        evidence.append((f"driver.{'cuda' if soname == _LIBRARIES[0] else 'nvml'}.message", answer.message, "dlopen"))
+    if copy:
+        evidence.append(("driver.libraries.defect", str(copy.defect), path))
+    return found(
+        f"{path} {defect}" + (f" ({answer.message})." if answer.message and copy is None else "."),
+        evidence,
+        [f"ls -lL {path}", "# reinstall the package that owns it:", f"dpkg -S {path} || rpm -qf {path}"],
+        severity=None if soname == _LIBRARIES[0] else Severity.WARNING,
+    )

@@ -1,0 +1,84 @@
+"""Commands to print for this system. Words only: nothing here decides whether something is wrong.
+
+Where a distribution's package names are not certain, a line names the manual instead.
+"""
+
+from __future__ import annotations
+
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.rules.presence import family
+
+_GUIDE = "# NVIDIA's guide: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+
+
+def install_driver(snapshot: Snapshot) -> list[str]:
+    """Ubuntu: ubuntu-drivers; Debian: its non-free package; Fedora: RPM Fusion's; others: NVIDIA's guide."""
+    lines = {
+        "ubuntu": ["sudo ubuntu-drivers install", "sudo reboot"],
+        "debian": ["# needs non-free in /etc/apt/sources.list", "sudo apt install nvidia-driver", "sudo reboot"],
+        "fedora": ["# needs RPM Fusion's nonfree repository", "sudo dnf install akmod-nvidia", "sudo reboot"],
+        "arch": ["sudo pacman -S nvidia-open", "sudo reboot"],
+    }
+    return [*lines.get(family(snapshot), []), _GUIDE]
+
+
+def build_module(snapshot: Snapshot) -> list[str]:
+    """The running kernel's headers, then the module."""
+    headers = {
+        "ubuntu": ["sudo apt install linux-headers-$(uname -r)"],
+        "debian": ["sudo apt install linux-headers-$(uname -r)"],
+        "fedora": ["sudo dnf install kernel-devel-$(uname -r)"],
+        "rhel": ["sudo dnf install kernel-devel-$(uname -r)"],
+    }
+    return [*headers.get(family(snapshot), []), "sudo dkms autoinstall", "sudo modprobe nvidia"]
+
+
+def enroll_key(snapshot: Snapshot) -> list[str]:
+    """Where the key lies that signed the module differs."""
+    lines = {
+        "ubuntu": ["sudo update-secureboot-policy --enroll-key", "sudo reboot"],
+        "debian": ["sudo mokutil --import /var/lib/dkms/mok.pub", "sudo reboot"],
+        "fedora": ["sudo mokutil --import /etc/pki/akmods/certs/public_key.der", "sudo reboot"],
+    }
+    return [
+        *lines.get(family(snapshot), ["# enroll the module's signing key: sudo mokutil --import KEY.der, then reboot"]),
+        "# or switch Secure Boot off in the firmware (cloud: in the machine's settings)",
+    ]
+
+
+def blacklist(snapshot: Snapshot, module: str) -> list[str]:
+    """Keep a kernel driver from the card and out of the initial RAM disk."""
+    ramdisk = {
+        "ubuntu": "sudo update-initramfs -u",
+        "debian": "sudo update-initramfs -u",
+        "fedora": "sudo dracut --force",
+        "rhel": "sudo dracut --force",
+        "suse": "sudo dracut --force",
+        "arch": "sudo mkinitcpio -P",
+    }
+    return [
+        f"echo blacklist {module} | sudo tee /etc/modprobe.d/blacklist-{module}.conf",
+        ramdisk.get(family(snapshot), "# rebuild the initial RAM disk"),
+        "sudo reboot",
+    ]
+
+
+def install_libcuda(snapshot: Snapshot, version: object) -> list[str]:
+    """The driver's compute library, of the very version of the module."""
+    branch = str(version).split(".", maxsplit=1)[0] if version else ""
+    lines = {
+        "ubuntu": [f"sudo apt install libnvidia-compute-{branch}", "sudo ldconfig"] if branch else [],
+        "debian": ["sudo apt install libcuda1", "sudo ldconfig"],
+        "fedora": ["sudo dnf install xorg-x11-drv-nvidia-cuda-libs", "sudo ldconfig"],
+    }
+    return lines.get(family(snapshot)) or ["# install the driver's compute libraries, then:", "sudo ldconfig", _GUIDE]
+
+
+def install_nvml(snapshot: Snapshot, version: object) -> list[str]:
+    """NVML's library; Ubuntu has it in the compute package, Debian in one of its own."""
+    branch = str(version).split(".", maxsplit=1)[0] if version else ""
+    lines = {
+        "ubuntu": [f"sudo apt install libnvidia-compute-{branch}", "sudo ldconfig"] if branch else [],
+        "debian": ["sudo apt install libnvidia-ml1", "sudo ldconfig"],
+    }
+    return lines.get(family(snapshot)) or ["# install the driver's utilities of the module's version", _GUIDE]
