@@ -136,14 +136,15 @@ CUDNN_PARTS: dict[int, tuple[str, ...]] = {
 }
 
 # In the order of TensorFlow's own check (tsl/platform/default/dso_loader.cc, TryDlopenCUDALibraries): all of them must
-# open or no GPU is registered ("Cannot dlopen some GPU libraries"). Seen in 2.10.1, 2.16.1, 2.18.1 and 2.21.0; NCCL,
-# CUPTI, nvJitLink, NVRTC and TensorRT are not among them and a GPU is registered without them.
+# open or no GPU is registered ("Cannot dlopen some GPU libraries"). Seen in runs of 2.10.1, 2.16.1, 2.18.1 and 2.21.0;
+# GetCurandDsoHandle is in the wheels of 2.11.1 and 2.13.1 and not in 2.14.1 and 2.15.1. NCCL, CUPTI, nvJitLink, NVRTC
+# and TensorRT are not among them: a GPU is registered without them.
 CHECKED = ("cudart", "cublas", "cublasLt", "cufft", "curand", "cusolver", "cusparse", "cudnn")
 
 
 def checked_by(version: Union[PackageVersion, None]) -> tuple[str, ...]:
     """The libraries without any of which this TensorFlow registers no GPU; an unknown version counts as a new one."""
-    old = version is not None and version < PackageVersion("2.16")
+    old = version is not None and version < PackageVersion("2.14")
     return tuple(name for name in CHECKED if old or name != "curand")
 
 

@@ -85,7 +85,7 @@ class _Wants:
         return tuple(wants)
 
     def _asker(self, objects: tuple[SharedObject, ...]) -> Union[Asker, None]:
-        """The object that opens CUDA: it holds tsl's dso_loader.cc, the framework library or, in TensorFlow 1, pywrap."""
+        """The object that opens CUDA (tsl's dso_loader.cc): the framework library, in TensorFlow 1 pywrap's."""
         names = ("libtensorflow_framework.so", "_pywrap_tensorflow_internal.so")
         for name in names:
             for one in objects:
