@@ -12,7 +12,7 @@ from gpucheck.facts.versions import DriverVersion
 from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, on_wsl
+from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, not_found, on_wsl
 
 _LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 
@@ -126,11 +126,13 @@ def libcuda_missing(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/ai4d-iasc/trixie/issues/41
     """
     driver = _with_module(snapshot)
-    if driver is None or need(driver.cuda).status != "not-found":
+    if driver is None or not not_found(driver, "libcuda.so.1", need(driver.cuda)):
         return
     copies = [copy for copy in copies_of(driver, "libcuda.so.1") if copy.origin == "driver"]
-    dangling = [copy for copy in copies if known(copy.real_path, "") is None]
-    evidence = [("driver.cuda.status", "not-found", "dlopen of libcuda.so.1")]
+    dangling = [copy for copy in copies if known(copy.defect, None) == "dangling"]
+    evidence: list[tuple[str, object, str]] = [
+        ("driver.cuda.status", need(driver.cuda).status, "dlopen of libcuda.so.1")
+    ]
     if dangling:
         evidence.append(("driver.libraries.real_path", "none", dangling[0].path))
         said = f"{dangling[0].path} leads nowhere or in a circle, so the loader finds no libcuda.so.1."
@@ -164,11 +166,11 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/deploy/nvml-api/
     """
     driver = _with_module(snapshot)
-    if driver is None or need(driver.nvml).status != "not-found":
+    if driver is None or not not_found(driver, "libnvidia-ml.so.1", need(driver.nvml)):
         return
     yield found(
         "libnvidia-ml.so.1 is not on the loader's path, so nothing can be learned about the single GPUs.",
-        [("driver.nvml.status", "not-found", "dlopen of libnvidia-ml.so.1")],
+        [("driver.nvml.status", need(driver.nvml).status, "dlopen of libnvidia-ml.so.1")],
         fixes.install_nvml(snapshot, known(driver.module_version, None)),
     )
 
@@ -204,6 +206,8 @@ def driver_library_unloadable(snapshot: Snapshot) -> Iterator[Found]:
 
 def _unloadable(driver: Driver, soname: str, answer: CudaDriver | Nvml | Gap) -> Found | None:
     if isinstance(answer, Gap) or answer.status not in ("unloadable", "crashed"):
+        return None
+    if answer.status == "unloadable" and not_found(driver, soname, answer):
         return None
     copy = next((one for one in copies_of(driver, soname) if known(one.defect, None) not in (None, "dangling")), None)
     if answer.status == "crashed" and copy is None:

@@ -10,7 +10,17 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import AMD, FOLLOWERS, INTEL, cards_of, cuda_works, describe, nvidia_here, on_wsl
+from gpucheck.rules.presence import (
+    AMD,
+    DRIVER_PACKAGES,
+    FOLLOWERS,
+    INTEL,
+    cards_of,
+    cuda_works,
+    describe,
+    nvidia_here,
+    on_wsl,
+)
 
 
 def _module_missing(snapshot: Snapshot) -> Driver | None:
@@ -116,7 +126,9 @@ def nvidia_driver_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     https://ubuntu.com/server/docs/nvidia-drivers-installation
     """
     driver = _module_missing(snapshot)
-    if driver is None or need(driver.module_files) or need(driver.dkms) or need(driver.packages):
+    if driver is None or need(driver.module_files) or need(driver.dkms):
+        return
+    if [one for one in need(driver.packages) if one.startswith(DRIVER_PACKAGES)]:
         return
     if [copy for copy in need(driver.libraries) if copy.origin == "driver"]:
         return

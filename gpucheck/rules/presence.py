@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
-from gpucheck.facts.driver import Driver, PciGpu, UserLibrary
+from gpucheck.facts.driver import CudaDriver, Driver, Nvml, PciGpu, UserLibrary
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import System
 
 NVIDIA, AMD, INTEL = "10de", "1002", "8086"
+
+# Packages that bring the driver itself; nvidia-prime, the container toolkit and the like are there without it.
+DRIVER_PACKAGES = (
+    *("nvidia-driver", "nvidia-dkms", "nvidia-kernel", "nvidia-open", "nvidia-headless", "linux-modules-nvidia"),
+    *("libnvidia-compute", "libcuda1", "cuda-drivers"),
+)
 
 # What follows from a kernel half that does not run.
 FOLLOWERS = ("libcuda-missing", "libnvidia-ml-missing", "nvml-not-answering", "cuda-init-failed")
@@ -144,6 +150,14 @@ def cards_of(driver: Driver) -> tuple[PciGpu, ...]:
 def copies_of(driver: Driver, soname: str) -> tuple[UserLibrary, ...]:
     """Every known copy of a driver library: for words, since none may mean that nobody could look."""
     return tuple(copy for copy in known(driver.libraries, ()) if copy.soname == soname)
+
+
+def not_found(driver: Driver, soname: str, answer: Union[CudaDriver, Nvml]) -> bool:
+    """There is no such file where the loader looks, or only a link that leads nowhere or in a circle."""
+    if answer.status != "unloadable":
+        return answer.status == "not-found"
+    reached = [copy for copy in need(driver.libraries) if copy.soname == soname and copy.reached]
+    return bool(reached) and all(need(copy.defect) == "dangling" for copy in reached)
 
 
 def compat_first(driver: Driver) -> bool:

@@ -12,9 +12,7 @@ from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import container_of, cuda_works, first_copy
-
-_LINUX_DRIVER = ("libnvidia-compute", "libcuda1", "nvidia-driver", "nvidia-utils", "nvidia-kernel", "nvidia-dkms")
+from gpucheck.rules.presence import DRIVER_PACKAGES, container_of, cuda_works, first_copy
 
 
 @rule(Severity.ERROR, decisive=True)
@@ -143,7 +141,7 @@ def linux_driver_installed_in_wsl(snapshot: Snapshot) -> Iterator[Found]:
     driver = _wsl2(snapshot)
     if driver is None:
         return
-    packages = [one for one in need(driver.packages) if one.startswith(_LINUX_DRIVER)]
+    packages = [one for one in need(driver.packages) if one.startswith(DRIVER_PACKAGES)]
     copy = first_copy(driver, "libcuda.so.1")
     shadows = copy is not None and copy.origin == "driver" and not cuda_works(driver)
     if not packages and not shadows:
