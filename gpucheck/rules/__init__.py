@@ -20,8 +20,12 @@ SUBJECTS = (
     "health",
     # what is the matter with the environment
     "python",
+    "wheels",
+    "installation",
     "tensorflow",
+    "packages",
     "libraries",
+    "cudnn",
     "toolkits",
     "environment",
     "deep",

@@ -1,0 +1,237 @@
+"""Rules about cuDNN: does the one that would load fit this TensorFlow and these GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Union
+
+from gpucheck.compat.cudnn import LAST_BEFORE_TURING, find, least_capability
+from gpucheck.compat.tensorflow import Release
+from gpucheck.compat.tensorflow import find as find_release
+from gpucheck.facts.gap import Gap, known, need
+from gpucheck.facts.libraries import Wanted
+from gpucheck.facts.python import Distribution
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.versions import CudnnVersion, PackageVersion
+from gpucheck.findings import Severity
+from gpucheck.rules.choice import install_lines, pip
+from gpucheck.rules.engine import Found, found, rule
+from gpucheck.rules.installed import broken_clause
+from gpucheck.rules.missing import missing
+from gpucheck.rules.stakes import stakes
+
+
+class Asked(NamedTuple):
+    """What this TensorFlow asks of cuDNN. least: major, and minor where it is known."""
+
+    tensorflow: str
+    least: CudnnVersion
+    source: str
+    row: Union[Release, None]
+
+    def takes(self, version: CudnnVersion) -> bool:
+        """TensorFlow's own test: the same major, and at least the minor that it was built with."""
+        return version.major == self.least.major and version.minor >= self.least.minor
+
+
+def _asked(snapshot: Snapshot) -> Union[Asked, None]:
+    build = need(need(snapshot.python).tensorflow)
+    if build is None or not need(build.cuda_build):
+        return None
+    version = str(need(build.version))
+    row = find_release(version)
+    own = need(build.cudnn_version)
+    if row is not None and (own is None or own.major == CudnnVersion(row.cudnn).major):
+        return Asked(version, CudnnVersion(row.cudnn), row.source, row)
+    # A build of one's own: build_info names the major, and the minor only where it was asked for.
+    return Asked(version, own, f"{build.root}/python/platform/build_info.py", None) if own else None
+
+
+def _loaded(snapshot: Snapshot) -> Union[Wanted, None]:
+    """The cuDNN that would be loaded, None where none would."""
+    for one in need(need(snapshot.libraries).wanted) or ():
+        if one.library == "cudnn" and one.needed_for_gpu and need(one.path) and need(one.defect) is None:
+            return one
+    return None
+
+
+def _version(one: Wanted) -> Union[CudnnVersion, None]:
+    version = need(one.version)
+    return CudnnVersion(version.text) if version else None
+
+
+@rule(Severity.ERROR, decisive=True)
+def cudnn_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
+    """The cuDNN that would be loaded is not the one that TensorFlow needs.
+
+    ## What it means
+    TensorFlow takes a cuDNN of the same major and at least the minor version that it was built with: 9.3 for 2.18 to
+    2.21, 8.9 for 2.15 to 2.17, 8.6 for 2.12 and 2.13, 8.1 for 2.5 to 2.11.
+
+    ## Why it matters
+    With another major the library is not found, and no GPU is registered. With a lower minor the GPU is listed as
+    usual, and the first convolution fails: "Loaded runtime CuDNN library: X but source was compiled with: Y",
+    "DNN library is not found".
+
+    ## How to fix
+    Install a fitting cuDNN into TensorFlow's environment, and take the other one out of its way.
+
+    ## References
+    - https://github.com/tensorflow/tensorflow/issues/58986
+    - https://github.com/edwardyehuang/CAR/issues/1
+    - https://www.tensorflow.org/install/source#gpu
+    """
+    asked = _asked(snapshot)
+    if asked is None:
+        return
+    one = _loaded(snapshot)
+    version = _version(one) if one else None
+    if one is not None and version is not None and not asked.takes(version):
+        stake = stakes(snapshot)
+        if stake:
+            yield found(
+                f"TensorFlow {asked.tensorflow} needs cuDNN {asked.least} or a later {asked.least.major}.x, but "
+                f"{one.soname} would be {version}: {known(one.path, None)}, found through {one.via}{stake.remark}.",
+                [
+                    ("libraries.wanted", f"{one.soname}: {known(one.path, None)} ({version})", f"through {one.via}"),
+                    ("compat.tensorflow.cudnn", asked.least, asked.source),
+                ],
+                _cudnn_lines(snapshot, asked),
+                severity=stake.severity,
+            )
+    yield from _other_major(snapshot, asked)
+
+
+def _other_major(snapshot: Snapshot, asked: Asked) -> Iterator[Found]:
+    lacking = missing(snapshot)
+    for one, copies in lacking.other if lacking else ():
+        stake = stakes(snapshot) if one.library == "cudnn" else None
+        if stake:
+            there = ", ".join(f"{copy.path} ({known(copy.version, None) or copy.soname})" for copy in copies)
+            yield found(
+                f"TensorFlow {asked.tensorflow} asks for {one.soname}; this machine has only {there}{stake.remark}.",
+                [
+                    ("libraries.wanted", f"{one.soname}: not found", f"asked for by {one.wanted_by}"),
+                    *(("libraries.copies", copy.path, ", ".join(copy.found_via)) for copy in copies),
+                ],
+                _cudnn_lines(snapshot, asked),
+                severity=stake.severity,
+            )
+
+
+def _cudnn_lines(snapshot: Snapshot, asked: Asked) -> list[str]:
+    """The wheel that the release itself asks for; releases before [and-cuda] find no wheel."""
+    if asked.row is None or not asked.row.cudnn_wheel:
+        return [f"# Install cuDNN {asked.least} (same major, this minor or later).", *install_lines(snapshot)]
+    wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
+    return [pip(snapshot, f"{wheel}{asked.row.cudnn_wheel}")]
+
+
+@rule(Severity.ERROR, explains=("cudnn-wrong-version", "cuda-lib-missing-partial-install"))
+def torch_cudnn_pin_conflict(snapshot: Snapshot) -> Iterator[Found]:
+    """PyTorch's cuDNN replaced TensorFlow's in one environment.
+
+    ## What it means
+    PyTorch and TensorFlow both use the wheel nvidia-cudnn-cu12 (or -cu11) and pin it to different versions. There is
+    one copy per environment: whichever was installed last decided, and this TensorFlow does not take that version.
+
+    ## Why it matters
+    pip mentions "dependency conflicts" once; after that TensorFlow finds no libcudnn of its major, or fails at the
+    first convolution.
+
+    ## How to fix
+    Give each framework an environment of its own, or choose releases whose cuDNN fits (PyTorch 2.4 and later use cuDNN
+    9, as TensorFlow 2.18 and later do).
+
+    ## References
+    - https://github.com/jax-ml/jax/issues/16078
+    """
+    python = need(snapshot.python)
+    torch = need(python.torch)
+    asked = _asked(snapshot) if torch is not None else None
+    if torch is None or asked is None or asked.row is None:
+        return
+    wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
+    one = next((one for one in need(python.distributions) if one.name == wheel), None)
+    if one is None or asked.takes(CudnnVersion(one.version.text)) or not _suffers(snapshot, asked):
+        return
+    stake = stakes(snapshot)
+    if stake:
+        yield _conflict(snapshot, asked, one, str(torch.version), stake.severity, stake.remark)
+
+
+def _suffers(snapshot: Snapshot, asked: Asked) -> bool:
+    """The wheel's version is what TensorFlow would get, or it gets none: a good copy elsewhere makes up for it."""
+    one = _loaded(snapshot)
+    version = _version(one) if one else None
+    return one is None or (version is not None and not asked.takes(version))
+
+
+def _conflict(
+    snapshot: Snapshot, asked: Asked, one: Distribution, torch: str, severity: Severity, remark: str
+) -> Found:
+    return found(
+        f"{one.name} {one.version} in {one.location} is what PyTorch {torch} asked for, but TensorFlow "
+        f"{asked.tensorflow} needs cuDNN {asked.least} or a later {asked.least.major}.x{remark}.",
+        [
+            ("python.distributions", f"{one.name} {one.version}", one.location),
+            ("python.torch.version", torch, "torch/version.py"),
+            ("compat.tensorflow.cudnn", asked.least, asked.source),
+        ],
+        [
+            "# Best: one environment for each. Else give TensorFlow's back (PyTorch may then fail):",
+            *_cudnn_lines(snapshot, asked),
+        ],
+        severity=severity,
+    )
+
+
+@rule(Severity.ERROR)
+def cudnn_dropped_gpu_generation(snapshot: Snapshot) -> Iterator[Found]:
+    """This cuDNN has no code for a GPU of this machine.
+
+    ## What it means
+    cuDNN 9.11 and later hold no code below compute capability 7.5: Maxwell, Pascal (GTX 10xx, P100) and Volta (V100)
+    are gone. TensorFlow 2.20 and later still have code for Pascal and Volta, but do not bound cuDNN, so pip installs
+    the newest.
+
+    ## Why it matters
+    The GPU is listed and matrix products work; convolutions and recurrent layers fail.
+
+    ## How to fix
+    Install the last cuDNN with that code, 9.10.2.21. TensorFlow 2.18.1 and 2.19.1 pin an older one themselves.
+
+    ## References
+    - https://docs.nvidia.com/deeplearning/cudnn/backend/latest/reference/support-matrix.html
+    - https://github.com/immich-app/immich/pull/23110
+    """
+    one = _loaded(snapshot)
+    version = _version(one) if one else None
+    least = least_capability(version) if version else None
+    if one is None or version is None or least is None:
+        return
+    row = find(version)
+    for gpu in need(snapshot.gpus):
+        capability = need(gpu.compute_capability)
+        if capability is None or capability >= least:
+            continue
+        yield found(
+            f"cuDNN {version} ({known(one.path, None)}) has no code for GPU {gpu.number} ({gpu.name}): "
+            f"compute capability {capability}, and it needs {least} or later.",
+            [
+                ("libraries.wanted", f"{one.soname}: {known(one.path, None)} ({version})", f"through {one.via}"),
+                ("gpus.compute_capability", capability, "NVML"),
+                ("compat.cudnn.least", least, row.source if row else "compat.cudnn"),
+            ],
+            _older_cudnn(snapshot),
+        )
+
+
+def _older_cudnn(snapshot: Snapshot) -> list[str]:
+    build = known(snapshot.python.tensorflow, None) if not isinstance(snapshot.python, Gap) else None
+    row = find_release(str(known(build.version, None))) if build else None
+    if row and row.cudnn_wheel and broken_clause(row.cudnn_wheel, PackageVersion(LAST_BEFORE_TURING)) is None:
+        return [pip(snapshot, f"nvidia-cudnn-cu{row.cuda.split('.')[0]}=={LAST_BEFORE_TURING}")]
+    return ["# Install a release whose cuDNN still has that code:", *install_lines(snapshot)]
+
+

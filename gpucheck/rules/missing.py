@@ -1,0 +1,82 @@
+"""Sorts the sonames that will not load by where else there are copies. No rules: libraries.py and cudnn.py judge."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+from gpucheck.facts.gap import known, need
+from gpucheck.facts.libraries import LibraryCopy, Wanted
+from gpucheck.facts.python import TensorFlowBuild
+from gpucheck.facts.snapshot import Snapshot
+
+
+class Missing(NamedTuple):
+    """Sonames that TensorFlow cannot register a GPU without and that will not load, each in one of the four.
+
+    bundled: a copy lies beside TensorFlow in its site-packages. elsewhere: a copy lies where the loader does not look.
+    other: only copies with another soname. nowhere: no copy at all. loaded: how many of the needed ones will load.
+    """
+
+    bundled: tuple[Wanted, ...]
+    elsewhere: tuple[Wanted, ...]
+    other: tuple[tuple[Wanted, tuple[LibraryCopy, ...]], ...]
+    nowhere: tuple[Wanted, ...]
+    loaded: int
+
+
+def missing(snapshot: Snapshot) -> Union[Missing, None]:
+    """None: no TensorFlow, a CPU build, or all that is needed will load.
+
+    Raises
+    ------
+    Unknown: what is wanted, or which copies there are.
+    """
+    build = need(need(snapshot.python).tensorflow)
+    libraries = need(snapshot.libraries)
+    needed = [one for one in need(libraries.wanted) or () if one.needed_for_gpu]
+    lacking = [one for one in needed if need(one.path) is None]
+    if build is None or not lacking:
+        return None
+    bundled = [one for one in lacking if any(is_bundled(path, build) for path in one.elsewhere)]
+    elsewhere = [one for one in lacking if one.elsewhere and one not in bundled]
+    rest = [(one, _other_copies(one, need(libraries.copies))) for one in lacking if not one.elsewhere]
+    return Missing(
+        tuple(bundled),
+        tuple(elsewhere),
+        tuple((one, copies) for one, copies in rest if copies),
+        tuple(one for one, copies in rest if not copies),
+        len(needed) - len(lacking),
+    )
+
+
+def is_bundled(path: str, build: TensorFlowBuild) -> bool:
+    """Does a library lie in TensorFlow's own site-packages (where pip puts NVIDIA's wheels)?"""
+    return path.startswith(f"{build.root.rpartition('/')[0]}/")
+
+
+def _other_copies(one: Wanted, copies: tuple[LibraryCopy, ...]) -> tuple[LibraryCopy, ...]:
+    stem = one.soname.partition(".so")[0]
+    return tuple(
+        copy
+        for copy in copies
+        if copy.library == one.library
+        and copy.soname != one.soname
+        and copy.soname.partition(".so")[0] == stem
+        and not copy.stub
+        and known(copy.defect, None) is None
+    )
+
+
+def names(wanted: tuple[Wanted, ...]) -> str:
+    """ "libcublas.so.12 and libcudnn.so.8"."""
+    sonames = list(dict.fromkeys(one.soname for one in wanted))
+    return sonames[0] if len(sonames) == 1 else f"{', '.join(sonames[:-1])} and {sonames[-1]}"
+
+
+def folders(paths: tuple[str, ...]) -> str:
+    """The folders of some files for LD_LIBRARY_PATH."""
+    return ":".join(dict.fromkeys(path.rpartition("/")[0] for path in paths))
+
+
+def base(path: str) -> str:
+    return path.rpartition("/")[2]
