@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 TYPE_CHECKING = False  # the real one lives in typing, whose import costs as much as Python's own start
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,11 +180,25 @@ def compute_mode(mode: int) -> str:
 
 
 def pci_address(nvml: Nvml, gpu: Any) -> Any:
-    info = nvml.first(("nvmlDeviceGetPciInfo_v3", "nvmlDeviceGetPciInfo_v2", "nvmlDeviceGetPciInfo"), gpu)
-    if info is None or isinstance(info, dict):
+    info = nvml.ask("nvmlDeviceGetPciInfo_v3", gpu)
+    if info is None:
+        return old_pci_address(nvml.api, gpu)
+    return None if isinstance(info, dict) else readable(info.busId)
+
+
+def old_pci_address(api: Any, gpu: Any) -> Any:
+    """Drivers before R396 have _v2 only, which nvidia-ml-py no longer calls. Its struct is the same but for the last
+    field, which was reserved."""
+    try:
+        info = api.nvmlPciInfo_t()
+        code = api.nvmlLib.nvmlDeviceGetPciInfo_v2(gpu, ctypes.byref(info))
+        return readable(info.busIdLegacy) if code == 0 else None
+    except AttributeError:
         return None
-    bus = info.busId
-    return bus.decode("ascii", "replace") if isinstance(bus, bytes) else bus
+
+
+def readable(text: Any) -> Any:
+    return text.decode("ascii", "replace") if isinstance(text, bytes) else text
 
 
 def pcie(nvml: Nvml, gpu: Any) -> Any:
