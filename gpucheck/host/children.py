@@ -231,7 +231,9 @@ class Children:
             pair = [fcntl(stream.writer, F_DUPFD_CLOEXEC, _FREE) for stream in (running.output, running.errors)]
             handles += pair
             argv += [child.name, str(child.script), *map(str, pair), SEPARATOR.join(child.argv)]
-        process = _Process(argv, self._environ, told.writer, 2, tuple(handles))
+        # What the interpreter itself says (or ld.so, of a broken LD_PRELOAD) is not for the user's terminal.
+        words = self._running[scripts[0].name].errors.writer
+        process = _Process(argv, self._environ, told.writer, words, tuple(handles))
         for handle in (*handles, told.writer):
             os.close(handle)
         nursery = _Nursery(process, told, {child.name for child in scripts})

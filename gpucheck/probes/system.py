@@ -105,7 +105,7 @@ def cpu(host: Host) -> Union[Cpu, Gap]:
     x86 = about.machine in ("x86_64", "amd64", "AMD64", "i386", "i686")
     raw = host.read("/proc/cpuinfo", 8192)
     if not isinstance(raw, bytes):
-        gap = raw or Gap("not there: /proc/cpuinfo", "unsupported")
+        gap = raw if isinstance(raw, Gap) else Gap("not there: /proc/cpuinfo", "unsupported")
         return Cpu("", about.cpu_count, gap if x86 else None, gap if x86 else None)
     fields: dict[str, str] = {}
     for line in raw.decode("utf-8", "replace").splitlines():
