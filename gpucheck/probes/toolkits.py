@@ -19,8 +19,11 @@ _MARKS = frozenset({"version.json", "version.txt", "nvvm", "targets", "nvcc.prof
 _MOST_MODULES = 200
 
 
-def probe(host: Host) -> Toolkits:
-    """Find all toolkits."""
+def probe(host: Host) -> Union[Toolkits, Gap]:
+    """Find all toolkits; a gap where the folders that they lie in could not be looked at."""
+    unseen = next((names for place in TOOLKITS if isinstance(names := host.names(place.folder), Gap)), None)
+    if unseen is not None and unseen.kind != "denied":
+        return unseen
     search = _Search(host)
     pointers = [Pointer(name, value, search.add(value, name)) for name in POINTERS if (value := host.env(name))]
     for tool in ("nvcc", "ptxas"):
@@ -99,19 +102,19 @@ class _Search:
 def find_version(host: Host, root: str) -> tuple[Union[CudaVersion, None, Gap], Union[str, None]]:
     """A toolkit's version and the file it was read from. The folder's name is no source: people rename and link."""
     silent: Union[None, Gap] = None
-    sources = [("version.json", read_json), ("version.txt", read_text)]
-    sources += [(f"{folder}/cuda.h", read_header) for folder in HEADERS]
-    sources += [(f"{folder}/cuda_runtime_api.h", read_header) for folder in HEADERS]
+    sources = [(f"{root}/version.json", read_json), (f"{root}/version.txt", read_text)]
+    sources += [(f"{root}/{folder}/cuda.h", read_header) for folder in HEADERS]
+    sources += [(f"{root}/{folder}/cuda_runtime_api.h", read_header) for folder in HEADERS]
     if root in DEBIAN:
-        sources.append(("../../include/cuda.h", read_header))
-    for name, reader in sources:
-        data = host.read(f"{root}/{name}", 65536)
+        sources.append(("/usr/include/cuda.h", read_header))
+    for path, reader in sources:
+        data = host.read(path, 65536)
         if isinstance(data, Gap):
             silent = data
         elif data is not None:
             version = reader(data)
             if version:
-                return version, f"{root}/{name}"
+                return version, path
     for folder in LIBRARY_FOLDERS:
         found = _runtime_version(host, f"{root}/{folder}")
         if found:
