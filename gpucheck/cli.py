@@ -154,7 +154,7 @@ def _interpreter(python: Optional[str]) -> Optional[str]:
     import shutil
 
     path = os.path.abspath(python)
-    if "\0" not in python and (os.path.isdir(path) or os.access(path, os.X_OK)):
+    if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
         return path
     if os.sep not in python and shutil.which(python):
         return python
@@ -250,8 +250,11 @@ def _wrong(message: str) -> typer.Exit:
 
 def main() -> NoReturn:
     """The command. Never returns: a thread that hangs must not keep the process."""
+    import gc
+
     from gpucheck.output import leave
 
+    gc.disable()  # a short life: collecting takes a twentieth of it and frees nothing that matters
     try:
         app(prog_name="gpucheck")
         code = 0

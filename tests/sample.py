@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gpucheck.facts.driver import CudaDriver, Driver, Nvml, PciGpu, Smi, UserLibrary
+from gpucheck.facts.driver import CudaDriver, DeviceNode, Driver, Nvml, PciGpu, Smi, UserLibrary
 from gpucheck.facts.environment import Environment, Variable
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu, GpuProcess, Pcie
 from gpucheck.facts.libraries import Libraries, LibraryCopy, SearchDir, Wanted
-from gpucheck.facts.python import Distribution, FrameworkBuild, Python, TensorFlowBuild
+from gpucheck.facts.python import Distribution, FrameworkBuild, Python, SharedObject, TensorFlowBuild
 from gpucheck.facts.snapshot import SCHEMA, ProbeRun, Snapshot
 from gpucheck.facts.system import Cpu, Disk, System
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
@@ -95,7 +95,7 @@ def driver(**changes: object) -> Driver:
         module_files=(),
         dkms=(),
         packages=(),
-        nodes=(),
+        nodes=tuple(DeviceNode(f"/dev/{name}", 0o666, 0, 0, True) for name in ("nvidia0", "nvidiactl", "nvidia-uvm")),
         pci=(PciGpu("0000:01:00.0", "10de", "2684", "nvidia", "D0", True),),
         libraries=(
             UserLibrary(
@@ -166,7 +166,8 @@ def python(**changes: object) -> Python:
         distributions=tuple(Distribution(n, PackageVersion(v), SITE, None, True) for n, v in found.items()),
         tensorflow=TensorFlowBuild(
             PackageVersion("2.21.0"), "tensorflow", f"{SITE}/tensorflow", True, False, CudaVersion("12.5.1"),
-            CudnnVersion("9"), ("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"), (),
+            CudnnVersion("9"), ("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"),
+            (SharedObject(f"{SITE}/tensorflow/libtensorflow_framework.so.2", ("libcudnn.so.9",), (), ()),),
         ),
         torch=FrameworkBuild(PackageVersion("2.6.0+cu124"), CudaVersion("12.4")),
         jax=None,
@@ -207,12 +208,24 @@ def snapshot(**changes: object) -> Snapshot:
 CHECKED = ("driver-library-version-mismatch", "libcuda-missing", "cudnn-wrong-version")
 
 
+def healthy() -> Snapshot:
+    """A machine on which no rule finds anything."""
+    own = libraries()
+    assert isinstance(own.copies, tuple)
+    assert isinstance(own.wanted, tuple)
+    cudnn = own.wanted[0]._replace(
+        path=own.copies[0].path, via="RUNPATH", version=own.copies[0].version, hides=(), elsewhere=()
+    )
+    libdevice = _wheel("libdevice", "libdevice.10.bc", "12.9.86")
+    return snapshot(
+        environment=Environment((Variable("HOME", "/home/user"),)),
+        libraries=libraries(copies=(*own.copies[:3], libdevice), wanted=(cudnn,)),
+    )
+
+
 def fine() -> Report:
     """Nothing found."""
-    facts = snapshot(
-        environment=Environment((Variable("HOME", "/home/user"),)), libraries=libraries(wanted=libraries().wanted[:1])
-    )  # type: ignore[index]
-    return Report("0.1.0", (), CHECKED, (), (), facts)
+    return Report("0.1.0", (), CHECKED, (), (), healthy())
 
 
 def mismatch() -> Report:

@@ -254,7 +254,7 @@ def test_the_verdict_claims_a_proof_only_where_the_gpu_computed() -> None:
     deep = Deep("ok", None, "2.21.0", True, 3.0, ("GPU:0",), (right,), (), ())
     report = sample.fine()._replace(snapshot=sample.snapshot(deep=deep))
     assert headline(report) == "no problem found; computed on GPU:0, the numbers agree with the CPU's"
-    assert headline(sample.fine()) == "no problem found by looking (--deep computes on the GPU)"
+    assert headline(sample.fine()) == "no problem found on 1 GPU by looking (--deep computes there)"
     assert verdict(sample.unknown()) == "unknown: nothing found; 0 rules checked, 2 skipped"
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gpucheck.facts.deep import Deep
+from gpucheck.facts.driver import Driver
+from gpucheck.facts.gap import Gap
 from gpucheck.findings import Finding, Report, Severity, Skipped
+from gpucheck.render.summary import nothing_there
 from gpucheck.render.text import count, plain, shorten
 
 
@@ -60,13 +63,14 @@ def headline(report: Report) -> str:
 
 
 def _proof(report: Report) -> str:
-    deep = report.snapshot.deep
-    if not isinstance(deep, Deep) or not isinstance(deep.operations, tuple) or not deep.operations:
-        return " by looking (--deep computes on the GPU)" if deep is None else ""
-    if any(operation.status != "ok" for operation in deep.operations):
-        return ""
-    devices = sorted({operation.device for operation in deep.operations})
-    return plain(f"; computed on {', '.join(devices)}, the numbers agree with the CPU's")
+    deep, driver, gpus = report.snapshot.deep, report.snapshot.driver, report.snapshot.gpus
+    if isinstance(driver, Driver) and nothing_there(driver):
+        return "; there is no NVIDIA driver here, so programs compute on the CPU"
+    if isinstance(deep, Deep) and isinstance(deep.operations, tuple) and deep.operations:
+        devices = sorted({operation.device for operation in deep.operations if operation.status == "ok"})
+        return plain(f"; computed on {', '.join(devices)}, the numbers agree with the CPU's") if devices else ""
+    number = 0 if isinstance(gpus, Gap) else len(gpus)
+    return f" on {count(number, 'GPU')} by looking (--deep computes there)" if number and deep is None else ""
 
 
 def verdict(report: Report) -> str:

@@ -21,29 +21,39 @@ def library_rows(libraries: Libraries) -> Iterator[str]:
         yield f"copies {say(libraries.copies)}"
     else:
         places = by_place(libraries.copies)
-        for (place, via), copies in list(places.items())[:_MOST_PLACES]:
-            yield f"{via}: {versions(copies)} in {place}"
+        for place, copies in list(places.items())[:_MOST_PLACES]:
+            vias = dict.fromkeys(via for copy in copies for via in _vias(copy))
+            yield f"{listed(list(vias), 3)}: {versions(copies)} in {place}"
         if len(places) > _MOST_PLACES:
             yield f"and {len(places) - _MOST_PLACES} more places (--verbose)"
     yield from wanted_rows(libraries.wanted)
 
 
-def by_place(copies: tuple[LibraryCopy, ...]) -> dict[tuple[str, str], list[LibraryCopy]]:
-    """Copies by (folder, how it was found); all NVIDIA wheels of one environment are one place."""
-    places: dict[tuple[str, str], list[LibraryCopy]] = {}
+def by_place(copies: tuple[LibraryCopy, ...]) -> dict[str, list[LibraryCopy]]:
+    """Copies by folder; a toolkit is one place, and so are all NVIDIA wheels of one environment."""
+    places: dict[str, list[LibraryCopy]] = {}
     for copy in copies:
         places.setdefault(_place(copy), []).append(copy)
     return places
 
 
-def _place(copy: LibraryCopy) -> tuple[str, str]:
-    wheel = any(via.startswith("wheel") for via in copy.found_via)
-    others = [via for via in copy.found_via if not via.startswith("wheel")]
-    head, marker, _ = copy.path.rpartition("/nvidia/")
-    if wheel and marker:
-        return f"{head}/nvidia", ", ".join(["wheels", *others])
-    via = ", ".join([*(["wheel"] if wheel else []), *others]) or "found by name"
-    return copy.path.rpartition("/")[0] or "/", f"{via}, stubs" if copy.stub else via
+def _place(copy: LibraryCopy) -> str:
+    for via in copy.found_via:
+        kind, _, rest = via.partition(" ")
+        if kind.startswith("wheel") and "/nvidia/" in copy.path:
+            return f"{copy.path.rpartition('/nvidia/')[0]}/nvidia"
+        if kind == "toolkit" and rest and copy.path.startswith(f"{rest}/") and not copy.stub:
+            return rest
+    return copy.path.rpartition("/")[0] or "/"
+
+
+def _vias(copy: LibraryCopy) -> Iterator[str]:
+    """How it was found, in the words of its group: not which wheel, not which toolkit."""
+    for via in copy.found_via:
+        kind = via.partition(" ")[0]
+        yield "wheels" if kind.startswith("wheel") else "toolkit" if kind == "toolkit" else via
+    if copy.stub:
+        yield "stubs"
 
 
 def versions(copies: list[LibraryCopy]) -> str:
@@ -69,11 +79,16 @@ def wanted_rows(wanted: Union[tuple[Wanted, ...], None, Gap]) -> Iterator[str]:
         return
     missing = [one for one in wanted if one.path is None]
     for one in missing:
-        there = f"; there is {listed(list(one.elsewhere), 1)}, which is not searched" if one.elsewhere else ""
-        yield f"TensorFlow wants {one.soname}: not found{there}"
+        if one.needed_for_gpu:
+            there = f"; there is {listed(list(one.elsewhere), 1)}, which is not searched" if one.elsewhere else ""
+            yield f"TensorFlow wants {one.soname}: not found{there}"
     unknown = sum(isinstance(one.path, Gap) for one in wanted)
-    loads = len(wanted) - len(missing) - unknown
-    yield f"TensorFlow gets {loads} of the {len(wanted)} it wants{f', {unknown} unknown' if unknown else ''}"
+    spare = [one.soname for one in missing if not one.needed_for_gpu]
+    yield (
+        f"TensorFlow gets {len(wanted) - len(missing) - unknown} of the {len(wanted)} libraries it wants"
+        f"{f', {unknown} unknown' if unknown else ''}"
+        f"{f'; not found, and not needed for the GPU: {listed(spare, 3)}' if spare else ''}"
+    )
 
 
 _SHOWN = (

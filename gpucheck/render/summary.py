@@ -34,7 +34,7 @@ def blocks(snapshot: Snapshot) -> tuple[Block, ...]:
 
     every = (
         _block("System", snapshot.system, system_rows),
-        _block("GPUs", snapshot.gpus, lambda gpus: gpu_rows(gpus, snapshot.driver)),
+        Block("GPUs", tuple(gpu_rows(snapshot.gpus, snapshot.driver))),
         _block("Driver", snapshot.driver, driver_rows),
         _block("Toolkits", snapshot.toolkits, toolkit_rows),
         _block("Libraries", snapshot.libraries, library_rows),
@@ -96,19 +96,23 @@ def _disks(system: System) -> str:
     return "free: " + (", ".join(f"{gib(disk.free_bytes)} ({disk.role})" for disk in system.disks) or "none")
 
 
-def gpu_rows(gpus: tuple[Gpu, ...], driver: Union[Driver, Gap]) -> Iterator[str]:
+def gpu_rows(gpus: Union[tuple[Gpu, ...], Gap], driver: Union[Driver, Gap]) -> Iterator[str]:
+    if isinstance(gpus, Gap) or not gpus:
+        yield f"{say(gpus) if isinstance(gpus, Gap) else 'none from NVML'}; on the PCI bus: {_on_bus(driver)}"
+        return
     groups: dict[str, list[int]] = {}
     for gpu in gpus:
         groups.setdefault(gpu_line(gpu), []).append(gpu.number)
     for line, numbers in groups.items():
         yield f"{_numbers(numbers)}  {line}"
-    if not gpus:
-        pci = driver if isinstance(driver, Gap) else driver.pci
-        if isinstance(pci, Gap):
-            yield f"none from NVML; on the PCI bus: {say(pci)}"
-            return
-        found = [f"{one.vendor}:{one.device} at {one.address} (kernel driver {say(one.driver)})" for one in pci or ()]
-        yield f"none from NVML; on the PCI bus: {listed(found, 4) or 'none'}"
+
+
+def _on_bus(driver: Union[Driver, Gap]) -> str:
+    pci = driver if isinstance(driver, Gap) else driver.pci
+    if isinstance(pci, Gap):
+        return say(pci)
+    found = [f"{one.vendor}:{one.device} at {one.address} (kernel driver {say(one.driver)})" for one in pci or ()]
+    return listed(found, 4) or "none"
 
 
 def _numbers(numbers: list[int]) -> str:
@@ -144,10 +148,20 @@ def _gpu_parts(gpu: Gpu) -> Iterator[str]:
 
 
 def driver_rows(driver: Driver) -> Iterator[str]:
+    if nothing_there(driver):
+        yield "none: no kernel module, no libcuda, no libnvidia-ml"
+        return
     kind = (", open" if driver.module_open else ", proprietary") if isinstance(driver.module_open, bool) else ""
     yield f"kernel module {say(driver.module_version)}{kind if driver.module_version is not None else ''}"
     yield from _user_rows(driver)
     yield _answers(driver.nvml, driver.cuda)
+
+
+def nothing_there(driver: Driver) -> bool:
+    """Looked, and no part of NVIDIA's driver is there."""
+    calls = (driver.nvml, driver.cuda)
+    lost = all(not isinstance(call, Gap) and call.status == "not-found" for call in calls)
+    return lost and driver.module_version is None and driver.libraries == ()
 
 
 def _user_rows(driver: Driver) -> Iterator[str]:

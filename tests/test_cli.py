@@ -1,0 +1,349 @@
+"""The commands as a user runs them: in a process of their own, with real pipes, signals and locales."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import sample
+from dead_folder import dead_folder
+
+from gpucheck.render import json as json_format
+from gpucheck.rules import load
+from gpucheck.rules.engine import RULES
+
+SCHEMAS = Path(json_format.__file__).parent
+
+
+def run(*arguments: object, **changes: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end. Keyword arguments in capitals are environment variables."""
+    argv = [sys.executable, "-m", "gpucheck", *map(str, arguments)]
+    environ = {**os.environ, **{name: value for name, value in changes.items() if name.isupper()}}
+    others = {name: value for name, value in changes.items() if not name.isupper()}
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environ, "timeout": 60, **others}
+    return subprocess.run(argv, check=False, encoding="utf-8", errors="surrogateescape", **given)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """Snapshots on disk: `fine`, `mismatch`, `unknown`, `hostile`."""
+    load()
+    paths = {}
+    for name in ("fine", "mismatch", "unknown", "hostile"):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json_format.render_snapshot(getattr(sample, name)().snapshot))
+        paths[name] = str(path)
+    return paths
+
+
+def wrong(done: subprocess.CompletedProcess[str]) -> str:
+    """What a wrong usage says: one exit code, nothing on stdout, no traceback."""
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(("machine", "code"), [("fine", 0), ("mismatch", 1), ("unknown", 3)])
+@pytest.mark.parametrize("form", ["terminal", "json", "markdown"])
+def test_the_exit_code_is_the_same_in_every_format(files: dict[str, str], machine: str, code: int, form: str) -> None:
+    done = run("doctor", "--snapshot", files[machine], "--format", form)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_json_is_one_document_and_nothing_else(files: dict[str, str]) -> None:
+    done = run("doctor", "--snapshot", files["mismatch"], "--format", "json")
+    report = json.loads(done.stdout)
+    jsonschema.validate(report, json.loads((SCHEMAS / "report.schema.json").read_text()))
+    assert report["verdict"] == "error"
+    assert report["exit_code"] == done.returncode == 1
+    assert report["findings"][0]["name"] == "driver-library-version-mismatch"
+
+
+def test_several_snapshots_are_one_document_and_the_worst_counts(files: dict[str, str]) -> None:
+    done = run("doctor", "--format", "json", "--snapshot", files["unknown"], files["mismatch"], files["fine"])
+    found = json.loads(done.stdout)
+    assert found["schema"] == "gpucheck.reports/1"
+    assert [one["file"] for one in found["reports"]] == [files["unknown"], files["mismatch"], files["fine"]]
+    assert found["exit_code"] == done.returncode == 1
+
+
+def test_several_snapshots_on_a_terminal_stand_under_their_names(files: dict[str, str]) -> None:
+    done = run("doctor", "--snapshot", files["unknown"], "--snapshot", files["mismatch"])
+    assert [line for line in done.stdout.splitlines() if line.startswith("== ")] == [
+        f"== {files['unknown']}",
+        f"== {files['mismatch']}",
+    ]
+
+
+def test_an_ignored_rule_finds_nothing_and_is_named(files: dict[str, str]) -> None:
+    named = ("driver-library-version-mismatch", "libcuda-missing")
+    done = run("doctor", "--snapshot", files["mismatch"], "--format", "json", "--ignore", *named)
+    report = json.loads(done.stdout)
+    assert set(report["ignored"]) == set(named)
+    assert "driver-library-version-mismatch" not in {one["name"] for one in report["findings"]}
+
+
+def test_strict_makes_a_warning_exit_with_1(tmp_path: Path) -> None:
+    hot = sample.gpu(clocks_event_reasons=("hw-thermal-slowdown",))
+    facts = sample.healthy()._replace(gpus=(hot,))
+    path = tmp_path / "warning.json"
+    path.write_text(json_format.render_snapshot(facts))
+    lenient, strict = (run("doctor", "--snapshot", path, "--format", "json", *more) for more in ((), ("--strict",)))
+    assert [one["name"] for one in json.loads(lenient.stdout)["findings"]] == ["gpu-throttling"]
+    assert (lenient.returncode, strict.returncode, json.loads(strict.stdout)["exit_code"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\x00\xff",
+        '{"schema": "other/1"}',
+        '{"schema": ["x"]}',
+        '{"schema": "gpucheck.snapshot/1"}',
+        '{"schema": "gpucheck.snapshot/1", "version": 3}',
+        '{"schema": "gpucheck.machine/1", "about": 5}',
+        '{"schema": "gpucheck.machine/1", "about": {"moon": 1}}',
+        '{"schema": "gpucheck.machine/1", "paths": []}',
+        '{"schema": "gpucheck.machine/1", "paths": {"/x": 3}}',
+        '{"schema": "gpucheck.machine/1", "env": [], "children": 7}',
+        "[" * 100_000,
+        '{"schema": "gpucheck.snapshot/1", "probes": ' + "[" * 900 + "]" * 900 + "}",
+    ],
+)
+def test_a_file_of_rubbish_is_wrong_usage(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "rubbish.json"
+    path.write_text(content, encoding="latin-1")
+    said = wrong(run("doctor", "--snapshot", path))
+    assert said.startswith(f"gpucheck: {path}: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["doctor", "--snapshot", "/no/such.json"], "No such file"),
+        (["doctor", "--snapshot", "/"], "Is a directory"),
+        (["doctor", "--ignore", "no-such-rule"], "no rule is called no-such-rule"),
+        (["doctor", "--python", "/no/such/python"], "no Python to run at /no/such/python"),
+        (["doctor", "--python", "no-such-python"], "no Python to run at no-such-python"),
+        (["doctor", "--python", ""], "no Python to run at"),
+        (["doctor", "--output", "/no/such/folder/out.txt"], "no folder /no/such/folder"),
+        (["doctor", "--output", "/"], "it is a folder"),
+        (["doctor", "--timeout", "0"], "--timeout takes seconds"),
+        (["doctor", "--timeout", "nan"], "--timeout takes seconds"),
+        (["doctor", "--timeout", "soon"], "not a valid float"),
+        (["doctor", "--format", "xml"], "terminal"),
+        (["doctor", "--deep", "--snapshot", "x"], "not together with --snapshot"),
+        (["doctor", "stray"], "unexpected argument stray"),
+        (["doctor", "--nonsense"], "No such option"),
+        (["snapshot", "--output", "/no/such/folder/out.json"], "no folder /no/such/folder"),
+        (["explain", "libcuda-mising"], "did you mean libcuda-missing"),
+        (["explain", "zzz\x1b[31m"], "no rule is called zzz\\x1b[31m"),
+        (["explain"], "Missing argument"),
+        (["diagnose"], "No such command"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_line_and_exits_with_2(arguments: list[str], words: str) -> None:
+    assert words in wrong(run(*arguments))
+
+
+def test_output_goes_to_the_file_and_stdout_stays_empty(files: dict[str, str], tmp_path: Path) -> None:
+    target = tmp_path / "out" / "report.json"
+    target.parent.mkdir()
+    target.write_text("old")
+    done = run("doctor", "--snapshot", files["mismatch"], "--format", "json", "--output", target)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert json.loads(target.read_text())["verdict"] == "error"
+    assert os.listdir(target.parent) == ["report.json"]
+
+
+def test_output_through_a_link_keeps_the_link(files: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    run("doctor", "--snapshot", files["mismatch"], "--output", tmp_path / "link.txt")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert "driver-library-version-mismatch" in (tmp_path / "real.txt").read_text()
+
+
+def test_output_to_a_device_is_written_there(files: dict[str, str]) -> None:
+    assert run("doctor", "--snapshot", files["mismatch"], "--output", "/dev/null").returncode == 1
+
+
+def test_a_full_disk_is_told_without_a_traceback(files: dict[str, str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = run("doctor", "--snapshot", files["mismatch"], stdout=full)
+    assert (done.returncode, done.stderr) == (2, "gpucheck: cannot write to standard output: No space left on device\n")
+
+
+def test_a_reader_who_leaves_early_is_no_error(files: dict[str, str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = run("doctor", "--snapshot", files["mismatch"], "--verbose", stdout=writing)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams_change_nothing_about_the_exit_code(files: dict[str, str], closed: str) -> None:
+    command = f'"{sys.executable}" -m gpucheck doctor --snapshot "{files["mismatch"]}" {closed}'
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("form", ["terminal", "json", "markdown"])
+def test_an_ascii_locale_gets_ascii(files: dict[str, str], form: str) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    done = run("doctor", "--snapshot", files["hostile"], "--format", form, "--verbose", **ascii_only)
+    assert done.stderr == ""
+    assert done.stdout.isascii()
+    assert done.stdout
+
+
+def on_a_terminal(*arguments: str, **changes: str) -> tuple[int, str]:
+    """Run a command on a pseudo-terminal and give its exit code and screen."""
+    environ = {**os.environ, "TERM": "xterm", **changes}
+    environ = {name: value for name, value in environ.items() if value}
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "gpucheck", *arguments], environ)
+    shown = b""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and select.select([screen], [], [], 60)[0]:
+        try:
+            piece = os.read(screen, 65536)
+        except OSError:  # Linux: the other side is closed
+            break
+        shown += piece
+    os.close(screen)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode()
+
+
+def test_colours_on_a_terminal_none_with_no_color_none_in_a_pipe(files: dict[str, str]) -> None:
+    doctor = ("doctor", "--snapshot", files["mismatch"])
+    code, colored = on_a_terminal(*doctor, COLUMNS="80", NO_COLOR="")
+    assert (code, "\x1b[1;31mERROR" in colored) == (1, True)
+    assert "\x1b" not in on_a_terminal(*doctor, NO_COLOR="1")[1]
+    assert "\x1b" not in on_a_terminal(*doctor, TERM="dumb")[1]
+    assert "\x1b" not in run(*doctor).stdout
+
+
+def test_a_narrow_terminal_gets_narrow_lines(files: dict[str, str]) -> None:
+    _, screen = on_a_terminal("doctor", "--snapshot", files["unknown"], COLUMNS="40", NO_COLOR="1")
+    assert max(map(len, screen.split("\r\n"))) <= 60  # the verdict is one line
+
+
+def test_explain_prints_the_documentation(files: dict[str, str]) -> None:
+    done = run("explain", "driver_library_version_mismatch")
+    assert done.returncode == 0
+    assert done.stdout.startswith("# driver-library-version-mismatch\n")
+    assert "How to fix" in done.stdout
+    code, screen = on_a_terminal("explain", "driver-library-version-mismatch", NO_COLOR="1")
+    assert (code, "## How" in screen) == (0, False)
+
+
+def test_list_rules_names_every_rule_in_every_format() -> None:
+    load()
+    assert {line.split()[1] for line in run("doctor", "--list-rules").stdout.splitlines()[::2]} == set(RULES)
+    listed = json.loads(run("doctor", "--list-rules", "--format", "json").stdout)
+    assert [one["name"] for one in listed["rules"]] == list(RULES)
+    assert run("doctor", "--list-rules", "--format", "markdown").stdout.count("\n") == len(RULES) + 2
+
+
+def test_version_is_told() -> None:
+    assert re.fullmatch(r"gpucheck \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_help_is_plain_and_exits_with_0() -> None:
+    for arguments in (["--help"], ["doctor", "--help"], ["snapshot", "--help"], ["explain", "--help"]):
+        done = run(*arguments, COLUMNS="80")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_this_machine_is_examined_recorded_and_judged_alike_elsewhere(tmp_path: Path) -> None:
+    raw, facts = tmp_path / "raw.json", tmp_path / "facts.json"
+    here = run("doctor", "--python", sys.executable, "--format", "json")
+    assert run("snapshot", "--raw", "--python", sys.executable, "--output", raw).returncode == 0
+    assert run("snapshot", "--python", sys.executable, "--output", facts).returncode == 0
+    assert json.loads(raw.read_text())["schema"] == "gpucheck.machine/1"
+    jsonschema.validate(json.loads(facts.read_text()), json.loads((SCHEMAS / "snapshot.schema.json").read_text()))
+    for file in (raw, facts):
+        there = run("doctor", "--snapshot", file, "--format", "json")
+        assert there.returncode == here.returncode
+        for part in ("verdict", "findings", "checked", "skipped"):
+            assert json.loads(there.stdout)[part] == json.loads(here.stdout)[part]
+
+
+@pytest.fixture
+def stuck_python(tmp_path: Path) -> str:
+    """An interpreter that never answers."""
+    path = tmp_path / "python3"
+    path.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def gone(pid: int) -> bool:
+    """Has a process ended (a zombie has)?"""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+def test_an_interpreter_that_never_answers_is_named_in_time_and_left_dead(stuck_python: str) -> None:
+    begin = time.monotonic()
+    done = run("doctor", "--python", stuck_python, "--timeout", "2", "--format", "json")
+    assert time.monotonic() - begin < 5
+    report = json.loads(done.stdout)
+    assert done.returncode == report["exit_code"] != 2
+    assert "gap" in report["facts"]["python"]["version"]
+    assert gone(int((Path(stuck_python).parent / "pid").read_text()))
+
+
+def test_ctrl_c_ends_at_once_without_a_word_and_takes_the_children_along(stuck_python: str) -> None:
+    argv = [sys.executable, "-m", "gpucheck", "doctor", "--python", stuck_python, "--timeout", "60"]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    mark = Path(stuck_python).parent / "pid"
+    end = time.monotonic() + 20
+    while not (mark.exists() and mark.read_text()) and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10) == (b"", b"")
+    assert process.returncode == 130
+    assert gone(int(mark.read_text()))
+
+
+def test_the_python_api_gives_a_report_that_jupyter_can_show() -> None:
+    import gpucheck
+
+    report = gpucheck.doctor(timeout=10)
+    assert report.verdict in ("ok", "warning", "error", "unknown")
+    assert report.snapshot.python.executable == sys.executable  # type: ignore[union-attr]
+    assert report.snapshot.python.chosen_by == "this process"  # type: ignore[union-attr]
+    page = report._repr_html_()  # type: ignore[attr-defined]
+    assert page.startswith("<div")
+    assert gpucheck.snapshot().schema == "gpucheck.snapshot/1"
+
+
+def test_a_toolkit_on_a_dead_disk_does_not_keep_the_process(tmp_path: Path) -> None:
+    with dead_folder(tmp_path / "dead") as dead:
+        begin = time.monotonic()
+        done = run("doctor", "--timeout", "3", "--format", "json", CUDA_HOME=str(dead))
+        assert time.monotonic() - begin < 4.5
+    assert done.returncode in (0, 1, 3)
+    assert [probe for probe in json.loads(done.stdout)["facts"]["probes"] if "no answer within" in probe["outcome"]]
