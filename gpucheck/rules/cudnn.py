@@ -18,6 +18,7 @@ from gpucheck.rules.choice import install_lines, pip
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import broken_clause
 from gpucheck.rules.missing import missing
+from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.stakes import stakes
 
 
@@ -77,9 +78,9 @@ def cudnn_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
     Install a fitting cuDNN into TensorFlow's environment, and take the other one out of its way.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/58986
-    - https://github.com/edwardyehuang/CAR/issues/1
-    - https://www.tensorflow.org/install/source#gpu
+    https://github.com/tensorflow/tensorflow/issues/58986
+    https://github.com/edwardyehuang/CAR/issues/1
+    https://www.tensorflow.org/install/source#gpu
     """
     asked = _asked(snapshot)
     if asked is None:
@@ -144,20 +145,39 @@ def torch_cudnn_pin_conflict(snapshot: Snapshot) -> Iterator[Found]:
     9, as TensorFlow 2.18 and later do).
 
     ## References
-    - https://github.com/jax-ml/jax/issues/16078
+    https://github.com/jax-ml/jax/issues/16078
     """
     python = need(snapshot.python)
     torch = need(python.torch)
     asked = _asked(snapshot) if torch is not None else None
     if torch is None or asked is None or asked.row is None:
         return
+    wheels = [one for one in need(python.distributions) if one.name.startswith("nvidia-cudnn-cu")]
     wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
-    one = next((one for one in need(python.distributions) if one.name == wheel), None)
-    if one is None or asked.takes(CudnnVersion(one.version.text)) or not _suffers(snapshot, asked):
-        return
-    stake = stakes(snapshot)
-    if stake:
-        yield _conflict(snapshot, asked, one, str(torch.version), stake.severity, stake.remark)
+    own = next((one for one in wheels if one.name == wheel), None)
+    if own is not None and not asked.takes(CudnnVersion(own.version.text)) and _suffers(snapshot, asked):
+        stake = stakes(snapshot)
+        if stake:
+            yield _conflict(snapshot, asked, own, str(torch.version), stake.severity, stake.remark)
+    elif own is not None:
+        yield from _shared(snapshot, own, wheels)
+
+
+def _shared(snapshot: Snapshot, own: Distribution, wheels: list[Distribution]) -> Iterator[Found]:
+    """Wheels for two CUDA majors unpack into the same nvidia/cudnn/lib: TensorFlow's is sound, PyTorch's was hit."""
+    others = [one for one in wheels if one.name != own.name and one.location == own.location]
+    for other in others:
+        yield found(
+            f"{own.name} {own.version} and {other.name} {other.version} both unpack into {own.location}/nvidia/cudnn: "
+            "files of the one that was installed last lie over the other's.",
+            [("python.distributions", f"{one.name} {one.version}", one.location) for one in (own, other)],
+            [
+                "# Best: one environment for TensorFlow and one for PyTorch.",
+                "# To give TensorFlow's back: "
+                + pip(snapshot, "--force-reinstall", "--no-deps", f"{own.name}=={own.version}"),
+            ],
+            severity=Severity.WARNING,
+        )
 
 
 def _suffers(snapshot: Snapshot, asked: Asked) -> bool:
@@ -202,13 +222,15 @@ def cudnn_dropped_gpu_generation(snapshot: Snapshot) -> Iterator[Found]:
     Install the last cuDNN with that code, 9.10.2.21. TensorFlow 2.18.1 and 2.19.1 pin an older one themselves.
 
     ## References
-    - https://docs.nvidia.com/deeplearning/cudnn/backend/latest/reference/support-matrix.html
-    - https://github.com/immich-app/immich/pull/23110
+    https://docs.nvidia.com/deeplearning/cudnn/backend/latest/reference/support-matrix.html
+    https://github.com/immich-app/immich/pull/23110
     """
     one = _loaded(snapshot)
     version = _version(one) if one else None
     least = least_capability(version) if version else None
     if one is None or version is None or least is None:
+        return
+    if not nvidia_here(snapshot):
         return
     row = find(version)
     for gpu in need(snapshot.gpus):

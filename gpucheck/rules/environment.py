@@ -42,8 +42,8 @@ def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     Take the folder out of LD_LIBRARY_PATH for this program: TensorFlow's wheels need none.
 
     ## References
-    - https://man7.org/linux/man-pages/man8/ld.so.8.html
-    - https://github.com/NVIDIA/tensorflow/issues/55
+    https://man7.org/linux/man-pages/man8/ld.so.8.html
+    https://github.com/NVIDIA/tensorflow/issues/55
     """
     libraries = need(snapshot.libraries)
     build = need(need(snapshot.python).tensorflow)
@@ -113,7 +113,7 @@ def ld_library_path_stubs(snapshot: Snapshot) -> Iterator[Found]:
     Take the folder out of LD_LIBRARY_PATH; for the linker LIBRARY_PATH is the right variable.
 
     ## References
-    - https://github.com/numba/numba/issues/9732
+    https://github.com/numba/numba/issues/9732
     """
     for one in _entries(need(snapshot.libraries)):
         if one.path.endswith(_STUBS) and need(one.exists):
@@ -138,7 +138,7 @@ def ld_library_path_dead_entry(snapshot: Snapshot) -> Iterator[Found]:
     Correct the entry or take it out, in the shell's start-up file or the module that sets it.
 
     ## References
-    - https://man7.org/linux/man-pages/man8/ld.so.8.html
+    https://man7.org/linux/man-pages/man8/ld.so.8.html
     """
     dead = [one.path for one in _entries(need(snapshot.libraries)) if need(one.exists) is False]
     if dead:
@@ -166,8 +166,8 @@ def ld_library_path_other_cuda(snapshot: Snapshot) -> Iterator[Found]:
     Take the folder out of LD_LIBRARY_PATH for this program.
 
     ## References
-    - https://github.com/NVIDIA/tensorflow/issues/55
-    - https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/
+    https://github.com/NVIDIA/tensorflow/issues/55
+    https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/
     """
     libraries = need(snapshot.libraries)
     entries = {one.path for one in _entries(libraries)}
@@ -185,8 +185,8 @@ def ld_library_path_other_cuda(snapshot: Snapshot) -> Iterator[Found]:
         if version is not None and version.major != cuda.major:
             entries.discard(folder)  # one file per folder is enough to tell
             yield found(
-                f"LD_LIBRARY_PATH names {folder}, the libraries of CUDA {version.major}; this TensorFlow is built for CUDA "
-                f"{cuda}.",
+                f"LD_LIBRARY_PATH names {folder}, the libraries of CUDA {version.major}; this TensorFlow is built for "
+                f"CUDA {cuda}.",
                 [
                     ("libraries.copies", f"{copy.path} ({version})", copy.version_source or copy.path),
                     ("python.tensorflow.cuda_version", cuda, "build_info.py"),

@@ -16,16 +16,11 @@ from gpucheck.rules.installed import TENSORFLOWS, by_conda
 from gpucheck.rules.stakes import stakes
 
 _INFO = "python/platform/build_info.py"
+_FOLLOWERS = ("cuda-library-broken", "cuda-lib-missing-partial-install", "cuda-libraries-not-installed")
 _JUDGED = (*TENSORFLOWS, "keras", "numpy", "protobuf", "h5py", "ml-dtypes")
 
 
-@rule(
-    Severity.ERROR,
-    explains=(
-        "tensorflow-not-installed", "cuda-library-broken", "cuda-lib-missing-partial-install",
-        "cuda-libraries-not-installed", "cpu-only-package",
-    ),
-)  # fmt: skip
+@rule(Severity.ERROR)
 def incomplete_installation(snapshot: Snapshot) -> Iterator[Found]:
     """An installation was cut short, and the package manager does not know.
 
@@ -41,36 +36,46 @@ def incomplete_installation(snapshot: Snapshot) -> Iterator[Found]:
     Install the package again by force.
 
     ## References
-    - https://github.com/astral-sh/uv/issues/11723
-    - https://github.com/conda/conda/issues/6418
+    https://github.com/astral-sh/uv/issues/11723
+    https://github.com/conda/conda/issues/6418
     """
     python = need(snapshot.python)
     build = need(python.tensorflow)
-    for one in need(python.distributions):
-        if (one.name in _JUDGED or one.name.startswith("nvidia-")) and one.complete is False:
-            yield _cut_short(snapshot, one)
+    cut = [one for one in need(python.distributions) if _judged(one) and one.complete is False]
+    if cut:
+        yield _cut_short(snapshot, cut)
     yield from _twice(snapshot, python)
     owner = next((one for one in need(python.distributions) if one.name in TENSORFLOWS and not by_conda(one)), None)
     if build is None and owner is not None and owner.name in ("tensorflow", "tensorflow-cpu", "tf-nightly"):
         yield found(
             f"{owner.name} {owner.version} is recorded as installed in {owner.location}, but its folder tensorflow/ is "
-            "missing or empty",
+            "missing or empty.",
             [
                 ("python.distributions", f"{owner.name} {owner.version}", owner.location),
                 ("python.tensorflow", None, owner.location),
             ],
             _again(snapshot, owner),
+            explains=("tensorflow-not-installed",),
         )
     elif build is not None and owner is not None and owner.version >= PackageVersion("2.3"):
         yield from _hollow(snapshot, build, owner)
 
 
-def _cut_short(snapshot: Snapshot, one: Distribution) -> Found:
+def _judged(one: Distribution) -> bool:
+    return one.name in _JUDGED or one.name.startswith("nvidia-")
+
+
+def _cut_short(snapshot: Snapshot, cut: list[Distribution]) -> Found:
+    """One finding for all: an installation that was killed leaves many. That files are missing is judged apart."""
+    listed = [f"{one.name} {one.version}" for one in cut]
+    more = f" and {len(cut) - 3} more" if len(cut) > 3 else ""
     return found(
-        f"The installation of {one.name} {one.version} in {one.location} was cut short: its record of files is missing",
-        [("python.distributions", f"{one.name} {one.version}: no RECORD or INSTALLER", one.location)],
-        _again(snapshot, one),
-        severity=None if one.name in TENSORFLOWS else Severity.WARNING,
+        f"The installation of {', '.join(listed[:3])}{more} in {cut[0].location} was cut short: its record of files is "
+        "missing.",
+        [("python.distributions", f"{one.name} {one.version}: no RECORD or INSTALLER", one.location) for one in cut],
+        [pip(snapshot, "--force-reinstall", "--no-deps", *(f"{one.name}=={one.version}" for one in cut))],
+        severity=Severity.WARNING,
+        explains=_FOLLOWERS if any(one.name.startswith("nvidia-") for one in cut) else (),
     )
 
 
@@ -78,10 +83,10 @@ def _twice(snapshot: Snapshot, python: Python) -> Iterator[Found]:
     seen: dict[tuple[str, str], Distribution] = {}
     for one in need(python.distributions):
         before = seen.setdefault((one.name, one.location), one)
-        if before is not one and one.name in _JUDGED:
+        if before.version != one.version and one.name in _JUDGED:
             yield found(
                 f"{one.name} is recorded twice in {one.location}, as {before.version} and {one.version}: an upgrade "
-                "that failed",
+                "that failed.",
                 [("python.distributions", f"{two.name} {two.version}", two.location) for two in (before, one)],
                 _again(snapshot, max(before, one, key=lambda two: two.version)),
                 severity=Severity.WARNING,
@@ -96,7 +101,7 @@ def _hollow(snapshot: Snapshot, build: TensorFlowBuild, owner: Distribution) -> 
         missing.append("libtensorflow_framework.so.2")
     if missing and need(snapshot.system).os == "linux":
         yield found(
-            f"{owner.name} {owner.version} in {build.root} lacks {' and '.join(missing)}",
+            f"{owner.name} {owner.version} in {build.root} lacks {' and '.join(missing)}.",
             [("python.tensorflow.objects", f"{name}: missing", build.root) for name in missing],
             _again(snapshot, owner),
         )
@@ -122,8 +127,8 @@ def and_cuda_tensorrt_unresolvable(snapshot: Snapshot) -> Iterator[Found]:
     Take 2.15.1, which dropped the pin, or a later release.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/61986
-    - https://github.com/NVIDIA/TensorRT/issues/2933
+    https://github.com/tensorflow/tensorflow/issues/61986
+    https://github.com/NVIDIA/TensorRT/issues/2933
     """
     python = need(snapshot.python)
     build = need(python.tensorflow)
@@ -142,7 +147,7 @@ def and_cuda_tensorrt_unresolvable(snapshot: Snapshot) -> Iterator[Found]:
     if stake:
         yield found(
             f"tensorflow[and-cuda]=={version} cannot be installed on Python {running}: its TensorRT pin has no wheel"
-            + stake.remark,
+            f"{stake.remark}.",
             [("python.tensorflow.version", version, build.root), ("python.version", running, python.executable)],
             install_lines(snapshot),
             severity=stake.severity,

@@ -54,8 +54,8 @@ def cuda_library_broken(snapshot: Snapshot) -> Iterator[Found]:
     Install the package that the file belongs to again by force: pip believes it is there.
 
     ## References
-    - https://man7.org/linux/man-pages/man8/ld.so.8.html
-    - https://github.com/astral-sh/uv/issues/11723
+    https://man7.org/linux/man-pages/man8/ld.so.8.html
+    https://github.com/astral-sh/uv/issues/11723
     """
     for one in need(need(snapshot.libraries).wanted) or ():
         if need(one.path) is None or not one.needed_for_gpu:
@@ -113,8 +113,8 @@ def pip_cuda_wheels_not_found(snapshot: Snapshot) -> Iterator[Found]:
     libraries into tensorflow/ (as TensorFlow's documentation advises) does not cure 2.21.0.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/63362
-    - https://github.com/tensorflow/tensorflow/issues/65842
+    https://github.com/tensorflow/tensorflow/issues/63362
+    https://github.com/tensorflow/tensorflow/issues/65842
     """
     lacking = missing(snapshot)
     stake = stakes(snapshot) if lacking and lacking.bundled else None
@@ -182,8 +182,8 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
     Add the folder to LD_LIBRARY_PATH of this program, or to the loader's configuration.
 
     ## References
-    - https://man7.org/linux/man-pages/man8/ld.so.8.html
-    - https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
+    https://man7.org/linux/man-pages/man8/ld.so.8.html
+    https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
     """
     lacking = missing(snapshot)
     stake = stakes(snapshot) if lacking and lacking.elsewhere else None
@@ -220,9 +220,9 @@ def cuda_toolkit_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
     one.
 
     ## References
-    - https://www.tensorflow.org/install/source#gpu
-    - https://github.com/tensorflow/tensorflow/issues/58910
-    - https://github.com/tensorflow/tensorflow/issues/26416
+    https://www.tensorflow.org/install/source#gpu
+    https://github.com/tensorflow/tensorflow/issues/58910
+    https://github.com/tensorflow/tensorflow/issues/26416
     """
     lacking = missing(snapshot)
     other = [pair for pair in lacking.other if pair[0].library != "cudnn"] if lacking else []
@@ -265,8 +265,8 @@ def cuda_libraries_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     Install with the extra [and-cuda].
 
     ## References
-    - https://www.tensorflow.org/install/pip
-    - https://github.com/tensorflow/tensorflow/issues/62075
+    https://www.tensorflow.org/install/pip
+    https://github.com/tensorflow/tensorflow/issues/62075
     """
     lacking = missing(snapshot)
     if not lacking or lacking.loaded or lacking.bundled or lacking.elsewhere or lacking.other:
@@ -297,8 +297,8 @@ def cuda_lib_missing_partial_install(snapshot: Snapshot) -> Iterator[Found]:
     Install what is missing, best with the extra [and-cuda], which brings all of them in fitting versions.
 
     ## References
-    - https://www.tensorflow.org/install/pip
-    - https://docs.nvidia.com/deeplearning/cudnn/installation/latest/linux.html
+    https://www.tensorflow.org/install/pip
+    https://docs.nvidia.com/deeplearning/cudnn/installation/latest/linux.html
     """
     lacking = missing(snapshot)
     if not lacking or not lacking.nowhere:

@@ -57,8 +57,8 @@ def numpy2_abi_break(snapshot: Snapshot) -> Iterator[Found]:
     Install numpy below 2 into this environment.
 
     ## References
-    - https://numpy.org/doc/stable/numpy_2_0_migration_guide.html
-    - https://github.com/tensorflow/tensorflow/issues/102743
+    https://numpy.org/doc/stable/numpy_2_0_migration_guide.html
+    https://github.com/tensorflow/tensorflow/issues/102743
     """
     python = need(snapshot.python)
     version = _tensorflow(python)
@@ -68,7 +68,7 @@ def numpy2_abi_break(snapshot: Snapshot) -> Iterator[Found]:
     row = find(str(version))
     bound = row.numpy if row and broken_clause(row.numpy, PackageVersion("2")) else "<2"
     yield found(
-        f"TensorFlow {version} was compiled for NumPy 1, but numpy {numpy.version} is installed in {numpy.location}",
+        f"TensorFlow {version} was compiled for NumPy 1, but numpy {numpy.version} is installed in {numpy.location}.",
         _evidence(numpy, version),
         [pip(snapshot, f"numpy{bound}")],
     )
@@ -90,8 +90,8 @@ def protobuf_incompatible(snapshot: Snapshot) -> Iterator[Found]:
     Install a protobuf within the bounds.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/56266
-    - https://protobuf.dev/support/cross-version-runtime-guarantee/
+    https://github.com/tensorflow/tensorflow/issues/56266
+    https://protobuf.dev/support/cross-version-runtime-guarantee/
     """
     python = need(snapshot.python)
     version = _tensorflow(python)
@@ -108,7 +108,7 @@ def protobuf_incompatible(snapshot: Snapshot) -> Iterator[Found]:
     fatal = breaks or (version >= _FIRST_WITH_CHECKED_PROTOBUF and clause is not None and clause.startswith(">="))
     yield found(
         f"TensorFlow {version} needs protobuf{bound}, but protobuf {protobuf.version} is installed in "
-        f"{protobuf.location}",
+        f"{protobuf.location}.",
         [*_evidence(protobuf, version), ("compat.tensorflow.protobuf", bound, row.source)],
         [pip(snapshot, f"protobuf{bound}")],
         severity=Severity.ERROR if fatal else None,
@@ -130,8 +130,8 @@ def keras_backend_not_tensorflow(snapshot: Snapshot) -> Iterator[Found]:
     Set the backend to tensorflow, unless the other one is meant.
 
     ## References
-    - https://keras.io/getting_started/#configuring-your-backend
-    - https://github.com/lvapeab/nmt-keras/issues/68
+    https://keras.io/getting_started/#configuring-your-backend
+    https://github.com/lvapeab/nmt-keras/issues/68
     """
     python = need(snapshot.python)
     if need(python.tensorflow) is None or installed(python, "keras") is None:
@@ -144,7 +144,7 @@ def keras_backend_not_tensorflow(snapshot: Snapshot) -> Iterator[Found]:
         chosen, fact, source = need(python.keras_backend) or "", "python.keras_backend", python.keras_config or ""
         lines = [f"sed -i 's/\"backend\": *\"[a-z]*\"/\"backend\": \"tensorflow\"/' {quoted(source)}"]
     if chosen and chosen != "tensorflow":
-        yield found(f"Keras computes with {chosen}, not with TensorFlow ({source})", [(fact, chosen, source)], lines)
+        yield found(f"Keras computes with {chosen}, not with TensorFlow ({source}).", [(fact, chosen, source)], lines)
 
 
 @rule(Severity.WARNING)
@@ -162,8 +162,8 @@ def keras2_keras3_mismatch(snapshot: Snapshot) -> Iterator[Found]:
     Install the Keras that this TensorFlow asks for, or tf-keras of its minor, or unset TF_USE_LEGACY_KERAS.
 
     ## References
-    - https://keras.io/guides/migrating_to_keras_3/
-    - https://github.com/huggingface/transformers/pull/40391
+    https://keras.io/guides/migrating_to_keras_3/
+    https://github.com/huggingface/transformers/pull/40391
     """
     python = need(snapshot.python)
     version = _tensorflow(python)
@@ -179,7 +179,7 @@ def keras2_keras3_mismatch(snapshot: Snapshot) -> Iterator[Found]:
         return
     if broken_clause(pair.keras, keras.version):
         yield found(
-            f"TensorFlow {version} takes keras{pair.keras}, but keras {keras.version} is installed in {keras.location}",
+            f"TensorFlow {version} takes keras{pair.keras}, but keras {keras.version} is installed in {keras.location}.",
             [*_evidence(keras, version), ("compat.keras", pair.keras, pair.source)],
             [pip(snapshot, f"keras{pair.keras}")],
         )
@@ -191,13 +191,13 @@ def _legacy(snapshot: Snapshot, python: Python, version: PackageVersion, minor: 
     package = installed(python, "tf-keras")
     if package is None:
         yield found(
-            f"TF_USE_LEGACY_KERAS is set, but tf-keras is not installed: tf.keras of TensorFlow {version} is unusable",
+            f"TF_USE_LEGACY_KERAS is set, but tf-keras is not installed: tf.keras of TensorFlow {version} is unusable.",
             [switch, ("python.distributions", "tf-keras: not installed", "site-packages")],
             [pip(snapshot, f"tf-keras~={minor}.0"), "# or: unset TF_USE_LEGACY_KERAS"],
         )
     elif f"{package.version.major}.{package.version.minor}" != minor:
         yield found(
-            f"TF_USE_LEGACY_KERAS is set, and tf-keras {package.version} does not belong to TensorFlow {version}",
+            f"TF_USE_LEGACY_KERAS is set, and tf-keras {package.version} does not belong to TensorFlow {version}.",
             [switch, *_evidence(package, version)],
             [pip(snapshot, f"tf-keras~={minor}.0")],
         )

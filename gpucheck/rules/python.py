@@ -33,13 +33,13 @@ def python_interpreter_missing(snapshot: Snapshot) -> Iterator[Found]:
     Make the environment anew with an interpreter that exists, and install into it again.
 
     ## References
-    - https://docs.python.org/3/library/venv.html
+    https://docs.python.org/3/library/venv.html
     """
     python = need(snapshot.python)
     if need(python.real_executable) is not None:
         return
     yield found(
-        f"{python.executable} is a link that leads to no file; the interpreter that it was made from is gone",
+        f"{python.executable} is a link that leads to no file; the interpreter that it was made from is gone.",
         [("python.real_executable", None, f"{python.executable}, chosen by {python.chosen_by}")],
         ["# Make the environment anew:", "python3 -m venv --clear ENVIRONMENT", *install_lines(snapshot)[-1:]],
     )
@@ -60,13 +60,13 @@ def tensorflow_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     Install TensorFlow with its CUDA libraries into this environment, or name the right one with --python.
 
     ## References
-    - https://www.tensorflow.org/install/pip
+    https://www.tensorflow.org/install/pip
     """
     python = need(snapshot.python)
     if need(python.tensorflow) is not None:
         return
     yield found(
-        f"{python.executable} has no TensorFlow",
+        f"{python.executable} has no TensorFlow.",
         [
             ("python.tensorflow", None, "site-packages"),
             ("python.executable", python.executable, f"chosen by {python.chosen_by}"),
@@ -91,7 +91,7 @@ def pep668_externally_managed(snapshot: Snapshot) -> Iterator[Found]:
     Make a virtual environment and install there.
 
     ## References
-    - https://peps.python.org/pep-0668/
+    https://peps.python.org/pep-0668/
     """
     python = need(snapshot.python)
     if need(python.tensorflow) is not None:
@@ -100,7 +100,7 @@ def pep668_externally_managed(snapshot: Snapshot) -> Iterator[Found]:
     if marker is None or need(python.environment) != "system":
         return
     yield found(
-        f"{python.executable} is the system's own Python and refuses pip ({marker})",
+        f"{python.executable} is the system's own Python and refuses pip ({marker}).",
         [("python.externally_managed", marker, marker), ("python.environment", "system", python.executable)],
         install_lines(snapshot),
     )
@@ -122,8 +122,8 @@ def wrong_python_environment(snapshot: Snapshot) -> Iterator[Found]:
     Start the right interpreter, or register it as a kernel.
 
     ## References
-    - https://github.com/jupyter/notebook/issues/5054
-    - https://ipython.readthedocs.io/en/stable/install/kernel_install.html
+    https://github.com/jupyter/notebook/issues/5054
+    https://ipython.readthedocs.io/en/stable/install/kernel_install.html
     """
     python = need(snapshot.python)
     if not isinstance(python.tensorflow, Gap) and python.tensorflow is None:
@@ -136,7 +136,7 @@ def _elsewhere(snapshot: Snapshot, python: Python) -> Iterator[Found]:
     others = [one for one in known(python.others, ()) if isinstance(one.tensorflow, str)]
     if others:
         yield found(
-            f"{python.executable} has no TensorFlow; {others[0].path} has {others[0].tensorflow}",
+            f"{python.executable} has no TensorFlow; {others[0].path} has {others[0].tensorflow}.",
             [("python.others", f"{one.path}: TensorFlow {one.tensorflow}", "PATH") for one in others],
             [f"gpucheck doctor --python {quoted(others[0].path)}"],
             severity=Severity.ERROR if gpu_seen(snapshot) else None,
@@ -151,7 +151,7 @@ def _kernel(kernel: Kernel, python: Python) -> Iterator[Found]:
     evidence = [("python.kernels", kernel.interpreter, kernel.path)]
     if kernel.real_interpreter is None:
         yield found(
-            f"The Jupyter kernel {kernel.name!r} starts {kernel.interpreter}, which does not exist",
+            f"The Jupyter kernel {kernel.name!r} starts {kernel.interpreter}, which does not exist.",
             evidence,
             ["# Register the examined Python under that name:", register],
         )
@@ -159,7 +159,7 @@ def _kernel(kernel: Kernel, python: Python) -> Iterator[Found]:
     prefix = known(python.prefix, None)
     if prefix and kernel.path.startswith(f"{prefix}/") and not kernel.interpreter.startswith(f"{prefix}/"):
         yield found(
-            f"The Jupyter kernel {kernel.name!r} of {prefix} starts {kernel.interpreter}, another environment's Python",
+            f"The Jupyter kernel {kernel.name!r} of {prefix} starts {kernel.interpreter}, another environment's Python.",
             [*evidence, ("python.prefix", prefix, python.executable)],
             ["# Register the environment's own Python:", register],
         )
@@ -181,7 +181,7 @@ def disk_or_tmp_full(snapshot: Snapshot) -> Iterator[Found]:
     Point TMPDIR to a folder with room, or clean up.
 
     ## References
-    - https://pip.pypa.io/en/stable/topics/caching/
+    https://pip.pypa.io/en/stable/topics/caching/
     """
     disks = need(need(snapshot.system).disks)
     python = snapshot.python
@@ -200,7 +200,7 @@ def _little_room(disk: Disk, wanted: int) -> Found:
         lines = ["# Let pip unpack in a folder with room:", "mkdir -p ~/tmp && export TMPDIR=~/tmp"]
     left = f"{disk.free_bytes / 1e9:.1f} GB left of {disk.total_bytes / 1e9:.1f} GB"
     return found(
-        f"{place.capitalize()} ({disk.path}) has {left}{why}",
+        f"{place.capitalize()} ({disk.path}) has {left}{why}.",
         [("system.disks", f"{disk.free_bytes} bytes free", disk.path)],
         lines,
     )

@@ -46,8 +46,8 @@ def tf_windows_native_no_gpu(snapshot: Snapshot) -> Iterator[Found]:
     CUDA 11.2 and cuDNN 8.1.
 
     ## References
-    - https://www.tensorflow.org/install/pip#windows-native
-    - https://github.com/tensorflow/tensorflow/issues/64536
+    https://www.tensorflow.org/install/pip#windows-native
+    https://github.com/tensorflow/tensorflow/issues/64536
     """
     system = need(snapshot.system)
     if system.os != "windows":
@@ -57,7 +57,7 @@ def tf_windows_native_no_gpu(snapshot: Snapshot) -> Iterator[Found]:
     if build is None or version is None or version < PackageVersion("2.11") or not nvidia_here(snapshot):
         return
     yield found(
-        f"TensorFlow {version} on native Windows is CPU-only, as every release from 2.11 on",
+        f"TensorFlow {version} on native Windows is CPU-only, as every release from 2.11 on.",
         [("python.tensorflow.version", version, build.root), ("system.os", "windows", "the system")],
         ["wsl --install", "# then, inside WSL:", "python3 -m pip install 'tensorflow[and-cuda]'"],
     )
@@ -79,7 +79,7 @@ def cpu_package_overwrote_gpu_package(snapshot: Snapshot) -> Iterator[Found]:
     Uninstall all of them, then install one.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/22472
+    https://github.com/tensorflow/tensorflow/issues/22472
     """
     python, build = _build(snapshot)
     mixed = _mixed(python)
@@ -89,7 +89,7 @@ def cpu_package_overwrote_gpu_package(snapshot: Snapshot) -> Iterator[Found]:
     last = "" if cuda is None else f"; the files in place are a {'CUDA' if cuda else 'CPU'} build"
     yield found(
         f"{' and '.join(f'{one.name} {one.version}' for one in mixed)} are installed over one another in "
-        f"{mixed[0].location}{last}",
+        f"{mixed[0].location}{last}.",
         [("python.distributions", f"{one.name} {one.version}", one.location) for one in mixed],
         [pip(snapshot, "-y", *(one.name for one in mixed), action="uninstall"), *install_lines(snapshot)],
         severity=Severity.ERROR if cuda is False and nvidia_here(snapshot) else None,
@@ -123,8 +123,8 @@ def conda_solved_cpu_build(snapshot: Snapshot) -> Iterator[Found]:
     Solve again and tell conda which CUDA version the driver offers.
 
     ## References
-    - https://github.com/deepmodeling/deepmd-kit/issues/1362
-    - https://docs.conda.io/projects/conda/en/latest/user-guide/tasks/manage-virtual.html
+    https://github.com/deepmodeling/deepmd-kit/issues/1362
+    https://docs.conda.io/projects/conda/en/latest/user-guide/tasks/manage-virtual.html
     """
     python, build = _build(snapshot)
     if build is None or need(build.cuda_build) is not False:
@@ -133,7 +133,7 @@ def conda_solved_cpu_build(snapshot: Snapshot) -> Iterator[Found]:
     if one is None or one.build is None or not one.build.startswith(_CONDA_CPU) or not nvidia_here(snapshot):
         return
     yield found(
-        f"conda's {one.name} {one.version} is the CPU build {one.build}",
+        f"conda's {one.name} {one.version} is the CPU build {one.build}.",
         [
             ("python.distributions", f"{one.name} {one.version} {one.build}", "conda-meta"),
             ("python.tensorflow.cuda_build", "false", f"{build.root}/{_INFO}"),
@@ -168,8 +168,8 @@ def tf_aarch64_wheel_is_cpu_only(snapshot: Snapshot) -> Iterator[Found]:
     Use NVIDIA's container (NGC) or, on Jetson, NVIDIA's own wheels.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/121157
-    - https://catalog.ngc.nvidia.com/orgs/nvidia/containers/tensorflow
+    https://github.com/tensorflow/tensorflow/issues/121157
+    https://catalog.ngc.nvidia.com/orgs/nvidia/containers/tensorflow
     """
     python, build = _build(snapshot)
     if build is None or need(python.machine) != "aarch64" or need(build.cuda_build) is not False:
@@ -183,7 +183,7 @@ def tf_aarch64_wheel_is_cpu_only(snapshot: Snapshot) -> Iterator[Found]:
     wheels = [wheel.name for wheel in need(python.distributions) if wheel.name.startswith("nvidia-cu")]
     extra = f", though {len(wheels)} CUDA wheels are installed beside it" if wheels else ""
     yield found(
-        f"{_label(build)} for aarch64 is a CPU build{extra}{stake.remark}",
+        f"{_label(build)} for aarch64 is a CPU build{extra}{stake.remark}.",
         [
             ("python.machine", "aarch64", python.executable),
             ("python.tensorflow.cuda_build", "false", f"{build.root}/{_INFO}"),
@@ -208,15 +208,15 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
     Uninstall it and install a CUDA build.
 
     ## References
-    - https://www.tensorflow.org/install/pip
-    - https://github.com/rail-berkeley/softlearning/issues/26
-    - https://github.com/ziatdinovmax/gpax/issues/63
+    https://www.tensorflow.org/install/pip
+    https://github.com/rail-berkeley/softlearning/issues/26
+    https://github.com/ziatdinovmax/gpax/issues/63
     """
     python, build = _build(snapshot)
     if build is not None and _cpu_build(python, build) and nvidia_here(snapshot):
         name = build.distribution or "tensorflow"
         yield found(
-            f"{_label(build)} is a CPU build: it cannot use a GPU",
+            f"{_label(build)} is a CPU build: it cannot use a GPU.",
             [
                 ("python.tensorflow.cuda_build", known(build.cuda_build, None), f"{build.root}/{_INFO}"),
                 ("python.tensorflow.distribution", _label(build), build.root),
@@ -226,7 +226,7 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
     torch = known(python.torch, None)
     if torch is not None and torch.cuda_version is None and nvidia_here(snapshot):
         yield found(
-            f"PyTorch {torch.version} is a CPU build",
+            f"PyTorch {torch.version} is a CPU build.",
             [("python.torch.cuda_version", None, "torch/version.py")],
             ["# Choose a CUDA build at https://pytorch.org/get-started/locally/"],
             severity=Severity.INFO,

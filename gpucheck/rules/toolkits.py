@@ -44,7 +44,7 @@ def usr_local_cuda_differs_from_nvcc(snapshot: Snapshot) -> Iterator[Found]:
     Set PATH and /usr/local/cuda to one of them.
 
     ## References
-    - https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
+    https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
     """
     kits = need(snapshot.toolkits)
     local, nvcc = _toolkit(kits, _pointer(kits, _LOCAL)), _toolkit(kits, _pointer(kits, _NVCC))
@@ -80,7 +80,7 @@ def cuda_home_dangling(snapshot: Snapshot) -> Iterator[Found]:
     Unset the variable, or let it name a toolkit that exists.
 
     ## References
-    - https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
+    https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
     """
     kits = need(snapshot.toolkits)
     for pointer in kits.pointers:
@@ -114,8 +114,8 @@ def libdevice_not_found(snapshot: Snapshot) -> Iterator[Found]:
     Install the wheel, or let XLA_FLAGS=--xla_gpu_cuda_data_dir=FOLDER name a folder with nvvm/libdevice in it.
 
     ## References
-    - https://github.com/keras-team/tf-keras/issues/62
-    - https://openxla.org/xla/flags_guidance
+    https://github.com/keras-team/tf-keras/issues/62
+    https://openxla.org/xla/flags_guidance
     """
     build = need(need(snapshot.python).tensorflow)
     if build is None or not need(build.cuda_build):
@@ -158,7 +158,7 @@ def ptxas_missing_or_too_old(snapshot: Snapshot) -> Iterator[Found]:
     Install the wheel, or put a newer toolkit first on PATH.
 
     ## References
-    - https://github.com/openxla/xla/issues/5932
+    https://github.com/openxla/xla/issues/5932
     """
     kits = need(snapshot.toolkits)
     kit = _toolkit(kits, _pointer(kits, _PTXAS))

@@ -29,13 +29,13 @@ def python_32bit(snapshot: Snapshot) -> Iterator[Found]:
     Install a 64-bit Python and make the environment with it.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/10971
-    - https://www.tensorflow.org/install/pip
+    https://github.com/tensorflow/tensorflow/issues/10971
+    https://www.tensorflow.org/install/pip
     """
     python = need(snapshot.python)
     if need(python.bits) == 32:
         yield found(
-            f"{python.executable} is a 32-bit Python; TensorFlow has wheels for 64-bit Pythons only",
+            f"{python.executable} is a 32-bit Python; TensorFlow has wheels for 64-bit Pythons only.",
             [("python.bits", 32, known(python.real_executable, None) or python.executable)],
             ["# Install a 64-bit Python, and make the environment with it."],
         )
@@ -57,8 +57,8 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     Make an environment with a Python that the newest release has a wheel for.
 
     ## References
-    - https://www.tensorflow.org/install/source#gpu
-    - https://www.tensorflow.org/install/source#tested_build_configurations
+    https://www.tensorflow.org/install/source#gpu
+    https://www.tensorflow.org/install/source#tested_build_configurations
     """
     python = need(snapshot.python)
     if need(python.tensorflow) is not None:
@@ -76,7 +76,7 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     early = f"; only {fitting[-1].version} has one" if fitting and kind == "cpython" else ""
     yield found(
         f"No final TensorFlow release has a wheel for {name} on {machine} (the newest, {newest.version}, has them for "
-        f"Python {newest.pythons.replace(' ', ', ')}){early}",
+        f"Python {newest.pythons.replace(' ', ', ')}){early}.",
         [
             ("python.version", version, python.read_from or python.executable),
             ("python.implementation", kind, python.read_from or python.executable),
@@ -102,8 +102,8 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
     Take the release named below, a newer distribution, or a container that is based on one.
 
     ## References
-    - https://peps.python.org/pep-0600/
-    - https://github.com/pypa/manylinux
+    https://peps.python.org/pep-0600/
+    https://github.com/pypa/manylinux
     """
     system, python = need(snapshot.system), need(snapshot.python)
     if system.machine not in ("x86_64", "aarch64"):
@@ -111,7 +111,7 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
     libc, build = need(system.libc), need(python.tensorflow)
     if libc is None:
         yield found(
-            "This system has no glibc (musl?); every TensorFlow wheel for Linux asks for one",
+            "This system has no glibc (musl?); every TensorFlow wheel for Linux asks for one.",
             [("system.libc", None, "the loader")],
             ["# Use a container or a distribution with glibc (Debian, Ubuntu, Fedora …)."],
             severity=None if build is None else Severity.WARNING,
@@ -122,7 +122,7 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
         row = find(str(need(build.version)))
         if row is not None and libc < LibcVersion(row.glibc):
             yield found(
-                f"TensorFlow {row.version} was built for glibc {row.glibc} or later; this system has {libc}",
+                f"TensorFlow {row.version} was built for glibc {row.glibc} or later; this system has {libc}.",
                 [("system.libc", libc, "the loader"), ("python.tensorflow.version", row.version, build.root)],
                 install_lines(snapshot),
             )
@@ -132,7 +132,7 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
         choice = choose(snapshot)
         yield found(
             f"TensorFlow {newest.version} needs glibc {newest.glibc}; this system has {libc}"
-            + (f", where {choice.version} is the newest that fits" if choice else ""),
+            + (f", where {choice.version} is the newest that fits." if choice else "."),
             [("system.libc", libc, "the loader")],
             install_lines(snapshot),
             severity=Severity.INFO if any(LibcVersion(row.glibc) <= libc for row in rows) else None,
@@ -153,8 +153,8 @@ def cpu_no_avx(snapshot: Snapshot) -> Iterator[Found]:
     In a virtual machine pass the host's CPU through. Otherwise build TensorFlow without AVX, or use another machine.
 
     ## References
-    - https://github.com/tensorflow/tensorflow/issues/46496
-    - https://www.tensorflow.org/install/pip#hardware_requirements
+    https://github.com/tensorflow/tensorflow/issues/46496
+    https://www.tensorflow.org/install/pip#hardware_requirements
     """
     cpu = need(need(snapshot.system).cpu)
     if need(cpu.avx) is not False:
@@ -167,7 +167,7 @@ def cpu_no_avx(snapshot: Snapshot) -> Iterator[Found]:
         if (package and by_conda(package)) or (version and version < PackageVersion("1.6")):
             return  # conda-forge's and 1.5's builds have their own baseline
     yield found(
-        f"The CPU ({cpu.model}) has no AVX, which TensorFlow's wheels since 1.6 need: importing it dies with SIGILL",
+        f"The CPU ({cpu.model}) has no AVX, which TensorFlow's wheels since 1.6 need: importing it dies with SIGILL.",
         [("system.cpu.avx", "false", "/proc/cpuinfo"), ("system.cpu.model", cpu.model, "/proc/cpuinfo")],
         ["# In a virtual machine pass the host's CPU through (QEMU: -cpu host); else build TensorFlow without AVX."],
         severity=None if build is not None else Severity.WARNING,
