@@ -41,7 +41,8 @@ class Collection:
         listing = self.loader.listing(folder)
         if isinstance(listing, Gap):
             # Denied to us is denied to the program; anything else is a place that was not seen.
-            self.unread = self.unread or (None if listing.kind == "denied" else listing)
+            if self.unread is None and listing.kind != "denied":
+                self.unread = listing
             return
         for name in _sonames(listing or frozenset()):
             self.add_file(f"{folder}/{name}", via, owner)

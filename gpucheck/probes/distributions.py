@@ -50,7 +50,7 @@ def split_folder(folder: str) -> Union[tuple[str, str], None]:
     if not dot or kind not in ("dist-info", "egg-info"):
         return None
     pieces = stem.split("-")
-    if len(pieces) < 2 or not pieces[0] or not pieces[1][:1].isdigit():
+    if len(pieces) < 2 or not pieces[0] or not PackageVersion(pieces[1]).parts:
         return None
     return normal_name(pieces[0]), pieces[1]
 

@@ -50,4 +50,4 @@ def find_jax(distributions: Union[tuple[Distribution, ...], Gap]) -> Union[Frame
     # Before 0.4.26 CUDA was in jaxlib itself, marked in the version: 0.4.20+cuda12.cudnn89.
     plugins += [part[4:] for part in library.version.text.partition("+")[2].split(".") if part.startswith("cuda")]
     number = next((one for one in plugins if one.isdigit()), None)
-    return FrameworkBuild(library.version, CudaVersion(number) if number else None)
+    return FrameworkBuild(library.version, CudaVersion.parse(number) if number else None)
