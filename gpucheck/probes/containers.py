@@ -23,9 +23,12 @@ def kind(host: Host) -> Union[str, None, Gap]:
     """docker, podman, kubernetes, lxc, apptainer, systemd-nspawn …; None: not in a container as far as signs go."""
     if host.env("APPTAINER_CONTAINER") or host.env("SINGULARITY_CONTAINER"):
         return "apptainer"
+    unknown: Union[Gap, None] = None
     for path, name in _SIGNS:
         status = host.stat(path)
-        if status is not None and not isinstance(status, Gap):
+        if isinstance(status, Gap):
+            unknown = status
+        elif status is not None:
             return name
     # systemd's container interface: the variable for the first process, the file for all others.
     told = host.env("container") or _word(host.read("/run/systemd/container", 64))
@@ -33,9 +36,9 @@ def kind(host: Host) -> Union[str, None, Gap]:
         return told
     groups = host.read("/proc/1/cgroup", 8192)
     if not isinstance(groups, bytes):
-        return groups
+        return groups if isinstance(groups, Gap) else unknown
     lines = groups.decode("utf-8", "replace")
-    return next((name for part, name in _CGROUPS if part in lines), None)
+    return next((name for part, name in _CGROUPS if part in lines), unknown)
 
 
 def _word(raw: Union[bytes, None, Gap]) -> str:

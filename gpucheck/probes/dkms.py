@@ -25,25 +25,30 @@ def probe(host: Host, container: Union[str, None, Gap]) -> Union[tuple[DkmsBuild
     builds: list[DkmsBuild] = []
     for name in entries:
         if name.startswith("nvidia") and "fs" not in name:
-            builds += _builds(host, f"{_DKMS}/{name}")
+            found = _builds(host, f"{_DKMS}/{name}")
+            if isinstance(found, Gap):
+                return found
+            builds += found
     return tuple(builds)
 
 
-def _builds(host: Host, folder: str) -> list[DkmsBuild]:
+def _builds(host: Host, folder: str) -> Union[list[DkmsBuild], Gap]:
     entries = host.names(folder)
     if not isinstance(entries, tuple):
-        return []
+        return [] if entries is None else entries
     # "kernel-<kernel>-<arch>" are links to what is installed.
     links = [name for name in entries if name.startswith("kernel-")]
     running = host.about().kernel
     builds: list[DkmsBuild] = []
     for version in (name for name in entries if not name.startswith("kernel-") and name[:1].isdigit()):
         inside = host.names(f"{folder}/{version}")
-        kernels = [name for name in inside if name not in _NO_KERNELS] if isinstance(inside, tuple) else []
+        if isinstance(inside, Gap):
+            return inside
+        kernels = [name for name in inside or () if name not in _NO_KERNELS]
         for kernel in kernels:
             installed = any(_leads(host, folder, link, version, kernel) for link in links)
             builds.append(DkmsBuild(version, kernel, installed))
-        if isinstance(inside, tuple) and running not in kernels:
+        if inside is not None and running not in kernels:
             builds.append(DkmsBuild(version, running, False))
     return builds
 

@@ -25,14 +25,24 @@ _PLACES = (
 )
 
 
-def probe(host: Host) -> tuple[UserLibrary, ...]:
-    """All copies, those that the loader reaches first and in its order."""
+def probe(host: Host) -> Union[tuple[UserLibrary, ...], Gap]:
+    """All copies, those that the loader reaches first and in its order. A gap where its search cannot be followed."""
     loader = Loader(host)
-    return tuple(library for soname in SONAMES for library in _copies(host, loader, soname))
+    found: list[UserLibrary] = []
+    for soname in SONAMES:
+        copies = _copies(host, loader, soname)
+        if isinstance(copies, Gap):
+            return copies
+        found += copies
+    return tuple(found)
 
 
-def _copies(host: Host, loader: Loader, soname: str) -> list[UserLibrary]:
-    hit = loader.resolve(soname)
+def _copies(host: Host, loader: Loader, soname: str) -> Union[list[UserLibrary], Gap]:
+    hit, cache = loader.resolve(soname), loader.cache()
+    if isinstance(hit, Gap):
+        return hit
+    if hit is None and isinstance(cache, Gap):
+        return cache
     first = hit.path if isinstance(hit, Hit) else None
     found: list[UserLibrary] = []
     seen: set[str] = set()
@@ -71,9 +81,7 @@ def _library(
     return UserLibrary(soname, path, real, _version(real, path), defect, _origin(path, real), first, reached)
 
 
-def _defect(
-    real: Union[str, None, Gap], elf: Union[Elf, None, Gap], machine: str
-) -> Union[str, None, Gap]:
+def _defect(real: Union[str, None, Gap], elf: Union[Elf, None, Gap], machine: str) -> Union[str, None, Gap]:
     if real is None or elf is None:
         return "dangling"
     if isinstance(elf, Gap):

@@ -19,10 +19,10 @@ def probe(
 ) -> Union[Fabric, None, Gap]:
     """None: no NVSwitch."""
     names = host.names(_SWITCHES)
-    if not names:
-        return None
     if isinstance(names, Gap):
         return names
+    if not names:
+        return None
     return Fabric(len(names), _running(host, container), _version(packages))
 
 
@@ -33,8 +33,9 @@ def _running(host: Host, container: Union[str, None, Gap]) -> Union[bool, Gap]:
     if isinstance(pid, bytes) and pid.strip().isdigit():
         return _is_it(host, pid.decode().strip())
     processes = host.names("/proc")
-    if not isinstance(processes, tuple):
-        return processes or Gap("no /proc")
+    if not isinstance(processes, tuple) or not isinstance(host.read("/proc/1/comm", 64), bytes):
+        # mount option hidepid (proc(5)): a user sees only his own
+        return Gap("other users' processes are hidden here", "denied")
     return any(_is_it(host, name) is True for name in processes if name.isdigit())
 
 

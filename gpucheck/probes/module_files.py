@@ -26,19 +26,21 @@ def probe(host: Host, container: Union[str, None, Gap]) -> Union[tuple[str, ...]
         place = f"in this container ({container})" if isinstance(container, str) else "on this machine"
         return Gap(f"no {base} {place}: the kernel's modules are not visible", "unsupported")
     found: list[str] = []
+    unread: Union[Gap, None] = None
     for folder in _FOLDERS:
         for place in _with_nvidia_folders(host, f"{base}/{folder}"):
             entries = host.names(place)
-            if isinstance(entries, tuple):
+            if isinstance(entries, Gap):
+                unread = entries
+            elif entries is not None:
                 found += [f"{place}/{name}" for name in entries if is_driver_module(name)]
-    return tuple(found)
+    return tuple(found) if found or unread is None else unread
 
 
 def _with_nvidia_folders(host: Host, folder: str) -> list[str]:
     names = host.names(folder)
-    if not isinstance(names, tuple):
-        return []
-    return [folder, *(f"{folder}/{name}" for name in names if name.startswith("nvidia") and ".ko" not in name)]
+    inside = names if isinstance(names, tuple) else ()
+    return [folder, *(f"{folder}/{name}" for name in inside if name.startswith("nvidia") and ".ko" not in name)]
 
 
 def is_driver_module(name: str) -> bool:

@@ -16,23 +16,35 @@ def probe(host: Host) -> Union[tuple[PciGpu, ...], None, Gap]:
     addresses = host.names(_BUS)
     if not isinstance(addresses, tuple):
         return addresses
-    return tuple(_device(host, address) for address in addresses if _word(host, address, "class").startswith("0x03"))
+    found: list[PciGpu] = []
+    for address in addresses:
+        kind = _word(host, address, "class")
+        if kind is None or (isinstance(kind, str) and not kind.startswith("0x03")):
+            continue
+        device = kind if isinstance(kind, Gap) else _device(host, address)
+        if isinstance(device, Gap):
+            return device  # which GPUs there are is known whole or not at all
+        if device is not None:
+            found.append(device)
+    return tuple(found)
 
 
-def _word(host: Host, address: str, name: str) -> str:
-    """The attribute's text; "" where it is not there or not readable."""
+def _word(host: Host, address: str, name: str) -> Union[str, None, Gap]:
     raw = host.read(f"{_BUS}/{address}/{name}", 64)
-    return raw.decode("ascii", "replace").strip() if isinstance(raw, bytes) else ""
+    return raw.decode("ascii", "replace").strip() if isinstance(raw, bytes) else raw
 
 
-def _device(host: Host, address: str) -> PciGpu:
-    power = host.read(f"{_BUS}/{address}/power_state", 64)
-    state = power.decode("ascii", "replace").strip() if isinstance(power, bytes) else power
+def _device(host: Host, address: str) -> Union[PciGpu, None, Gap]:
+    """None: it went away between two questions."""
+    vendor, device = _word(host, address, "vendor"), _word(host, address, "device")
+    if not isinstance(vendor, str) or not isinstance(device, str):
+        return vendor if isinstance(vendor, Gap) else device if isinstance(device, Gap) else None
+    state = _word(host, address, "power_state")
     driver = host.real(f"{_BUS}/{address}/driver")
     return PciGpu(
         address,
-        _word(host, address, "vendor").removeprefix("0x"),
-        _word(host, address, "device").removeprefix("0x"),
+        vendor.removeprefix("0x"),
+        device.removeprefix("0x"),
         driver.rpartition("/")[2] if isinstance(driver, str) else driver,
         state,
         _responds(host, address, state),

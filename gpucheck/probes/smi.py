@@ -15,8 +15,8 @@ _SHARE = 0.1  # of the time in all: NVML and libcuda had theirs
 def probe(host: Host, nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap]) -> Union[Smi, None, Gap]:
     """None: it is not on PATH."""
     path = _find(host)
-    if path is None:
-        return None
+    if not isinstance(path, str):
+        return path
     # It asks through the same library: where that hung or crashed, nvidia-smi does the same.
     if any(not isinstance(one, Gap) and one.status in ("ok", "hung", "crashed") for one in (nvml, cuda)):
         return Smi(path, "not-run", None, None)
@@ -24,13 +24,17 @@ def probe(host: Host, nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap]) -> U
     return _judged(path, host.answer("smi"))
 
 
-def _find(host: Host) -> Union[str, None]:
+def _find(host: Host) -> Union[str, None, Gap]:
+    unknown: Union[Gap, None] = None
     for folder in dict.fromkeys((host.env("PATH") or "").split(":")):
         path = f"{folder.rstrip('/')}/nvidia-smi"
         status = host.stat(path) if folder.startswith("/") else None
-        if status is not None and not isinstance(status, Gap) and status.kind == "file" and status.mode & 0o111:
+        if isinstance(status, Gap):
+            # A shell passes over what it may not enter.
+            unknown = unknown if status.kind == "denied" else status
+        elif status is not None and status.kind == "file" and status.mode & 0o111:
             return path
-    return None
+    return unknown
 
 
 def _judged(path: str, answer: Answer) -> Union[Smi, Gap]:
