@@ -25,6 +25,11 @@ from gpucheck.render import rules, terminal  # noqa: E402
 from gpucheck.rules.engine import RULES  # noqa: E402
 
 PICTURED = "driver-library-version-mismatch"
+_COLUMNS = 92
+_CELL = 12.2  # width of a character in rich's picture
+_INDENTED = re.compile(
+    r'x="(?P<x>[\d.]+)" y="(?P<y>[\d.]+)" textLength="(?P<length>[\d.]+)"(?P<rest>[^>]*)>(?P<blanks>(&#160;)+)(?!<)'
+)
 _HELP = re.compile(r"(<!-- help: (.*?) -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 
 
@@ -59,12 +64,26 @@ def help_text(command: str) -> str:
 def picture() -> tuple[str, str]:
     """The terminal's picture of a recorded machine: as text, and as SVG."""
     from rich.console import Console
+    from rich.text import Text
 
     machine = machines.load(PICTURED)
     report = api.judge(api.read_data({"schema": "gpucheck.machine/1", **machine}))
-    console = Console(record=True, width=92, file=StringIO(), force_terminal=True, highlight=False)
-    terminal.paint(console, report)
-    return console.export_text(clear=False), console.export_svg(title="gpucheck doctor", unique_id="gpucheck")
+    console = Console(record=True, width=_COLUMNS, file=StringIO(), force_terminal=True, highlight=False)
+    for line in terminal.render(report, _COLUMNS, color=True).splitlines():
+        text = Text.from_ansi(line)
+        for at in range(0, max(1, len(text)), _COLUMNS):  # as a terminal breaks a long command
+            console.print(text[at : at + _COLUMNS], soft_wrap=True)
+    svg = console.export_svg(title="gpucheck doctor", clear=False, unique_id="gpucheck")
+    # rich's picture fetches a font from elsewhere; the reader's own monospace will do.
+    svg = re.sub(r"\s*@font-face \{.*?\}", "", svg, flags=re.DOTALL)
+    return console.export_text(), _INDENTED.sub(_moved, svg)
+
+
+def _moved(found: re.Match[str]) -> str:
+    """A text begun at its first letter: not every viewer gives spaces in front a width."""
+    blanks = len(found["blanks"]) // len("&#160;")
+    start, length = float(found["x"]) + blanks * _CELL, float(found["length"]) - blanks * _CELL
+    return f'x="{start:.1f}" y="{found["y"]}" textLength="{length:.1f}"{found["rest"]}>'
 
 
 def wanted() -> dict[str, str]:

@@ -9,7 +9,7 @@ from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import Finding, Report, Severity, Skipped
 from gpucheck.render.summary import nothing_there
-from gpucheck.render.text import count, plain, shorten
+from gpucheck.render.text import count, plain
 
 
 class Cause(NamedTuple):
@@ -59,7 +59,8 @@ def headline(report: Report) -> str:
     if report.verdict == "ok":
         return f"no problem found{_proof(report)}"
     first = causes(report)[0].finding
-    return shorten(f"{plain(first.name)}: {plain(first.message)}")
+    line = f"{plain(first.name)}: {plain(first.message)}"
+    return line if len(line) <= 300 else f"{line[:300].rpartition(' ')[0]} …"
 
 
 def _proof(report: Report) -> str:

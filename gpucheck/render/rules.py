@@ -32,7 +32,13 @@ def clean(rule: Rule) -> str:
     first, _, rest = rule.documentation.expandtabs().strip().partition("\n")
     lines = rest.splitlines()
     indent = min((len(line) - len(line.lstrip()) for line in lines if line.strip()), default=0)
-    return "\n".join([first.strip(), *(line[indent:].rstrip() for line in lines)]).strip() + "\n"
+    text = "\n".join([first.strip(), *(_item(line[indent:].rstrip()) for line in lines)])
+    return text.strip() + "\n"
+
+
+def _item(line: str) -> str:
+    """References stand one to a line; in Markdown they need a bullet to stay there."""
+    return f"- {line}" if line.startswith(("http://", "https://")) else line
 
 
 def summary(rule: Rule) -> str:

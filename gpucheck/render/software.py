@@ -78,17 +78,15 @@ def wanted_rows(wanted: Union[tuple[Wanted, ...], None, Gap]) -> Iterator[str]:
         yield f"what TensorFlow would load: {say(wanted)}"
         return
     missing = [one for one in wanted if one.path is None]
-    for one in missing:
-        if one.needed_for_gpu:
-            there = f"; there is {listed(list(one.elsewhere), 1)}, which is not searched" if one.elsewhere else ""
-            yield f"TensorFlow wants {one.soname}: not found{there}"
     unknown = sum(isinstance(one.path, Gap) for one in wanted)
-    spare = [one.soname for one in missing if not one.needed_for_gpu]
-    yield (
-        f"TensorFlow gets {len(wanted) - len(missing) - unknown} of the {len(wanted)} libraries it wants"
-        f"{f', {unknown} unknown' if unknown else ''}"
-        f"{f'; not found, and not needed for the GPU: {listed(spare, 3)}' if spare else ''}"
-    )
+    line = f"TensorFlow gets {len(wanted) - len(missing) - unknown} of the {len(wanted)} libraries it wants"
+    if unknown:
+        line += f", {unknown} unknown"
+    for words, needed in (("not found", True), ("not found, and not needed for the GPU", False)):
+        sonames = [one.soname for one in missing if one.needed_for_gpu is needed]
+        if sonames:
+            line += f"; {words}: {listed(sonames, 6)}"
+    yield line
 
 
 _SHOWN = (

@@ -93,12 +93,18 @@ def _memory(memory: Union[int, None, Gap]) -> str:
 def _disks(system: System) -> str:
     if isinstance(system.disks, Gap):
         return f"free disk {say(system.disks)}"
-    return "free: " + (", ".join(f"{gib(disk.free_bytes)} ({disk.role})" for disk in system.disks) or "none")
+    free: dict[str, list[str]] = {}
+    for disk in system.disks:
+        free.setdefault(gib(disk.free_bytes), []).append(disk.role)
+    return "free: " + (", ".join(f"{room} ({', '.join(roles)})" for room, roles in free.items()) or "none")
 
 
 def gpu_rows(gpus: Union[tuple[Gpu, ...], Gap], driver: Union[Driver, Gap]) -> Iterator[str]:
     if isinstance(gpus, Gap) or not gpus:
-        yield f"{say(gpus) if isinstance(gpus, Gap) else 'none from NVML'}; on the PCI bus: {_on_bus(driver)}"
+        told = say(gpus) if isinstance(gpus, Gap) else "none from NVML"
+        if isinstance(driver, Driver) and nothing_there(driver):
+            told = "no driver to ask"
+        yield f"{told}; on the PCI bus: {_on_bus(driver)}"
         return
     groups: dict[str, list[int]] = {}
     for gpu in gpus:

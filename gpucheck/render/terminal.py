@@ -18,7 +18,7 @@ from gpucheck.render.text import plain, shorten
 
 _STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
 _SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
-_MOST_EVIDENCE = 6
+_MOST_EVIDENCE = 4
 _TITLE = 11  # width of the column of titles
 _NARROW = 60  # below, titles stand above their text
 
@@ -87,11 +87,13 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
     _paint_heading(console, finding)
     _hang(console, "", "", finding.message, indent=2, column=0)
     shown = finding.evidence if verbose else finding.evidence[:_MOST_EVIDENCE]
+    if finding.severity is Severity.INFO and not verbose:
+        shown = finding.evidence[:0]
     for at, one in enumerate(shown):
         source = f"  ({plain(one.source)})" if one.source else ""
         text = f"{plain(one.fact)}: {shorten(plain(one.value))}{source}"
         _hang(console, "" if at else "evidence", "dim", text, indent=2)
-    if len(shown) < len(finding.evidence):
+    if 0 < len(shown) < len(finding.evidence):
         _hang(console, "", "", f"and {len(finding.evidence) - len(shown)} more (--verbose)", indent=2, style="dim")
     for at, line in enumerate(finding.fix):
         _paint_fix(console, "" if at else "fix", line)
