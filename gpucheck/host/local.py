@@ -53,6 +53,7 @@ class LocalHost:
             cpu_count=os.cpu_count() or 1,
             own_python=sys.executable,
             home=self._environ.get("HOME") or os.path.expanduser("~"),
+            libc=_libc(),
         )
 
     def env(self, name: str) -> Union[str, None]:
@@ -153,6 +154,17 @@ class LocalHost:
 
     def answer(self, name: str) -> Answer:
         return self._children.answer(name)
+
+    def close(self) -> None:
+        """Leave no child behind."""
+        self._children.close()
+
+
+def _libc() -> Union[str, None]:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, OSError, ValueError):  # Windows, macOS, musl
+        return None
 
 
 _KINDS: tuple[tuple[Kind, Callable[[int], bool]], ...] = (
