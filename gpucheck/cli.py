@@ -151,14 +151,22 @@ def _interpreter(python: Optional[str]) -> Optional[str]:
     """The path given, made absolute. A name alone is looked up on PATH by the probe; a folder is an environment."""
     if python is None:
         return None
+    from gpucheck.probes.waiting import at_most
+
+    # On a disk that does not answer, the probe (which has a deadline) tells what is wrong with it.
+    found = at_most(0.2, "looking for --python", _find_interpreter, python)
+    if found is None:
+        raise _wrong(f"--python: no Python to run at {python}")
+    return found if isinstance(found, str) else os.path.abspath(python)
+
+
+def _find_interpreter(python: str) -> Optional[str]:
     import shutil
 
     path = os.path.abspath(python)
     if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
         return path
-    if os.sep not in python and shutil.which(python):
-        return python
-    raise _wrong(f"--python: no Python to run at {python}")
+    return python if os.sep not in python and shutil.which(python) else None
 
 
 def _sorted_out(extra: list[str], snapshots: list[str], ignored: list[str]) -> tuple[list[str], list[str]]:
