@@ -179,7 +179,7 @@ def keras2_keras3_mismatch(snapshot: Snapshot) -> Iterator[Found]:
         return
     if broken_clause(pair.keras, keras.version):
         yield found(
-            f"TensorFlow {version} takes keras{pair.keras}, but keras {keras.version} is installed in {keras.location}.",
+            f"TensorFlow {version} takes keras{pair.keras}, but keras {keras.version} is in {keras.location}.",
             [*_evidence(keras, version), ("compat.keras", pair.keras, pair.source)],
             [pip(snapshot, f"keras{pair.keras}")],
         )

@@ -159,7 +159,8 @@ def _kernel(kernel: Kernel, python: Python) -> Iterator[Found]:
     prefix = known(python.prefix, None)
     if prefix and kernel.path.startswith(f"{prefix}/") and not kernel.interpreter.startswith(f"{prefix}/"):
         yield found(
-            f"The Jupyter kernel {kernel.name!r} of {prefix} starts {kernel.interpreter}, another environment's Python.",
+            f"The Jupyter kernel {kernel.name!r} of {prefix} starts another environment's Python, "
+            f"{kernel.interpreter}.",
             [*evidence, ("python.prefix", prefix, python.executable)],
             ["# Register the environment's own Python:", register],
         )

@@ -114,7 +114,7 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
             "This system has no glibc (musl?); every TensorFlow wheel for Linux asks for one.",
             [("system.libc", None, "the loader")],
             ["# Use a container or a distribution with glibc (Debian, Ubuntu, Fedora …)."],
-            severity=None if build is None else Severity.WARNING,
+            severity=None if build is None and gpu_seen(snapshot) else Severity.WARNING,
         )
         return
     rows = RELEASES if system.machine == "x86_64" else AARCH64
