@@ -7,11 +7,13 @@ Exit codes, the same in every format: 0 fine, 1 an error was found (with --stric
 from __future__ import annotations
 
 import os
-import sys
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
+
+from gpucheck import arguments
+from gpucheck.output import WrongUsage, at_terminal, check_place, colored, columns, complain, leave, write
 
 if TYPE_CHECKING:
     from gpucheck.api import Report
@@ -51,7 +53,7 @@ def gpucheck(version: Annotated[bool, typer.Option("--version", help="Show the v
     if version:
         from gpucheck import __version__
 
-        _deliver(f"gpucheck {__version__}\n", None)
+        write(f"gpucheck {__version__}\n", None)
         raise typer.Exit(0)
 
 
@@ -74,18 +76,22 @@ def doctor(
     list_rules: Annotated[bool, typer.Option("--list-rules", help="List the rules and exit.")] = False,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
-    seconds = _seconds(timeout, deep)
-    _check_output(output)
-    snapshots, ignored = _sorted_out(context.args, snapshot or [], ignore or [])
+    from gpucheck.render.json import worst
+
+    limit = arguments.seconds(timeout, deep)
+    if output is not None:
+        check_place(output)
+    snapshots, ignored = arguments.sorted_out(context.args, snapshot or [], ignore or [])
     if list_rules:
         from gpucheck.render import rules
 
-        raise typer.Exit(_deliver(rules.listing(format.value), output))
+        write(rules.listing(format.value), output)
+        return
     if snapshots and (python is not None or deep):
-        raise _wrong("--python and --deep look at this machine: not together with --snapshot")
-    reports = _judged(snapshots, _interpreter(python), deep, seconds, ignored)
-    _deliver(_rendered(reports, format, strict, verbose, output), output)
-    raise typer.Exit(_worst([report.exit_code(strict) for _, report in reports]))
+        raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
+    reports = _judged(snapshots, arguments.interpreter(python), deep, limit, ignored)
+    write(_rendered(reports, format, strict, verbose, output), output)
+    raise typer.Exit(worst([report.exit_code(strict) for _, report in reports]))
 
 
 @app.command()
@@ -103,114 +109,49 @@ def snapshot(
     from gpucheck import api
     from gpucheck.render import json
 
-    seconds = _seconds(timeout, deep)
-    _check_output(output)
-    interpreter = _interpreter(python)
+    limit = arguments.seconds(timeout, deep)
+    if output is not None:
+        check_place(output)
+    chosen = arguments.interpreter(python)
     if raw:
-        text = json.render_machine(api.record_here(interpreter, deep, seconds))
+        text = json.render_machine(api.record_here(chosen, deep, limit))
     else:
-        text = json.render_snapshot(api.look_here(interpreter, deep, seconds))
-    raise typer.Exit(_deliver(text, output))
+        text = json.render_snapshot(api.look_here(chosen, deep, limit))
+    write(text, output)
 
 
 @app.command()
 def explain(name: Annotated[str, typer.Argument(metavar="NAME", help="A finding's name.")]) -> None:
     """Show what a finding means, why it matters and how to fix it."""
-    from gpucheck import output as out
     from gpucheck.render import rules
 
     rule = rules.find(name)
     if rule is None:
         like = rules.alike(name)
         hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
-        raise _wrong(f"no rule is called {name}{hint}")
-    if out.at_terminal():
-        raise typer.Exit(_deliver(rules.pretty(rule, out.columns(), out.colored()), None))
-    raise typer.Exit(_deliver(rules.document(rule), None))
-
-
-def _seconds(timeout: Optional[float], deep: bool) -> float:
-    if timeout is None:
-        return 120.0 if deep else 10.0
-    if not 0.1 <= timeout <= 86400:
-        raise _wrong("--timeout takes seconds, 0.1 to 86400")
-    return timeout
-
-
-def _check_output(output: Optional[str]) -> None:
-    if output is not None:
-        from gpucheck.output import Unwritable, check_place
-
-        try:
-            check_place(output)
-        except (Unwritable, OSError, ValueError) as error:
-            raise _wrong(str(error)) from error
-
-
-def _interpreter(python: Optional[str]) -> Optional[str]:
-    """The path given, made absolute. A name alone is looked up on PATH by the probe; a folder is an environment."""
-    if python is None:
-        return None
-    from gpucheck.probes.waiting import at_most
-
-    # On a disk that does not answer, the probe (which has a deadline) tells what is wrong with it.
-    found = at_most(0.2, "looking for --python", _find_interpreter, python)
-    if found is None:
-        raise _wrong(f"--python: no Python to run at {python}")
-    return found if isinstance(found, str) else os.path.abspath(python)
-
-
-def _find_interpreter(python: str) -> Optional[str]:
-    import shutil
-
-    path = os.path.abspath(python)
-    if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
-        return path
-    return python if os.sep not in python and shutil.which(python) else None
-
-
-def _sorted_out(extra: list[str], snapshots: list[str], ignored: list[str]) -> tuple[list[str], list[str]]:
-    """``--snapshot A B --ignore C D``: give what follows an option's first value to the option that it belongs to."""
-    names: frozenset[str] = frozenset()
-    if ignored:
-        from gpucheck.render import rules
-
-        names = rules.names()
-    files = list(snapshots)
-    for one in extra:
-        if ignored and one in names:
-            ignored.append(one)
-        elif snapshots:
-            files.append(one)
-        else:
-            raise _wrong(f"unexpected argument {one}")
-    for one in ignored:
-        if one not in names:
-            raise _wrong(f"--ignore: no rule is called {one}; gpucheck doctor --list-rules lists all")
-    return files, ignored
+        raise WrongUsage(f"no rule is called {name}{hint}")
+    write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
 
 
 def _judged(
-    files: list[str], python: Optional[str], deep: bool, seconds: float, ignored: list[str]
+    files: list[str], python: Optional[str], deep: bool, limit: float, ignored: list[str]
 ) -> list[tuple[str, Report]]:
     from gpucheck import api
 
     if not files:
-        return [("", api.judge(api.look_here(python, deep, seconds), ignored))]
+        return [("", api.judge(api.look_here(python, deep, limit), ignored))]
     reports = []
     for file in files:
         try:
             reports.append((file, api.judge(api.read_file(file), ignored)))
         except api.BadFile as error:
-            raise _wrong(f"{file}: {error}") from error
+            raise WrongUsage(f"{file}: {error}") from error
     return reports
 
 
 def _rendered(
     reports: list[tuple[str, Report]], format: Format, strict: bool, verbose: bool, output: Optional[str]
 ) -> str:
-    from gpucheck import output as out
-
     if format is Format.JSON:
         from gpucheck.render import json
 
@@ -224,43 +165,15 @@ def _rendered(
         from gpucheck.render import terminal
         from gpucheck.render.text import plain
 
-        width, color = (80, False) if output else (out.columns(), out.colored())
+        width, color = (80, False) if output else (columns(), colored())
         pages = [terminal.render(report, width, color, verbose) for _, report in reports]
         titles = [f"== {plain(file)}\n\n" for file, _ in reports]
     return pages[0] if len(pages) == 1 else "\n".join(title + page for title, page in zip(titles, pages, strict=True))
 
 
-def _worst(codes: list[int]) -> int:
-    return 1 if 1 in codes else max(codes)
-
-
-def _deliver(text: str, output: Optional[str]) -> int:
-    from gpucheck.output import Unwritable, write
-
-    try:
-        write(text, output)
-    except Unwritable as error:
-        raise _wrong(str(error)) from error
-    return 0
-
-
-def _wrong(message: str) -> typer.Exit:
-    """Wrong usage: said in one line; to be raised."""
-    from contextlib import suppress
-
-    from gpucheck.render.text import ascii_only, plain
-
-    if sys.stderr is not None:
-        with suppress(OSError, ValueError):
-            print(ascii_only(f"gpucheck: {plain(message)}"), file=sys.stderr)
-    return typer.Exit(2)
-
-
 def main() -> NoReturn:
     """The command. Never returns: a thread that hangs must not keep the process."""
     import gc
-
-    from gpucheck.output import leave
 
     gc.disable()  # a short life: collecting takes a twentieth of it and frees nothing that matters
     try:
@@ -272,4 +185,12 @@ def main() -> NoReturn:
         code = 0 if gone else end.code if isinstance(end.code, int) else 2 if end.code else 0
     except KeyboardInterrupt:
         code = 130
+    except WrongUsage as error:
+        complain(str(error))
+        code = 2
+    except Exception as error:  # ours, and no help to a user as a traceback
+        if os.environ.get("GPUCHECK_TRACEBACK"):
+            raise
+        complain(f"a fault of gpucheck: {type(error).__name__}: {error} (GPUCHECK_TRACEBACK=1 shows more)")
+        code = 3
     leave(code)

@@ -7,8 +7,12 @@ import sys
 from typing import NoReturn, Union
 
 
-class Unwritable(Exception):
-    """The answer could not be delivered; the message says why."""
+class WrongUsage(Exception):
+    """The command cannot do what it was asked; the message says why, in one line."""
+
+
+class Unwritable(WrongUsage):
+    """The answer could not be delivered."""
 
 
 def write(text: str, path: Union[str, None]) -> None:
@@ -97,6 +101,17 @@ def at_terminal() -> bool:
 def colored() -> bool:
     """See no-color.org; TERM=dumb knows no colours either."""
     return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+
+
+def complain(message: str) -> None:
+    """Say in one line on standard error what is wrong."""
+    from contextlib import suppress
+
+    from gpucheck.render.text import ascii_only, plain
+
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(ascii_only(f"gpucheck: {plain(message)}"), file=sys.stderr)
 
 
 def leave(code: int) -> NoReturn:

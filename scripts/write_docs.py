@@ -24,7 +24,7 @@ from gpucheck import api  # noqa: E402
 from gpucheck.render import rules, terminal  # noqa: E402
 from gpucheck.rules.engine import RULES  # noqa: E402
 
-PICTURED = "driver-library-version-mismatch"
+PICTURED = "driver-upgraded-not-rebooted"
 _COLUMNS = 92
 _CELL = 12.2  # width of a character in rich's picture
 _INDENTED = re.compile(

@@ -249,6 +249,21 @@ def test_findings_that_explain_each_other_do_not_vanish() -> None:
     assert [(one.finding.name, [each.name for each in one.follows]) for one in shown] == [("a", ["b"])]
 
 
+def test_eight_gpus_with_one_trouble_make_one_finding_with_eight_messages() -> None:
+    cases = tuple(
+        Finding("gpu-throttling", Severity.WARNING, f"GPU {number} is slow.", (), ("nvidia-smi -q",))
+        for number in range(8)
+    )
+    report = sample.fine()._replace(findings=cases)
+    (cause,) = causes(report)
+    assert [one.message for one in cause.same] == [f"GPU {number} is slow." for number in range(1, 8)]
+    for render in (terminal.render, markdown.render, notebook.render):
+        text = render(report)
+        assert all(text.count(f"GPU {number} is slow.") >= 1 for number in range(8))
+        assert text.count("nvidia-smi -q") == 1
+    assert len(json.loads(json_format.render(report))["findings"]) == 8
+
+
 def test_the_verdict_claims_a_proof_only_where_the_gpu_computed() -> None:
     right = Operation("GPU:0", "matmul", "ok", None, 1e-6, 0.1)
     deep = Deep("ok", None, "2.21.0", True, 3.0, ("GPU:0",), (right,), (), ())

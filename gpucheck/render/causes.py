@@ -8,15 +8,19 @@ from gpucheck.facts.deep import Deep
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import Finding, Report, Severity, Skipped
-from gpucheck.render.summary import nothing_there
+from gpucheck.render.hardware import nothing_there
 from gpucheck.render.text import count, plain
 
 
 class Cause(NamedTuple):
-    """A finding and, flat, everything that it explains directly or through others."""
+    """A finding and, flat, everything that it explains directly or through others.
+
+    same: further cases of the same rule with the same cure (eight GPUs of a kind), which need only their message.
+    """
 
     finding: Finding
     follows: tuple[Finding, ...]
+    same: tuple[Finding, ...] = ()
 
 
 def causes(report: Report) -> tuple[Cause, ...]:
@@ -31,7 +35,20 @@ def causes(report: Report) -> tuple[Cause, ...]:
                 seen.add(at)
                 found.append(Cause(finding, tuple(_following(report, finding, seen))))
     # A warning that explains an error comes where the error would stand.
-    return tuple(sorted(found, key=lambda one: min(_WEIGHT[each.severity] for each in (one.finding, *one.follows))))
+    found.sort(key=lambda one: min(_WEIGHT[each.severity] for each in (one.finding, *one.follows)))
+    return tuple(_together(found))
+
+
+def _together(found: list[Cause]) -> list[Cause]:
+    kinds: dict[tuple[str, Severity, tuple[str, ...]], Cause] = {}
+    for cause in found:
+        kind = (cause.finding.name, cause.finding.severity, cause.finding.fix)
+        first = kinds.get(kind)
+        if first is None:
+            kinds[kind] = cause
+        else:
+            kinds[kind] = first._replace(follows=first.follows + cause.follows, same=(*first.same, cause.finding))
+    return list(kinds.values())
 
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}

@@ -15,8 +15,8 @@ from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report
-from gpucheck.render.summary import Block, say
-from gpucheck.render.text import listed
+from gpucheck.render.summary import Block
+from gpucheck.render.text import listed, say
 
 
 def detail_blocks(report: Report) -> tuple[Block, ...]:

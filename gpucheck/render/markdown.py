@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpucheck.findings import Finding, Report, Severity
-from gpucheck.render.causes import causes, decisive, headline, verdict
+from gpucheck.findings import Report, Severity
+from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
 from gpucheck.render.details import detail_blocks
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import plain, shorten
@@ -38,7 +38,7 @@ def render(report: Report, verbose: bool = False) -> str:
     """The report, findings first."""
     lines = [f"**gpucheck {escape(report.version)}: {report.verdict}**: {escape(headline(report))}", ""]
     for cause in causes(report):
-        lines += _finding(cause.finding)
+        lines += _finding(cause)
         lines += [f"- explains {code(one.name)}: {escape(one.message)}" for one in cause.follows]
         lines.append("")
     lines += [f"- could not judge {code(one.name)}: {escape(one.reason)}" for one in decisive(report)]
@@ -51,8 +51,11 @@ def render(report: Report, verbose: bool = False) -> str:
 _MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
-def _finding(finding: Finding) -> list[str]:
-    lines = [f"### {_MARK[finding.severity]}: {escape(finding.name)}", "", escape(finding.message), ""]
+def _finding(cause: Cause) -> list[str]:
+    finding = cause.finding
+    lines = [f"### {_MARK[finding.severity]}: {escape(finding.name)}", ""]
+    for case in (finding, *cause.same):
+        lines += [escape(case.message), ""]
     for one in finding.evidence:
         source = f" ({code(one.source)})" if one.source else ""
         lines.append(f"- {escape(one.fact)}: {code(shorten(plain(one.value)))}{source}")

@@ -37,10 +37,11 @@ def render(report: Report) -> str:
 
 def _cause(cause: Cause) -> str:
     finding = cause.finding
+    message = "<br>".join(escape(one.message) for one in (finding, *cause.same))
     follows = "".join(f"<li>explains <b>{escape(one.name)}</b>: {escape(one.message)}</li>" for one in cause.follows)
     return (
         f'<div style="border-left:4px solid {_SEVERITY[finding.severity]};padding-left:.8em;margin:.8em 0">'
-        f"<b>{finding.severity.value}: {escape(finding.name)}</b><br>{escape(finding.message)}"
+        f"<b>{finding.severity.value}: {escape(finding.name)}</b><br>{message}"
         f'<ul style="margin:.3em 0">{_evidence(finding)}{follows}</ul>{_fix(finding)}</div>'
     )
 

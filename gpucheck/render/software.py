@@ -8,8 +8,7 @@ from typing import Union
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries, LibraryCopy, Wanted
 from gpucheck.facts.python import Distribution, FrameworkBuild, Python, TensorFlowBuild
-from gpucheck.render.summary import say
-from gpucheck.render.text import listed
+from gpucheck.render.text import listed, say
 
 _MOST_PLACES = 6
 

@@ -85,16 +85,18 @@ def _paint_block(console: Console, block: Block, verbose: bool) -> None:
 def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
     finding = cause.finding
     _paint_heading(console, finding)
-    _hang(console, "", "", finding.message, indent=2, column=0)
-    shown = finding.evidence if verbose else finding.evidence[:_MOST_EVIDENCE]
+    for case in (finding, *cause.same):
+        _hang(console, "", "", case.message, indent=2, column=0)
+    every = [one for case in (finding, *cause.same) for one in case.evidence]
+    shown = every if verbose else every[: min(_MOST_EVIDENCE, len(finding.evidence))]
     if finding.severity is Severity.INFO and not verbose:
-        shown = finding.evidence[:0]
+        shown = []
     for at, one in enumerate(shown):
         source = f"  ({plain(one.source)})" if one.source else ""
         text = f"{plain(one.fact)}: {shorten(plain(one.value))}{source}"
         _hang(console, "" if at else "evidence", "dim", text, indent=2)
-    if 0 < len(shown) < len(finding.evidence):
-        _hang(console, "", "", f"and {len(finding.evidence) - len(shown)} more (--verbose)", indent=2, style="dim")
+    if 0 < len(shown) < len(every):
+        _hang(console, "", "", f"and {len(every) - len(shown)} more (--verbose)", indent=2, style="dim")
     for at, line in enumerate(finding.fix):
         _paint_fix(console, "" if at else "fix", line)
     for at, follower in enumerate(cause.follows):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gpucheck.facts.gap import Gap
+
 # For terminals that are not UTF-8: what the renderers themselves use.
 _ASCII = str.maketrans({"·": "-", "…": "...", "×": "x", "°": " deg ", "→": "->", "─": "-", "✓": "+", "✗": "x"})
 
@@ -48,3 +50,14 @@ def listed(items: list[str], most: int) -> str:
 def count(number: int, noun: str) -> str:
     """``1 error``, ``2 errors``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def say(fact: object) -> str:
+    """A fact in a word."""
+    if isinstance(fact, Gap):
+        return f"unknown ({fact.reason})"
+    if fact is None:
+        return "none"
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    return str(fact)

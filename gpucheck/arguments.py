@@ -1,0 +1,59 @@
+"""What the commands check of their arguments before any work. Nothing here looks at GPUs or prints."""
+
+from __future__ import annotations
+
+import os
+from typing import Optional
+
+from gpucheck.output import WrongUsage
+
+
+def seconds(timeout: Optional[float], deep: bool) -> float:
+    if timeout is None:
+        return 120.0 if deep else 10.0
+    if not 0.1 <= timeout <= 86400:
+        raise WrongUsage("--timeout takes seconds, 0.1 to 86400")
+    return timeout
+
+
+def interpreter(python: Optional[str]) -> Optional[str]:
+    """The path given, made absolute. A name alone is looked up on PATH by the probe; a folder is an environment."""
+    if python is None:
+        return None
+    from gpucheck.probes.waiting import at_most
+
+    # On a disk that does not answer, the probe (which has a deadline) tells what is wrong with it.
+    found = at_most(0.2, "looking for --python", _find_interpreter, python)
+    if found is None:
+        raise WrongUsage(f"--python: no Python to run at {python}")
+    return found if isinstance(found, str) else os.path.abspath(python)
+
+
+def _find_interpreter(python: str) -> Optional[str]:
+    import shutil
+
+    path = os.path.abspath(python)
+    if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
+        return path
+    return python if os.sep not in python and shutil.which(python) else None
+
+
+def sorted_out(extra: list[str], snapshots: list[str], ignored: list[str]) -> tuple[list[str], list[str]]:
+    """``--snapshot A B --ignore C D``: give what follows an option's first value to the option that it belongs to."""
+    names: frozenset[str] = frozenset()
+    if ignored:
+        from gpucheck.render import rules
+
+        names = rules.names()
+    files = list(snapshots)
+    for one in extra:
+        if ignored and one in names:
+            ignored.append(one)
+        elif snapshots:
+            files.append(one)
+        else:
+            raise WrongUsage(f"unexpected argument {one}")
+    for one in ignored:
+        if one not in names:
+            raise WrongUsage(f"--ignore: no rule is called {one}; gpucheck doctor --list-rules lists all")
+    return files, ignored
