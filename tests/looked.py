@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import machines
+
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report
 from gpucheck.host.recorded import RecordedHost

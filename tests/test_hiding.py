@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin
 import looked
 import machines
 import pytest
+
 from gpucheck.facts.codec import hints
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot

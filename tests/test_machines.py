@@ -7,6 +7,7 @@ import json
 import looked
 import machines
 import pytest
+
 from gpucheck.facts.codec import decode, encode
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.rules import load

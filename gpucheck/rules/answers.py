@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from gpucheck.compat.cuda_errors import name_of
 from gpucheck.compat.errors import (
     CUDA_COMPAT_NOT_SUPPORTED,
+    CUDA_DRIVER_MISMATCH,
     CUDA_STUB,
+    CUDA_SYSTEM_NOT_READY,
+    CUDA_UNKNOWN,
     NVML_DRIVER_NOT_LOADED,
     NVML_GPU_IS_LOST,
     NVML_NO_PERMISSION,
@@ -35,6 +38,11 @@ _NVML_OWN_RULES = (
     NVML_VERSION_MISMATCH,
 )
 _LOOK = ["sudo dmesg | grep -iE 'nvrm|xid|nvidia' | tail -n 20"]
+_CURES: dict[int | None, list[str]] = {
+    CUDA_UNKNOWN: ["sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm", *_LOOK],
+    CUDA_SYSTEM_NOT_READY: ["systemctl status nvidia-fabricmanager", *_LOOK],
+    CUDA_DRIVER_MISMATCH: ["sudo reboot"],
+}
 
 
 @rule(Severity.ERROR, decisive=True)
@@ -74,7 +82,7 @@ def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
             ("driver.cuda.status", answer.status, answer.path or "libcuda.so.1"),
             ("driver.cuda.code", answer.code, "cuInit"),
         ],
-        [*_LOOK, "sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm"],
+        _CURES.get(answer.code, _LOOK),
     )
 
 
@@ -91,7 +99,7 @@ def _fate(answer: CudaDriver | Nvml) -> str:
     return "crashed" + (f" ({answer.message})" if answer.message else "")
 
 
-@rule(Severity.ERROR)
+@rule(Severity.ERROR, explains=("gpu-query-failed",))
 def nvml_not_answering(snapshot: Snapshot) -> Iterator[Found]:
     """NVML, the driver's library for asking about GPUs, hangs, crashes or answers an error.
 

@@ -13,7 +13,7 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import ComputeCapability, CudaVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import named, nvidia_here, usable
+from gpucheck.rules.presence import alike, named, nvidia_here, usable
 
 # native: binary code. ptx: compiled by the driver at first use, minutes. ptx-fails: there is PTX, and for this
 # generation and build it is reported to fail. ptx-driver: there is PTX that this driver is too old to compile.
@@ -21,12 +21,16 @@ Runs = Literal["native", "ptx", "ptx-fails", "ptx-driver", "too-old", "too-new"]
 
 
 class Fit(NamedTuple):
-    """How a TensorFlow build runs on one GPU. ptx: the capability whose PTX would be compiled."""
+    """How a TensorFlow build runs on one GPU.
+
+    ptx: the capability whose PTX would be compiled. driver_cuda: the newest CUDA whose PTX the driver compiles.
+    """
 
     gpu: Gpu
     capability: ComputeCapability
     runs: Runs
     ptx: Union[ComputeCapability, None]
+    driver_cuda: Union[CudaVersion, None]
 
 
 class Build(NamedTuple):
@@ -93,6 +97,7 @@ def fit_gpu(snapshot: Snapshot, build: Build, gpu: Gpu) -> Fit:
     capability = need(gpu.compute_capability)
     if capability is None:
         raise Unknown(Gap(f"GPU {gpu.number} does not tell its compute capability", "unsupported"))
+    driver_cuda = None
     runs, ptx = fit(build.codes, capability)
     if runs == "ptx" and capability.major >= BLACKWELL and (build.cuda is None or build.cuda < BLACKWELL_TOOLKIT):
         runs = "ptx-fails"
@@ -101,12 +106,20 @@ def fit_gpu(snapshot: Snapshot, build: Build, gpu: Gpu) -> Fit:
         driver_cuda = need(need(snapshot.driver).nvml).cuda_version
         if driver_cuda is not None and (driver_cuda.major, driver_cuda.minor) < (build.cuda.major, build.cuda.minor):
             runs = "ptx-driver"
-    return Fit(gpu, capability, runs, ptx)
+    return Fit(gpu, capability, runs, ptx, driver_cuda)
 
 
-def _about(one: Fit) -> str:
-    architecture = name_of(one.capability)
-    return f"{named(one.gpu)} has compute capability {one.capability}" + (f" ({architecture})" if architecture else "")
+def _groups(all_: tuple[Fit, ...], *runs: Runs) -> list[tuple[str, Fit]]:
+    """ "GPUs 0, 1 (Tesla T4) have compute capability 7.5 (Turing)", and the first one's fit: one group a finding."""
+    wanted = {one.gpu.number: one for one in all_ if one.runs in runs}
+    groups = []
+    for group in alike(one.gpu for one in wanted.values()):
+        first = wanted[group[0].number]
+        architecture = name_of(first.capability)
+        have = "has" if len(group) == 1 else "have"
+        words = f"{named(*group)} {have} compute capability {first.capability}"
+        groups.append((words + (f" ({architecture})" if architecture else ""), first))
+    return groups
 
 
 def _evidence(one: Fit, build: Build) -> list[tuple[str, object, str]]:
@@ -140,14 +153,14 @@ def gpu_arch_too_old_for_build(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/tensorflow/tensorflow/blob/master/RELEASE.md
     """
     all_, build = fits(snapshot)
-    for one in all_:
-        if one.runs == "too-old" and build is not None:
-            yield found(
-                f"{_about(one)}, and TensorFlow {build.version} has no code for it: not at all.",
-                _evidence(one, build),
-                _older_release(one.capability),
-                severity=_severity(all_),
-            )
+    for about, one in _groups(all_, "too-old"):
+        assert build is not None
+        yield found(
+            f"{about}, and TensorFlow {build.version} has no code for that: not at all.",
+            _evidence(one, build),
+            _older_release(one.capability),
+            severity=_severity(all_),
+        )
 
 
 def _older_release(capability: ComputeCapability) -> list[str]:
@@ -184,21 +197,22 @@ def gpu_arch_too_new_for_build(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/tensorflow/tensorflow/issues/99592
     """
     all_, build = fits(snapshot)
-    for one in all_:
-        if one.runs in ("too-new", "ptx-fails", "ptx-driver") and build is not None:
-            said, fix = _too_new(one, build)
-            yield found(f"{_about(one)}, and {said}.", _evidence(one, build), fix, severity=_severity(all_))
+    for about, one in _groups(all_, "too-new", "ptx-fails", "ptx-driver"):
+        assert build is not None
+        said, fix = _too_new(one, build)
+        yield found(f"{about}, and {said}.", _evidence(one, build), fix, severity=_severity(all_))
 
 
 def _too_new(one: Fit, build: Build) -> tuple[str, list[str]]:
     if one.runs == "ptx-driver":
         return (
-            f"TensorFlow {build.version} has only PTX of CUDA {build.cuda} for it, too new for this driver",
+            f"TensorFlow {build.version} has only PTX of CUDA {build.cuda} for that, "
+            f"and the driver compiles PTX of CUDA {one.driver_cuda} at most",
             ["# upgrade the driver to one of that CUDA version or newer"],
         )
     if one.runs == "ptx-fails":
         return (
-            f"TensorFlow {build.version} (CUDA {build.cuda}) has only PTX of {one.ptx} for it, "
+            f"TensorFlow {build.version} (CUDA {build.cuda}) has only PTX of {one.ptx} for that, "
             "which is reported to fail on this generation",
             [
                 "# NVIDIA's container has code for it: https://catalog.ngc.nvidia.com/orgs/nvidia/containers/tensorflow",
@@ -206,7 +220,7 @@ def _too_new(one: Fit, build: Build) -> tuple[str, list[str]]:
             ],
         )
     return (
-        f"TensorFlow {build.version} has neither code nor PTX for it: not at all",
+        f"TensorFlow {build.version} has neither code nor PTX for that: not at all",
         ['python -m pip install --upgrade "tensorflow[and-cuda]"'],
     )
 
@@ -232,11 +246,11 @@ def ptx_jit_slow_start(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/tensorflow/tensorflow/issues/41148
     """
     all_, build = fits(snapshot)
-    for one in all_:
-        if one.runs == "ptx" and build is not None:
-            yield found(
-                f"{_about(one)}, and TensorFlow {build.version} has only PTX of {one.ptx} for it: "
-                "the driver compiles it at first use, which takes minutes.",
-                _evidence(one, build),
-                ["export CUDA_CACHE_MAXSIZE=4294967296", "# or install a TensorFlow built for this GPU"],
-            )
+    for about, one in _groups(all_, "ptx"):
+        assert build is not None
+        yield found(
+            f"{about}, and TensorFlow {build.version} has only PTX of {one.ptx} for that: "
+            "the driver compiles it at first use, which takes minutes.",
+            _evidence(one, build),
+            ["export CUDA_CACHE_MAXSIZE=4294967296", "# or install a TensorFlow built for this GPU"],
+        )

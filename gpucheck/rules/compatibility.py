@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpucheck.compat import drivers
+from gpucheck.compat.architectures import architecture_of
 from gpucheck.compat.errors import CUDA_COMPAT_NOT_SUPPORTED, CUDA_DRIVER_MISMATCH, CUDA_STUB
 from gpucheck.facts.driver import CudaDriver, Driver
 from gpucheck.facts.gap import Gap, Unknown, known, need
@@ -140,8 +141,22 @@ def driver_too_old_for_cuda(snapshot: Snapshot) -> Iterator[Found]:
             ("python.tensorflow.cuda_version", str(build), "build_info.py"),
             ("compat.drivers", f">= {floor}", row.source),
         ],
-        ["# on Windows: install a current NVIDIA driver"] if on_wsl(snapshot) else fixes.install_driver(snapshot),
+        _newer_driver(snapshot, build, floor),
     )
+
+
+def _newer_driver(snapshot: Snapshot, build: CudaVersion, floor: DriverVersion) -> list[str]:
+    if on_wsl(snapshot):
+        return ["# on Windows: install a current NVIDIA driver"]
+    for gpu in known(snapshot.gpus, ()):
+        capability = known(gpu.compute_capability, None)
+        row = architecture_of(capability) if capability else None
+        if row and row.last_driver and row.last_driver < floor.major:
+            return [
+                f"# {row.name}'s last driver branch is {row.last_driver}: for it no driver runs CUDA {build.major}",
+                f"# install a TensorFlow that was built with a CUDA before {build.major}",
+            ]
+    return fixes.install_driver(snapshot)
 
 
 def build_cuda(snapshot: Snapshot) -> CudaVersion | None:

@@ -52,25 +52,25 @@ def driver_library_version_mismatch(snapshot: Snapshot) -> Iterator[Found]:
     if module is None:
         return
     if not isinstance(driver.nvml, Gap) and driver.nvml.code == NVML_VERSION_MISMATCH:
-        yield _mismatch(driver, module, "NVML answers code 18")
+        yield _mismatch(snapshot, driver, module, "NVML answers code 18")
         return
     firsts = [copy for copy in need(driver.libraries) if copy.first and copy.origin == "driver"]
     if [copy for copy in firsts if _version(copy) not in (None, module)]:
-        yield _mismatch(driver, module, "")
+        yield _mismatch(snapshot, driver, module, "")
         return
     need(driver.nvml)
     for copy in firsts:
         need(copy.version)
     cuda = need(driver.cuda)
     if cuda.code == CUDA_DRIVER_MISMATCH and not compat_first(driver):
-        yield _mismatch(driver, module, "cuInit answers code 803")
+        yield _mismatch(snapshot, driver, module, "cuInit answers code 803")
 
 
 def _version(copy: UserLibrary) -> DriverVersion | None:
     return known(copy.version, None)
 
 
-def _mismatch(driver: Driver, module: DriverVersion, witness: str) -> Found:
+def _mismatch(snapshot: Snapshot, driver: Driver, module: DriverVersion, witness: str) -> Found:
     copies = [copy for copy in known(driver.libraries, ()) if copy.origin == "driver"]
     stale = [copy for copy in copies if _version(copy) not in (None, module)]
     good = [copy for copy in copies if _version(copy) == module]
@@ -78,22 +78,38 @@ def _mismatch(driver: Driver, module: DriverVersion, witness: str) -> Found:
     evidence += [("driver.libraries.version", str(_version(copy)), _place(copy)) for copy in stale]
     if witness:
         evidence.append(("driver.nvml.code", str(_code(driver)), witness))
+    said = f"The loaded kernel module is {module}"
     if not stale:
-        said = f"The loaded kernel module is {module} and {witness}: the driver's libraries have another version."
-        return found(said, evidence, ["sudo reboot"])
+        return found(f"{said} and {witness}: the driver's libraries have another version.", evidence, _reload(snapshot))
     copy = next((one for one in stale if one.first), stale[0])
     version = _version(copy)
     assert version is not None
-    said = f"The loaded kernel module is {module}, but {copy.soname} is {version} ({_place(copy)})."
-    reload = [
-        "# or, with nothing using the GPU: "
-        "sudo rmmod nvidia_drm nvidia_modeset nvidia_uvm nvidia && sudo modprobe nvidia && sudo modprobe nvidia_uvm"
-    ]
-    remove = [f"ls -l {one.path}* && dpkg -S {_place(one)}" for one in stale if one.first][:1]
+    said += f", but {copy.soname} is {version} ({_place(copy)})"
     if good or version < module:
-        said = f"{said[:-1]}: that copy is stale."
-        return found(said, evidence, [*remove, "# remove that copy or reinstall its package, then:", "sudo ldconfig"])
-    return found(said, evidence, ["sudo reboot", *reload])
+        return found(f"{said}: that copy is stale.", evidence, _remove(snapshot, copy))
+    return found(f"{said}.", evidence, _reload(snapshot))
+
+
+def _reload(snapshot: Snapshot) -> list[str]:
+    modules = "nvidia_drm nvidia_modeset nvidia_uvm nvidia"
+    return fixes.on_host(
+        snapshot,
+        [
+            "sudo reboot",
+            f"# or, with nothing using the GPU: sudo rmmod {modules} && sudo modprobe -a nvidia nvidia_uvm",
+        ],
+    )
+
+
+def _remove(snapshot: Snapshot, copy: UserLibrary) -> list[str]:
+    system = snapshot.system
+    if not isinstance(system, Gap) and known(system.container, None):
+        return ["# the image brings driver libraries of its own: remove them, the container toolkit mounts the host's"]
+    return [
+        f"ls -l {copy.path}* && dpkg -S {_place(copy)}",
+        "# remove that copy or reinstall its package, then:",
+        "sudo ldconfig",
+    ]
 
 
 def _code(driver: Driver) -> int | None:

@@ -5,10 +5,19 @@ Where a distribution's package names are not certain, a line names the manual in
 
 from __future__ import annotations
 
+from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.rules.presence import family
 
 _GUIDE = "# NVIDIA's guide: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+
+
+def on_host(snapshot: Snapshot, lines: list[str]) -> list[str]:
+    """The same lines, told as the host's business where this is a container: the driver is never the container's."""
+    system = snapshot.system
+    if isinstance(system, Gap) or isinstance(system.container, Gap) or system.container is None:
+        return lines
+    return [f"# this is a {system.container} container; on its host:", *(f"# {line}" for line in lines)]
 
 
 def install_driver(snapshot: Snapshot) -> list[str]:
@@ -19,7 +28,7 @@ def install_driver(snapshot: Snapshot) -> list[str]:
         "fedora": ["# needs RPM Fusion's nonfree repository", "sudo dnf install akmod-nvidia", "sudo reboot"],
         "arch": ["sudo pacman -S nvidia-open", "sudo reboot"],
     }
-    return [*lines.get(family(snapshot), []), _GUIDE]
+    return on_host(snapshot, [*lines.get(family(snapshot), []), _GUIDE])
 
 
 def build_module(snapshot: Snapshot) -> list[str]:
@@ -30,7 +39,8 @@ def build_module(snapshot: Snapshot) -> list[str]:
         "fedora": ["sudo dnf install kernel-devel-$(uname -r)"],
         "rhel": ["sudo dnf install kernel-devel-$(uname -r)"],
     }
-    return [*headers.get(family(snapshot), []), "sudo dkms autoinstall", "sudo modprobe nvidia"]
+    lines = [*headers.get(family(snapshot), []), "sudo dkms autoinstall", "sudo modprobe nvidia"]
+    return on_host(snapshot, lines)
 
 
 def enroll_key(snapshot: Snapshot) -> list[str]:

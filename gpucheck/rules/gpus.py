@@ -10,7 +10,7 @@ from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import cuda_works, named, nvidia_here, usable
+from gpucheck.rules.presence import alike, cuda_works, named, nvidia_here, usable
 
 _GIB = 1 << 30
 
@@ -86,14 +86,17 @@ def mig_no_instance_visible(snapshot: Snapshot) -> Iterator[Found]:
         return
     gpus = usable(snapshot)
     empty = [gpu for gpu in gpus if need(gpu.mig_mode) and not need(gpu.mig_devices)]
-    for gpu in empty:
+    for group in alike(empty):
+        one = len(group) == 1
+        numbers = ",".join(str(gpu.number) for gpu in group)
         yield found(
-            f"{named(gpu)} is in MIG mode and has no instance, so CUDA sees no device on it.",
+            f"{named(*group)} {'is' if one else 'are'} in MIG mode and {'has' if one else 'have'} no instance, "
+            f"so CUDA sees no device on {'it' if one else 'them'}.",
             [("gpus.mig_mode", "on", "NVML"), ("gpus.mig_devices", "none", "NVML")],
             [
-                f"sudo nvidia-smi mig -i {gpu.number} -lgip",
-                f"sudo nvidia-smi mig -i {gpu.number} -cgi PROFILE_ID -C",
-                f"# or switch MIG off: sudo nvidia-smi -i {gpu.number} -mig 0",
+                f"sudo nvidia-smi mig -i {numbers} -lgip",
+                f"sudo nvidia-smi mig -i {numbers} -cgi PROFILE_ID -C",
+                f"# or switch MIG off: sudo nvidia-smi -i {numbers} -mig 0",
             ],
             severity=None if len(empty) == len(gpus) else Severity.WARNING,
         )

@@ -133,7 +133,7 @@ def nvidia_driver_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     if [copy for copy in need(driver.libraries) if copy.origin == "driver"]:
         return
     yield found(
-        f"There is {_named(driver)[4:]} and no NVIDIA driver is installed.",
+        f"No NVIDIA driver is installed for {_named(driver)}.",
         [
             ("driver.pci", _named(driver)[4:], "/sys/bus/pci/devices"),
             ("driver.module_files", "none", f"/lib/modules/{_kernel(snapshot)}"),
@@ -177,7 +177,7 @@ def nvidia_kernel_module_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
     if files:
         said = f"is installed for the running kernel {kernel} but not loaded"
         evidence.append(("driver.module_files", files[0], f"/lib/modules/{kernel}"))
-        fix = ["sudo modprobe nvidia", "sudo dmesg | grep -iE 'nvidia|NVRM'"]
+        fix = fixes.on_host(snapshot, ["sudo modprobe nvidia", "sudo dmesg | grep -iE 'nvidia|NVRM'"])
     elif others or failed:
         said = f"is built for {', '.join(others) or 'no kernel'} and not for the running kernel {kernel}"
         evidence.append(("driver.dkms", ", ".join(others) or "build not installed", "/var/lib/dkms"))

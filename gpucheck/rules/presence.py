@@ -6,6 +6,7 @@ turn an answer into "unknown", never into its opposite.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Union
 
 from gpucheck.facts.driver import CudaDriver, Driver, Nvml, PciGpu, UserLibrary
@@ -117,9 +118,18 @@ def usable(snapshot: Snapshot) -> tuple[Gpu, ...]:
     return tuple(gpu for gpu in need(snapshot.gpus) if gpu.error is None)
 
 
-def named(gpu: Gpu) -> str:
-    """ "GPU 0 (NVIDIA H100 80GB HBM3)"."""
-    return f"GPU {gpu.number}" + (f" ({gpu.name})" if gpu.name else "")
+def named(*gpus: Gpu) -> str:
+    """ "GPU 0 (NVIDIA H100 80GB HBM3)", "GPUs 0, 1, 2 (Tesla T4)": the name is the first one's."""
+    numbers = ", ".join(str(gpu.number) for gpu in gpus)
+    return f"GPU{'s' if len(gpus) > 1 else ''} {numbers}" + (f" ({gpus[0].name})" if gpus[0].name else "")
+
+
+def alike(gpus: Iterable[Gpu]) -> list[tuple[Gpu, ...]]:
+    """GPUs of one name together, so that eight equal ones take one line of a report."""
+    groups: dict[str, list[Gpu]] = {}
+    for gpu in gpus:
+        groups.setdefault(gpu.name or "", []).append(gpu)
+    return [tuple(group) for group in groups.values()]
 
 
 def on_wsl(snapshot: Snapshot) -> bool:

@@ -84,7 +84,8 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
 def _what(choice: Choice, gpus: tuple[Gpu, ...]) -> str:
     if choice.visible:
         behind = f" and, behind it, {', '.join(choice.lost)}" if choice.lost else ""
-        return f"names no GPU with {choice.invalid!r}, which hides that entry{behind}: {choice.visible} GPU(s) are left"
+        left = f"what is left: {choice.visible} of {len(gpus)}"
+        return f"names no GPU with {choice.invalid!r}, which hides that entry{behind}; {left}"
     if choice.invalid is None or choice.invalid == "-1":
         return "hides every GPU"
     if choice.invalid.isdecimal():
