@@ -77,7 +77,7 @@ def deep_no_gpu_listed(snapshot: Snapshot) -> Iterator[Found]:
 
     ## References
     - https://www.tensorflow.org/install/pip
-    - https://github.com/tensorflow/tensorflow/issues/62075
+    - https://github.com/tensorflow/tensorflow/issues/66987
     """
     deep = need(snapshot.deep)
     if deep is None or deep.status != "ok" or need(deep.devices):
