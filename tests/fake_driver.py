@@ -62,6 +62,10 @@ def build(root: Path) -> FakeDriver:
         (root / "dangling" / f"{name}.1").symlink_to(f"{name}.1.gone")
         (root / "circle").mkdir(exist_ok=True)
         (root / "circle" / f"{name}.1").symlink_to(f"{name}.1")
+    # each soname leads to the other library
+    (root / "swapped").mkdir()
+    (root / "swapped" / "libcuda.so.1").symlink_to(root / "driver" / f"libnvidia-ml.so.{DRIVER}")
+    (root / "swapped" / "libnvidia-ml.so.1").symlink_to(root / "driver" / f"libcuda.so.{DRIVER}")
     _needing_another(compiler, root / "needy")
     _script(root / "smi-hangs" / "nvidia-smi", "sleep 600")
     _script(root / "smi-answers" / "nvidia-smi", f"echo {DRIVER}")

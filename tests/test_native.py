@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,7 +19,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.versions import CudaVersion, DriverVersion
 from gpucheck.host.local import LocalHost
-from gpucheck.probes import driver, gpus
+from gpucheck.probes import driver, gpus, nvml
 from gpucheck.probes.loader import copies
 
 pytestmark = pytest.mark.native
@@ -282,6 +283,20 @@ def test_a_truncated_library_kills_its_child_or_does_not_load(fake_driver: FakeD
         assert asked.status in ("crashed", "unloadable")
     assert isinstance(seen.driver.libraries, tuple)
     assert {one.defect for one in seen.driver.libraries if "truncated" in one.path} == {"truncated"}
+
+
+def test_a_library_under_anothers_name_lacks_its_functions(fake_driver: FakeDriver) -> None:
+    seen = see(fake_driver.environ("swapped"))
+    assert (seen.nvml.status, seen.nvml.code) == ("error", 13)
+    assert seen.cuda.status == "unloadable"
+    assert "cuDriverGetVersion" in (seen.cuda.message or "")
+
+
+def test_pynvml_is_imported_again_with_the_real_modules_where_the_stand_ins_do_not_do(tmp_path: Path) -> None:
+    (tmp_path / "pynvml.py").write_text("import threading\nfrom functools import partial\nhere = threading.local()\n")
+    script = "import light_pynvml as light, sys; api = light.load(sys.argv[1]); import threading; threading.Event, api.here"
+    folder = Path(nvml.__file__).parent / "children"
+    subprocess.run([sys.executable, "-S", "-c", script, str(tmp_path)], cwd=folder, check=True)
 
 
 def test_no_library_anywhere_is_not_found(fake_driver: FakeDriver) -> None:

@@ -9,9 +9,13 @@ import base64
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
+from gpucheck.facts.codec import encode
 from gpucheck.facts.driver import DkmsBuild, Driver, Fabric, UserLibrary
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.system import System
 from gpucheck.facts.versions import DriverVersion
 from gpucheck.host.recorded import SCHEMA, RecordedHost
@@ -438,3 +442,47 @@ def test_a_child_may_end_after_any_line(kept: int, ended: str) -> None:
         assert chips[1].error is not None
     elif kept < 3:
         assert isinstance(chips, Gap)
+
+
+# Every file that these probes read, and folders that they list.
+FILES = [
+    *("/proc/driver/nvidia/version", "/sys/module/nvidia/version", "/proc/modules", "/etc/prime-discrete"),
+    *("/proc/acpi/bbswitch", "/proc/meminfo", "/proc/cpuinfo", "/etc/os-release", "/sys/fs/selinux/enforce"),
+    *("/sys/power/suspend_stats/success", "/proc/1/cgroup", "/run/systemd/container", "/var/lib/dpkg/status"),
+    *("/run/nvidia-fabricmanager/nv-fabricmanager.pid", "/proc/1/comm", "/etc/ld.so.cache"),
+    *(f"/sys/bus/pci/devices/0000:01:00.0/{name}" for name in ("class", "vendor", "device", "power_state", "config")),
+]
+LISTED = {
+    "/var/lib/dpkg/info/nvidia-driver-565.list": text(""),
+    "/proc/driver/nvidia-nvswitch/devices/0000:01:00.0": text(""),
+    "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c": text("12345"),
+}
+
+
+@given(some.dictionaries(some.sampled_from(FILES), some.binary(max_size=200)))
+def test_no_content_of_any_file_makes_a_probe_fail(files: dict[str, bytes]) -> None:
+    paths = {path: {"base64": base64.b64encode(content).decode()} for path, content in files.items()}
+    recorded = host({**LISTED, **paths})
+    assert isinstance(system.probe(recorded, NO_PYTHON), System)
+    assert isinstance(driver.probe(recorded), Driver)
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = ["load", "init", "version", "system", "count", "gpu", "done"]
+KEYS = [*("ok", "code", "path", "message", "error", "device_count", "driver_version", "cuda_version"), *Gpu._fields]
+FIELDS = some.dictionaries(some.sampled_from(KEYS), JSON)
+STAGE = some.builds(lambda name, fields: {"stage": name, **fields}, some.sampled_from(NAMES), FIELDS)
+
+
+@given(some.lists(STAGE, max_size=6), some.sampled_from(["exit", "signal", "deadline", "not-started"]))
+def test_no_line_of_a_child_makes_a_probe_fail(stages: list[dict[str, Any]], ended: str) -> None:
+    child = {"ended": ended, "code": 11 if ended == "signal" else 0, "lines": stages, "errors": ""}
+    recorded = host(children={"nvml": child, "cuda": child, "smi": {**child, "lines": ["\udcff", "580.1"]}})
+    assert isinstance(driver.probe(recorded), Driver)
+    chips = gpus.probe(recorded)
+    assert isinstance(chips, (tuple, Gap))
+    encode(chips)

@@ -35,7 +35,7 @@ def _judged(told: answers.Told, libraries: Union[tuple[UserLibrary, ...], Gap]) 
         return _NOTHING._replace(status=status, message=words)
     number = answers.whole((version or {}).get("cuda_version"))
     facts = _NOTHING._replace(
-        path=answers.text(load.get("path")), cuda_version=CudaVersion.of_number(number) if number else None
+        path=answers.text(load.get("path")), cuda_version=CudaVersion.of_number(number) if number and number > 0 else None
     )
     if init is None:
         return _broken_off(told, facts, "in cuInit" if version else "in cuDriverGetVersion")

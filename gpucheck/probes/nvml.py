@@ -72,7 +72,7 @@ def _with_system(facts: Nvml, system: dict[str, Any]) -> Nvml:
         code=answers.whole(system.get("code")) or 0,
         driver_version=DriverVersion.parse(driver) if driver else None,
         nvml_version=answers.text(system.get("nvml_version")),
-        cuda_version=CudaVersion.of_number(cuda) if cuda else None,
+        cuda_version=CudaVersion.of_number(cuda) if cuda and cuda > 0 else None,
         device_count=answers.whole(system.get("device_count")),
     )
 

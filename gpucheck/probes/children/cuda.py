@@ -6,7 +6,9 @@ gpucheck but its neighbour is imported here, and nothing costly. Error codes get
 
 from __future__ import annotations
 
-import ctypes
+# The C half of ctypes alone. Its Python half costs a third of this script and offers nothing that is needed here; these
+# few names are what that half itself is made of, in every CPython from 3.10 on.
+import _ctypes
 import os
 import sys
 
@@ -20,27 +22,43 @@ else:
 LIBRARY = "libcuda.so.1"
 
 
+class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
+    """int"""
+
+    _type_ = "i"
+
+
+class Call(_ctypes.CFuncPtr):
+    """int (*)()"""
+
+    _flags_ = _ctypes.FUNCFLAG_CDECL
+    _restype_ = Int
+
+
 def main() -> None:
     say = speaking.private_stdout()
     try:
-        cuda = ctypes.CDLL(LIBRARY)
+        library = _ctypes.dlopen(LIBRARY, 2)  # RTLD_NOW
     except OSError as error:
         say("load", ok=False, message=str(error))
         return
     say("load", ok=True, path=speaking.loaded_path("libcuda.so"))
     try:
-        number = ctypes.c_int()
-        code = cuda.cuDriverGetVersion(ctypes.byref(number))
-        say("version", cuda_version=number.value if code == 0 and number.value else None)
-        code = cuda.cuInit(0)
-        say("init", code=code, error=None)
-        if code:
-            return
-        code = cuda.cuDeviceGetCount(ctypes.byref(number))
-        say("count", device_count=number.value if code == 0 else None, code=code)
-    except AttributeError as error:  # not libcuda, whatever its name
+        version, init, count = (
+            Call(_ctypes.dlsym(library, name)) for name in ("cuDriverGetVersion", "cuInit", "cuDeviceGetCount")
+        )
+    except OSError as error:  # not libcuda, whatever its name
         say("init", code=None, error=str(error))
         return
+    number = Int()
+    code = version(_ctypes.byref(number))
+    say("version", cuda_version=number.value if code == 0 and number.value else None)
+    code = init(0)
+    say("init", code=code, error=None)
+    if code:
+        return
+    code = count(_ctypes.byref(number))
+    say("count", device_count=number.value if code == 0 else None, code=code)
     say("done")
 
 
