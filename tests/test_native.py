@@ -294,7 +294,7 @@ def test_a_library_under_anothers_name_lacks_its_functions(fake_driver: FakeDriv
 
 def test_pynvml_is_imported_again_with_the_real_modules_where_the_stand_ins_do_not_do(tmp_path: Path) -> None:
     (tmp_path / "pynvml.py").write_text("import threading\nfrom functools import partial\nhere = threading.local()\n")
-    script = "import light_pynvml as light, sys; api = light.load(sys.argv[1]); import threading; threading.Event, api.here"
+    script = "import light_pynvml, sys; light_pynvml.load(sys.argv[1]).here; import threading; threading.Event"
     folder = Path(nvml.__file__).parent / "children"
     subprocess.run([sys.executable, "-S", "-c", script, str(tmp_path)], cwd=folder, check=True)
 

@@ -34,9 +34,8 @@ def _judged(told: answers.Told, libraries: Union[tuple[UserLibrary, ...], Gap]) 
         status, words = answers.not_loaded(SONAME, str(load.get("message")), libraries)
         return _NOTHING._replace(status=status, message=words)
     number = answers.whole((version or {}).get("cuda_version"))
-    facts = _NOTHING._replace(
-        path=answers.text(load.get("path")), cuda_version=CudaVersion.of_number(number) if number and number > 0 else None
-    )
+    cuda = CudaVersion.of_number(number) if number and number > 0 else None
+    facts = _NOTHING._replace(path=answers.text(load.get("path")), cuda_version=cuda)
     if init is None:
         return _broken_off(told, facts, "in cuInit" if version else "in cuDriverGetVersion")
     code = answers.whole(init.get("code"))
