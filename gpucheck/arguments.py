@@ -26,13 +26,16 @@ def interpreter(python: Optional[str]) -> Optional[str]:
     found = at_most(0.2, "looking for --python", _find_interpreter, python)
     if found is None:
         raise WrongUsage(f"--python: no Python to run at {python}")
-    return found if isinstance(found, str) else os.path.abspath(python)
+    return found if isinstance(found, str) else python
 
 
 def _find_interpreter(python: str) -> Optional[str]:
     import shutil
 
-    path = os.path.abspath(python)
+    try:
+        path = os.path.abspath(python)
+    except OSError:  # the current folder was removed
+        return None
     if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
         return path
     return python if os.sep not in python and shutil.which(python) else None

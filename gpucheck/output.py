@@ -38,7 +38,10 @@ def write(text: str, path: Union[str, None]) -> None:
 
 def check_place(path: str) -> None:
     """Find out before the work whether a file can be written there. Raises `Unwritable`."""
-    folder = os.path.dirname(os.path.realpath(path))
+    try:
+        folder = os.path.dirname(os.path.realpath(path))
+    except (OSError, ValueError) as error:  # a current folder that was removed; a zero byte
+        raise Unwritable(f"cannot write to {path}: {getattr(error, 'strerror', None) or error}") from error
     if os.path.isdir(path):
         raise Unwritable(f"cannot write to {path}: it is a folder")
     if not os.path.isdir(folder):

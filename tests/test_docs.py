@@ -40,7 +40,9 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_rules_that_readme_names_exist() -> None:
-    named = re.findall(r"gpucheck explain ([a-z0-9-]+)", README) + re.findall(r'report\.find\("([a-z0-9-]+)"\)', README)
+    named = re.findall(r"gpucheck explain ([a-z][a-z0-9-]+)", README) + re.findall(
+        r'report\.find\("([a-z0-9-]+)"\)', README
+    )
     assert named
     assert [name for name in named if name not in rules.names()] == []
 
@@ -59,7 +61,7 @@ def test_nobody_is_sent_to_the_other_project_of_that_name() -> None:
 @pytest.mark.parametrize("name", sorted(rules.names()))
 def test_every_rule_says_what_it_means_why_it_matters_how_to_fix_it_and_its_sources(name: str) -> None:
     text = rules.clean(RULES[name])
-    assert 20 < len(rules.summary(RULES[name])) < 200
+    assert 10 < len(rules.summary(RULES[name])) < 200
     sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert [section.removesuffix(" it") for section in sections] == [
         "What it means",

@@ -97,12 +97,12 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
         _hang(console, "" if at else "evidence", "dim", text, indent=2)
     if 0 < len(shown) < len(every):
         _hang(console, "", "", f"and {len(every) - len(shown)} more (--verbose)", indent=2, style="dim")
-    for at, line in enumerate(finding.fix):
-        _paint_fix(console, "" if at else "fix", line)
+    _paint_fix(console, finding.fix)
     for at, follower in enumerate(cause.follows):
         text = f"{plain(follower.name)}: {plain(follower.message)}"
         _hang(console, "" if at else "explains", "dim", text, indent=2)
-    _paint_fix(console, "more", f"gpucheck explain {finding.name}")
+    more = Text.assemble(("  more       ", "dim"), f"gpucheck explain {plain(finding.name)}")
+    console.print(more, soft_wrap=True)
 
 
 def _paint_heading(console: Console, finding: Finding) -> None:
@@ -110,16 +110,13 @@ def _paint_heading(console: Console, finding: Finding) -> None:
     console.print(Text.assemble(severity, "  ", (plain(finding.name), "bold")), soft_wrap=True)
 
 
-def _paint_fix(console: Console, title: str, line: str) -> None:
-    narrow = console.width < _NARROW
-    if narrow and title:
-        console.print(Text(f"  {title}", style="dim"), soft_wrap=True)
-    front = "    " if narrow else f"  {title.ljust(_TITLE)}"
-    # soft_wrap: one logical line whatever its length, so that it can be copied; a comment, too, for its second half
-    # would be run.
-    console.print(
-        Text.assemble((front, "dim"), (plain(line), "dim" if line.startswith("#") else "green")), soft_wrap=True
-    )
+def _paint_fix(console: Console, fix: tuple[str, ...]) -> None:
+    """Each line alone on its own, unwrapped whatever its length: it is copied whole. A comment, too, for its second
+    half would be run."""
+    if fix:
+        console.print(Text("  fix", style="dim"), soft_wrap=True)
+    for line in fix:
+        console.print(Text(f"    {plain(line)}", style="dim" if line.startswith("#") else "green"), soft_wrap=True)
 
 
 def _paint_skipped(console: Console, report: Report, verbose: bool) -> None:
