@@ -17,12 +17,12 @@ from gpucheck.host.elf import read_elf
 from gpucheck.host.recorded import RecordedHost
 from gpucheck.probes import libraries, python, toolkits
 from gpucheck.probes.cache import LibraryCache
-from gpucheck.probes.copies import read_cudnn_header
 from gpucheck.probes.distributions import normal_name, split_folder
 from gpucheck.probes.environments import read_config
 from gpucheck.probes.frameworks import read_torch_version
 from gpucheck.probes.interpreter import Layout
 from gpucheck.probes.kernels import read_object
+from gpucheck.probes.library_versions import read_cudnn_header
 from gpucheck.probes.loader import Loader, origin, split_path
 from gpucheck.probes.tensorflow import decode_number, read_build_info
 from gpucheck.probes.tensorflow import read_config as read_cuda_config

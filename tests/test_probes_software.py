@@ -333,6 +333,30 @@ def test_build_info_of_tensorflow_1_has_one_assignment_per_name() -> None:
     assert read_build_info(b"build_info = __import__('os').system('false')") == {}
 
 
+@pytest.mark.parametrize(
+    ("version", "cuda", "name"), [("2.2.3", "10.1", "libcublas.so.10"), ("2.1.0", "10.1", "libcufft.so.10")]
+)
+def test_cuda_10_of_old_wheels_is_told_by_the_release(version: str, cuda: str, name: str) -> None:
+    build = "is_rocm_build = False\nis_cuda_build = True\n\ncuda_version_number = '10'\ncudnn_version_number = '7'\n"
+    paths = {
+        **tensorflow(build=build),
+        f"{SITE}/tensorflow-2.21.0.dist-info": None,
+        **installed(f"tensorflow-{version}"),
+    }
+    paths = {path: node for path, node in paths.items() if node is not None and "2.21.0" not in path}
+    found = look(paths)
+    assert want(found, name).path is None
+    read = examine(paths).tensorflow
+    assert read is not None
+    assert not isinstance(read, Gap)
+    assert str(read.cuda_version) == cuda
+
+
+def test_cuda_10_of_an_unknown_release_is_unknown() -> None:
+    build = "is_cuda_build = True\ncuda_version_number = '10'\ncudnn_version_number = '7'\n"
+    assert isinstance(look(tensorflow(build=build)).wanted, Gap)
+
+
 def test_windows_numbers_are_decoded() -> None:
     assert [decode_number(text) for text in ("64_112", "64_8", "12.5.1", "", 3)] == ["11.2", "8", "12.5.1", None, None]
 

@@ -204,6 +204,17 @@ def test_library_path_cures_tensorflow_2_21(fake_driver: FakeDriver) -> None:
 
 
 @pytest.mark.native
+def test_tensorflow_2_21_registers_no_gpu_without_nvml(fake_driver: FakeDriver, tmp_path: Path) -> None:
+    # What compat.libraries.NVML_NEEDED_SINCE says.
+    site = see("tf221").site
+    (tmp_path / "libcuda.so.1").symlink_to(f"{fake_driver.folder}/libcuda.so.1")
+    environ = {**fake_driver.environ(), "LD_LIBRARY_PATH": f"{tmp_path}:{site}/nvidia/cusolver/lib"}
+    out, log = run(environment("tf221"), environ, LIST)
+    assert "Could not load dynamic library 'libnvidia-ml.so.1'" in log
+    assert out.strip() == "0"
+
+
+@pytest.mark.native
 def test_the_loader_s_own_log_names_the_folders_in_the_order_that_is_told(fake_driver: FakeDriver) -> None:
     environ = {**fake_driver.environ(), "LD_DEBUG": "libs"}
     seen = see("tf221", fake_driver.environ())

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Union
 
-from gpucheck.compat.libraries import BY_NAME, LIBRARIES, OTHER_FILES, library_of
-from gpucheck.compat.places import CUDNN_HEADERS, CUPTI_FOLDER, LIBRARY_FOLDERS, STUBS
+from gpucheck.compat.libraries import LIBRARIES, OTHER_FILES, library_of
+from gpucheck.compat.places import CUPTI_FOLDER, LIBRARY_FOLDERS, STUBS
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Defect, LibraryCopy
 from gpucheck.facts.python import Distribution, Python
@@ -18,8 +18,8 @@ from gpucheck.facts.toolkits import Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion, LibraryVersion
 from gpucheck.host import Elf
 from gpucheck.probes.cache import LibraryCache
+from gpucheck.probes.library_versions import Versions
 from gpucheck.probes.loader import CACHE, LIBRARY_PATH, Loader
-from gpucheck.probes.toolkits import read_header
 
 _PARTS = tuple(dict.fromkeys(row.stem for row in LIBRARIES))
 
@@ -30,11 +30,9 @@ class Collection:
     def __init__(self, loader: Loader, installed: tuple[Distribution, ...]) -> None:
         self.loader = loader
         self.host = loader.host
-        self.installed = {one.name: one for one in installed}
-        self.versions = {(one.location, one.name): one.version.text for one in installed}
+        self.versions = Versions(self.host, installed)
         self.found: dict[str, LibraryCopy] = {}
         self.unread: Union[Gap, None] = None
-        self._records: dict[str, list[bytes]] = {}
 
     def add_folder(self, folder: str, via: str, owner: Union[str, None] = None) -> None:
         """All libraries of a folder. owner: the site-packages that it lies in, for the wheels' versions."""
@@ -62,7 +60,7 @@ class Collection:
         real = self.host.real(path) if self.host.is_link(path) else key
         elf = self.loader.elf(path)
         soname = elf.soname if isinstance(elf, Elf) and elf.soname else name
-        version, source = self._version(library, path, real, soname, owner)
+        version, source = self.versions.of(library, path, real, soname, owner)
         stub = folder.endswith("/" + STUBS)
         self.found[key] = LibraryCopy(library, soname, path, real, version, source, (via,), self._defect(elf), stub)
 
@@ -75,74 +73,6 @@ class Collection:
             return "wrong-architecture"
         return elf.defect
 
-    def _version(
-        self, library: str, path: str, real: Union[str, None, Gap], soname: str, owner: Union[str, None]
-    ) -> tuple[Union[LibraryVersion, None, Gap], Union[str, None]]:
-        """From the real file's name, the header beside it, the wheel's or conda's record."""
-        name = (real if isinstance(real, str) else path).rpartition("/")[2]
-        ending = name.partition(".so.")[2]
-        if ending and name != soname and ending.count("."):
-            version = LibraryVersion.parse(ending)
-            if version:
-                return version, "file name"
-        found = self._record(library, path, owner) or self._header(library, path)
-        return found or (Gap(f"neither its name nor anything beside it tells: {path}", "unsupported"), None)
-
-    def _header(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
-        """From the header beside it: cuDNN's, and CUDA's own for its runtime."""
-        if library not in _HEADERS:
-            return None
-        name, reader = _HEADERS[library]
-        folder = path.rpartition("/")[0]
-        beside = f"{folder.rpartition('/')[0]}/include"
-        for place in (beside, *(CUDNN_HEADERS if folder.startswith(("/usr/lib", "/lib")) else ())):
-            data = self.host.read(f"{place}/{name}", 32768)
-            version = reader(data) if isinstance(data, bytes) else None
-            if version:
-                return LibraryVersion(version.text), f"{place}/{name}"
-        return None
-
-    def _record(self, library: str, path: str, owner: Union[str, None]) -> Union[tuple[LibraryVersion, str], None]:
-        if owner is None:
-            return self._conda_record(library, path)
-        stem = BY_NAME[library].wheel if library in BY_NAME else "nvidia-cuda-nvcc"
-        # "nvidia-cublas-cu12" owns nvidia/cublas; CUDA 13's wheels share nvidia/cu13, but for cuDNN's and NCCL's.
-        endings = ("",) if "/nvidia/cu13/" in path else ("-cu12", "-cu11", "-cu13")
-        names = [f"{stem}{ending}" for ending in endings]
-        if library == "tensorrt":
-            names = ["tensorrt-libs", "tensorrt-cu12-libs", "tensorrt-cu13-libs", "tensorrt"]
-        here = [name for name in names if (owner, name) in self.versions]
-        if len(here) > 1:
-            here = self._by_size(path, owner, here)
-        return (LibraryVersion(self.versions[owner, here[0]]), f"dist-info {here[0]}") if len(here) == 1 else None
-
-    def _by_size(self, path: str, owner: str, names: list[str]) -> list[str]:
-        """Two wheels write into one folder (nvidia-cudnn-cu12 and -cu13): the file's size tells whose it is."""
-        status = self.host.stat(path)
-        if isinstance(status, Gap) or status is None:
-            return []
-        end = f",{status.size}".encode()
-        start = path[len(owner) + 1 :].encode("utf-8", "surrogateescape") + b","
-        return [
-            name
-            for name in names
-            if any(line.startswith(start) and line.rstrip().endswith(end) for line in self._lines(owner, name))
-        ]
-
-    def _lines(self, owner: str, name: str) -> list[bytes]:
-        if name not in self._records:
-            folder = f"{owner}/{name.replace('-', '_')}-{self.versions[owner, name]}.dist-info"
-            data = self.host.read(f"{folder}/RECORD", 1 << 18)
-            self._records[name] = data.splitlines() if isinstance(data, bytes) else []
-        return self._records[name]
-
-    def _conda_record(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
-        for name in (f"lib{library.lower()}", library, BY_NAME[library].wheel.removeprefix("nvidia-")):
-            one = self.installed.get(name)
-            if one and one.location.endswith("/conda-meta") and path.startswith(one.location[: -len("conda-meta")]):
-                return LibraryVersion(one.version.text), f"conda-meta {name}"
-        return None
-
     def add_other(
         self, library: str, path: str, via: str, owner: Union[str, None] = None, kit: Union[Toolkit, None] = None
     ) -> None:
@@ -150,7 +80,7 @@ class Collection:
         status = self.host.stat(path)
         if isinstance(status, Gap) or status is None:
             return
-        record = self._record(library, path, owner) if owner else None
+        record = self.versions.record(library, path, owner) if owner else None
         if record is None and kit and isinstance(kit.version, CudaVersion):
             record = LibraryVersion(kit.version.text), str(kit.version_source)
         version: Union[LibraryVersion, None] = record[0] if record else None
@@ -164,7 +94,8 @@ class Collection:
 
 def _sonames(names: frozenset[str]) -> list[str]:
     """The names to look at: of libcudnn.so, .so.9 and .so.9.3.0 the one that a program asks for, .so.9."""
-    wanted = sorted(name for name in names if name.startswith("lib") and ".so" in name and library_of(name))
+    # A system folder has thousands of names: the stems are asked first, in one call each.
+    wanted = sorted(name for name in names if name.startswith(_PARTS) and library_of(name))
     kept = []
     for name in wanted:
         longer = [other for other in wanted if other != name and other.startswith(name + ".")]
@@ -173,20 +104,6 @@ def _sonames(names: frozenset[str]) -> list[str]:
             continue
         kept.append(name)
     return kept
-
-
-def read_cudnn_header(data: bytes) -> Union[LibraryVersion, None]:
-    """CUDNN_MAJOR, CUDNN_MINOR and CUDNN_PATCHLEVEL of cudnn_version.h."""
-    numbers: dict[bytes, bytes] = {}
-    for line in data.splitlines():
-        words = line.split()
-        if len(words) >= 3 and words[0] == b"#define" and words[1].startswith(b"CUDNN_") and words[2].isdigit():
-            numbers.setdefault(words[1][6:], words[2])
-    parts = [numbers.get(name) for name in (b"MAJOR", b"MINOR", b"PATCHLEVEL")]
-    return LibraryVersion(".".join(part.decode() for part in parts if part)) if all(parts) else None
-
-
-_HEADERS = {"cudnn": ("cudnn_version.h", read_cudnn_header), "cudart": ("cuda_runtime_api.h", read_header)}
 
 
 def collect(loader: Loader, examined: Union[Python, Gap], kits: Union[Toolkits, Gap]) -> Collection:
@@ -204,7 +121,7 @@ def collect(loader: Loader, examined: Union[Python, Gap], kits: Union[Toolkits, 
         _add_toolkits(found, kits)
     if isinstance(examined, Python):
         _add_python(found, examined)
-    for folder in loader.default_dirs():
+    for folder in dict.fromkeys(loader.real_dir(folder) for folder in loader.default_dirs()):
         found.add_folder(folder, "default folder")
     return found
 
@@ -239,12 +156,13 @@ def _add_python(found: Collection, examined: Python) -> None:
         if not isinstance(names, frozenset):
             continue
         if "nvidia" in names:
-            inside = found.loader.listing(f"{folder}/nvidia")
-            for name in sorted(inside) if isinstance(inside, frozenset) else ():
+            listed = found.loader.listing(f"{folder}/nvidia")
+            inside = listed if isinstance(listed, frozenset) else frozenset()
+            for name in sorted(inside):
                 if not name.startswith("_"):
                     found.add_folder(f"{folder}/nvidia/{name}/lib", f"wheels in {folder}", folder)
             for library, place, name, _ in OTHER_FILES:
-                if place.split("/")[1] in (inside or ()):  # type: ignore[operator]
+                if place.split("/")[1] in inside:
                     found.add_other(library, f"{folder}/{place}/{name}", f"wheels in {folder}", folder)
         for package, place in (("torch", "torch/lib"), ("tensorrt_libs", "tensorrt_libs"), ("tensorrt", "tensorrt")):
             if package in names:

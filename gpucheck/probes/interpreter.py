@@ -6,7 +6,6 @@ other interpreter is asked, in a child. What is installed in those folders is fo
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any, NamedTuple, Union
 
@@ -141,6 +140,8 @@ _TEXTS = ("executable", "version", "implementation", "prefix", "base_prefix")
 
 
 def _parsed(answer: Answer) -> Union[dict[str, Any], None]:
+    import json
+
     for line in answer.lines:
         try:
             facts = json.loads(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Union
 
 from gpucheck.facts.gap import Gap
@@ -14,6 +13,8 @@ _MOST_KERNELS = 100
 
 def read_object(data: bytes) -> Union[dict[str, Any], None]:
     """A JSON object; None for anything else."""
+    import json
+
     try:
         value = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

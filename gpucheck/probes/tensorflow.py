@@ -20,6 +20,7 @@ _CONFIGS = (
 _OBJECTS = (
     "libtensorflow_framework.so.2",
     "libtensorflow_framework.so.1",
+    "libtensorflow_framework.so",
     "libtensorflow_cc.so.2",
     "python/_pywrap_tensorflow_internal.so",
     "python/lib_pywrap_tensorflow_common.so",
@@ -102,7 +103,9 @@ def _build(host: Host, folder: str, root: str, distributions: Union[tuple[Distri
     info = read_build_info(data) if isinstance(data, bytes) else data
     unread = Gap(f"not the Python that was expected: {root}/{_INFO}") if isinstance(data, bytes) else data
     facts: tuple[Any, Any, Any, Any, Any] = (
-        _facts(host, root, info) if isinstance(info, dict) else (unread, unread, unread, unread, unread)
+        _facts(host, root, info, owner if isinstance(owner, Distribution) else None)
+        if isinstance(info, dict)
+        else (unread, unread, unread, unread, unread)
     )
     return TensorFlowBuild(
         owner if isinstance(owner, Gap) else owner.version if owner else None,
@@ -118,7 +121,9 @@ def _owner(distributions: tuple[Distribution, ...], folder: str) -> Union[Distri
     return min(here, key=lambda one: WHOLE.index(one.name)) if here else None
 
 
-def _facts(host: Host, root: str, info: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
+def _facts(
+    host: Host, root: str, info: dict[str, Any], owner: Union[Distribution, None]
+) -> tuple[Any, Any, Any, Any, Any]:
     """(cuda_build, rocm_build, cuda_version, cudnn_version, compute_capabilities)"""
     silent = Gap(f"build_info.py does not say: {root}/{_INFO}", "unsupported")
     cuda_build = info.get("is_cuda_build")
@@ -131,6 +136,8 @@ def _facts(host: Host, root: str, info: dict[str, Any]) -> tuple[Any, Any, Any, 
     if not any(name in info for name in ("cuda_version", "cuda_version_number")):
         info = {**info, **_config(host, root)}
     cuda = decode_number(info.get("cuda_version", info.get("cuda_version_number")))
+    if cuda == "10":
+        cuda = _ten(owner)
     cudnn = decode_number(info.get("cudnn_version", info.get("cudnn_version_number")))
     codes = info.get("cuda_compute_capabilities")
     listed = isinstance(codes, list) and all(isinstance(code, str) for code in codes) and codes
@@ -141,6 +148,14 @@ def _facts(host: Host, root: str, info: dict[str, Any]) -> tuple[Any, Any, Any, 
         (CudnnVersion.parse(cudnn) if cudnn else None) or silent,
         tuple(codes) if listed and isinstance(codes, list) else silent,
     )
+
+
+def _ten(owner: Union[Distribution, None]) -> Union[str, None]:
+    """Wheels before 2.3 say "10" for CUDA 10.0 (1.15.0) and for 10.1 (2.2.3), whose libraries have other names."""
+    from gpucheck.compat.tensorflow import find as find_release
+
+    release = find_release(owner.version.text) if owner else None
+    return release.cuda if release else None
 
 
 def decode_number(value: Any) -> Union[str, None]:
