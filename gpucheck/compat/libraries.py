@@ -144,7 +144,7 @@ CHECKED = ("cudart", "cublas", "cublasLt", "cufft", "curand", "cusolver", "cuspa
 
 # The first release that registers no GPU where libnvidia-ml.so.1 cannot be opened, though libcuda.so.1 and all of the
 # above are there (a container without the driver capability "utility"): 2.21.0 lists none and only its verbose log
-# says why, 2.18.1 and 2.20.0 list the GPU. Run over a fake libcuda, 2026-11-23.
+# says why, 2.18.1, 2.19.1 and 2.20.0 list the GPU. Run over a fake libcuda, 2026-11-23.
 NVML_NEEDED_SINCE = PackageVersion("2.21")
 
 
