@@ -86,7 +86,7 @@ def _reinstall(snapshot: Snapshot, one: Wanted) -> list[str]:
     if (known(one.defect, None) or "").startswith("needs "):
         return list(install_lines(snapshot))
     for copy in known(need(snapshot.libraries).copies, ()):
-        wheel = next((via[6:] for via in copy.found_via if via.startswith("wheel ")), None)
+        wheel = (copy.version_source or "").partition("dist-info ")[2]
         if copy.path == path and wheel:
             installed = (each for each in known(need(snapshot.python).distributions, ()) if each.name == wheel)
             exact = next((f"{wheel}=={each.version}" for each in installed), wheel)
@@ -186,7 +186,7 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/cuda/cuda-installation-guide-linux/#environment-setup
     """
     lacking = missing(snapshot)
-    stake = stakes(snapshot) if lacking and lacking.elsewhere else None
+    stake = stakes(snapshot) if lacking and lacking.elsewhere and not lacking.wrong_toolkit else None
     if not lacking or not stake:
         return
     where = folders(tuple(one.elsewhere[0] for one in lacking.elsewhere))
@@ -204,7 +204,7 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, decisive=True, explains=("cuda-lib-missing-partial-install",))
+@rule(Severity.ERROR, decisive=True, explains=("cudnn-wrong-version",))
 def cuda_toolkit_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
     """CUDA is installed in another version than this TensorFlow was built for.
 
@@ -225,16 +225,19 @@ def cuda_toolkit_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/tensorflow/tensorflow/issues/26416
     """
     lacking = missing(snapshot)
-    other = [pair for pair in lacking.other if pair[0].library != "cudnn"] if lacking else []
+    other = lacking.wrong_toolkit if lacking else ()
     stake = stakes(snapshot) if other else None
-    if not stake:
+    if not lacking or not stake:
         return
     cuda = known(_build(snapshot).cuda_version, None)
     there = sorted({copy.soname for _, copies in other for copy in copies})
     yield found(
         f"{_title(snapshot)}{f', built for CUDA {cuda},' if cuda else ''} asks for "
         f"{names(tuple(one for one, _ in other))}; this machine has only {', '.join(there)}{stake.remark}.",
-        [_asked(one, f"not found; there is only {', '.join(map(_copy, copies))}") for one, copies in other],
+        [
+            *(_asked(one, f"not found; there is only {', '.join(map(_copy, copies))}") for one, copies in other),
+            *(_asked(one, "no copy found") for one in lacking.nowhere),
+        ],
         _fitting(snapshot),
         severity=stake.severity,
     )
@@ -269,7 +272,9 @@ def cuda_libraries_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/tensorflow/tensorflow/issues/62075
     """
     lacking = missing(snapshot)
-    if not lacking or lacking.loaded or lacking.bundled or lacking.elsewhere or lacking.other:
+    if not lacking or lacking.loaded or lacking.bundled or lacking.elsewhere:
+        return
+    if lacking.wrong_toolkit:
         return
     stake = stakes(snapshot)
     if stake:
@@ -301,16 +306,16 @@ def cuda_lib_missing_partial_install(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/deeplearning/cudnn/installation/latest/linux.html
     """
     lacking = missing(snapshot)
-    if not lacking or not lacking.nowhere:
-        return
-    if not (lacking.loaded or lacking.bundled or lacking.elsewhere or lacking.other):
+    if not lacking or lacking.wrong_toolkit or not (lacking.loaded or lacking.bundled or lacking.elsewhere):
+        return  # nothing of this CUDA is here: cuda-libraries-not-installed or cuda-toolkit-wrong-version
+    absent = (*lacking.nowhere, *(one for one, _ in lacking.other if one.library != "cudnn"))
+    if not absent:
         return
     stake = stakes(snapshot)
     if stake:
         yield found(
-            f"{_title(snapshot)} needs {names(lacking.nowhere)}, of which no copy is on this machine; {lacking.loaded} "
-            f"other CUDA libraries would load{stake.remark}.",
-            [_asked(one, "no copy found") for one in lacking.nowhere],
+            f"{_title(snapshot)} needs {names(absent)}, of which no copy is on this machine{stake.remark}.",
+            [_asked(one, "no copy found") for one in absent],
             _fitting(snapshot),
             severity=stake.severity,
         )

@@ -15,6 +15,7 @@ class Missing(NamedTuple):
 
     bundled: a copy lies beside TensorFlow in its site-packages. elsewhere: a copy lies where the loader does not look.
     other: only copies with another soname. nowhere: no copy at all. loaded: how many of the needed ones will load.
+    wrong_toolkit: of `other`, what another CUDA version than TensorFlow's has in its place (never cuDNN).
     """
 
     bundled: tuple[Wanted, ...]
@@ -22,6 +23,7 @@ class Missing(NamedTuple):
     other: tuple[tuple[Wanted, tuple[LibraryCopy, ...]], ...]
     nowhere: tuple[Wanted, ...]
     loaded: int
+    wrong_toolkit: tuple[tuple[Wanted, tuple[LibraryCopy, ...]], ...]
 
 
 def missing(snapshot: Snapshot) -> Union[Missing, None]:
@@ -40,13 +42,26 @@ def missing(snapshot: Snapshot) -> Union[Missing, None]:
     bundled = [one for one in lacking if any(is_bundled(path, build) for path in one.elsewhere)]
     elsewhere = [one for one in lacking if one.elsewhere and one not in bundled]
     rest = [(one, _other_copies(one, need(libraries.copies))) for one in lacking if not one.elsewhere]
+    other = tuple((one, copies) for one, copies in rest if copies)
     return Missing(
         tuple(bundled),
         tuple(elsewhere),
-        tuple((one, copies) for one, copies in rest if copies),
+        other,
         tuple(one for one, copies in rest if not copies),
         len(needed) - len(lacking),
+        _of_another_cuda(other, build),
     )
+
+
+def _of_another_cuda(
+    other: tuple[tuple[Wanted, tuple[LibraryCopy, ...]], ...], build: TensorFlowBuild
+) -> tuple[tuple[Wanted, tuple[LibraryCopy, ...]], ...]:
+    """Another version of the runtime, or files of a toolkit. PyTorch's wheels for CUDA 13 beside TensorFlow's do not
+    make a wrong toolkit of one library that is missing."""
+    cuda = tuple(pair for pair in other if pair[0].library != "cudnn")
+    runtime = any(one.library == "cudart" for one, _ in cuda)
+    outside = any(not is_bundled(copy.path, build) for _, copies in cuda for copy in copies)
+    return cuda if runtime or outside else ()
 
 
 def is_bundled(path: str, build: TensorFlowBuild) -> bool:

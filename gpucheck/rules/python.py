@@ -38,10 +38,13 @@ def python_interpreter_missing(snapshot: Snapshot) -> Iterator[Found]:
     python = need(snapshot.python)
     if need(python.real_executable) is not None:
         return
+    prefix = known(python.prefix, None)
+    what = "is a link that leads to no file: the interpreter that it was made from is gone"
+    anew = ["# Make the environment anew:", f"python3 -m venv --clear {quoted(prefix or '')}", *install_lines(snapshot)]
     yield found(
-        f"{python.executable} is a link that leads to no file; the interpreter that it was made from is gone.",
+        f"{python.executable} {what if prefix else 'does not exist'}.",
         [("python.real_executable", None, f"{python.executable}, chosen by {python.chosen_by}")],
-        ["# Make the environment anew:", "python3 -m venv --clear ENVIRONMENT", *install_lines(snapshot)[-1:]],
+        anew if prefix else ["# Name an interpreter that exists: gpucheck doctor --python PATH"],
     )
 
 

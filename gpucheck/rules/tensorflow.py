@@ -18,6 +18,7 @@ from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.stakes import stakes
 
 _INFO = "python/platform/build_info.py"
+_FIRST_WITHOUT_WINDOWS = PackageVersion("2.11")
 _CONDA_CPU = ("cpu", "mkl", "eigen")
 
 
@@ -31,7 +32,7 @@ def _label(build: TensorFlowBuild) -> str:
     return f"{build.distribution or 'tensorflow'} {known(build.version, None) or '(version unknown)'}"
 
 
-@rule(Severity.ERROR, explains=("cpu-only-package",))
+@rule(Severity.ERROR)
 def tf_windows_native_no_gpu(snapshot: Snapshot) -> Iterator[Found]:
     """TensorFlow 2.11 and later do not use a GPU on native Windows.
 
@@ -54,7 +55,7 @@ def tf_windows_native_no_gpu(snapshot: Snapshot) -> Iterator[Found]:
         return
     _, build = _build(snapshot)
     version = None if build is None else need(build.version)
-    if build is None or version is None or version < PackageVersion("2.11") or not nvidia_here(snapshot):
+    if build is None or version is None or version < _FIRST_WITHOUT_WINDOWS or not nvidia_here(snapshot):
         return
     yield found(
         f"TensorFlow {version} on native Windows is CPU-only, as every release from 2.11 on.",
@@ -213,7 +214,7 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/ziatdinovmax/gpax/issues/63
     """
     python, build = _build(snapshot)
-    if build is not None and _cpu_build(python, build) and nvidia_here(snapshot):
+    if build is not None and _cpu_build(snapshot, python, build) and nvidia_here(snapshot):
         name = build.distribution or "tensorflow"
         yield found(
             f"{_label(build)} is a CPU build: it cannot use a GPU.",
@@ -233,9 +234,13 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-def _cpu_build(python: Python, build: TensorFlowBuild) -> bool:
-    """A CPU build that no more exact rule speaks of (conda's, aarch64's)."""
+def _cpu_build(snapshot: Snapshot, python: Python, build: TensorFlowBuild) -> bool:
+    """A CPU build that no more exact rule speaks of (conda's, aarch64's, native Windows')."""
     cuda = need(build.cuda_build)
+    if need(snapshot.system).os == "windows":
+        newer = need(build.version)
+        if newer is not None and newer >= _FIRST_WITHOUT_WINDOWS:
+            return False
     if cuda is None:  # before 1.15 there was no build_info.py, and the package's name alone tells
         version = need(build.version)
         return build.distribution == "tensorflow" and version is not None and version < PackageVersion("1.15")

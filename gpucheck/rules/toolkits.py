@@ -14,6 +14,7 @@ from gpucheck.findings import Severity
 from gpucheck.rules.choice import pip
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import is_bundled
+from gpucheck.rules.presence import nvidia_here
 
 _LOCAL, _NVCC, _PTXAS = "/usr/local/cuda", "nvcc on PATH", "ptxas on PATH"
 
@@ -169,7 +170,7 @@ def ptxas_missing_or_too_old(snapshot: Snapshot) -> Iterator[Found]:
     if build is None or not need(build.cuda_build):
         return
     copies = need(need(snapshot.libraries).copies)
-    if any(copy.library == "ptxas" and is_bundled(copy.path, build) for copy in copies):
+    if any(copy.library == "ptxas" and is_bundled(copy.path, build) for copy in copies) or not nvidia_here(snapshot):
         return
     for gpu in need(snapshot.gpus):
         capability = need(gpu.compute_capability)
