@@ -64,6 +64,12 @@ def tensorflow(runpath: str = RUNPATH, build: str = BUILD) -> dict[str, Any]:
     }
 
 
+def released(version: str, build: str) -> dict[str, Any]:
+    """TensorFlow of another version."""
+    files = tensorflow(build=build)
+    return {path.replace("tensorflow-2.21.0", f"tensorflow-{version}"): node for path, node in files.items()}
+
+
 def wheels(*folders: str) -> dict[str, Any]:
     """NVIDIA's wheels of CUDA 12 with the needs that the real ones have."""
     files: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -338,12 +344,7 @@ def test_build_info_of_tensorflow_1_has_one_assignment_per_name() -> None:
 )
 def test_cuda_10_of_old_wheels_is_told_by_the_release(version: str, cuda: str, name: str) -> None:
     build = "is_rocm_build = False\nis_cuda_build = True\n\ncuda_version_number = '10'\ncudnn_version_number = '7'\n"
-    paths = {
-        **tensorflow(build=build),
-        f"{SITE}/tensorflow-2.21.0.dist-info": None,
-        **installed(f"tensorflow-{version}"),
-    }
-    paths = {path: node for path, node in paths.items() if node is not None and "2.21.0" not in path}
+    paths = released(version, build)
     found = look(paths)
     assert want(found, name).path is None
     read = examine(paths).tensorflow
@@ -354,7 +355,7 @@ def test_cuda_10_of_old_wheels_is_told_by_the_release(version: str, cuda: str, n
 
 def test_cuda_10_of_an_unknown_release_is_unknown() -> None:
     build = "is_cuda_build = True\ncuda_version_number = '10'\ncudnn_version_number = '7'\n"
-    assert isinstance(look(tensorflow(build=build)).wanted, Gap)
+    assert isinstance(look(released("2.2.99", build)).wanted, Gap)
 
 
 def test_windows_numbers_are_decoded() -> None:
