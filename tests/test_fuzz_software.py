@@ -23,7 +23,8 @@ from gpucheck.probes.frameworks import read_torch_version
 from gpucheck.probes.interpreter import Layout
 from gpucheck.probes.kernels import read_object
 from gpucheck.probes.library_versions import read_cudnn_header
-from gpucheck.probes.loader import Loader, origin, split_path
+from gpucheck.probes.loader import Loader
+from gpucheck.probes.search_paths import origin, split_path
 from gpucheck.probes.tensorflow import decode_number, read_build_info
 from gpucheck.probes.tensorflow import read_config as read_cuda_config
 

@@ -16,7 +16,8 @@ from gpucheck.facts.gap import Gap
 from gpucheck.host.local import LocalHost
 from gpucheck.host.recorded import RecordedHost
 from gpucheck.probes.cache import LibraryCache, read_cache
-from gpucheck.probes.loader import Asker, Hit, Loader, copies, origin, search_dirs, split_path
+from gpucheck.probes.loader import Asker, Hit, Loader, copies, search_dirs
+from gpucheck.probes.search_paths import origin, split_path
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's loader is Linux'")
 

@@ -12,7 +12,8 @@ from gpucheck.facts.toolkits import Toolkits
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, LibraryVersion
 from gpucheck.host import Elf, Host
 from gpucheck.probes.copies import Collection, collect
-from gpucheck.probes.loader import Asker, Hit, Loader, origin
+from gpucheck.probes.loader import Asker, Hit, Loader
+from gpucheck.probes.search_paths import origin
 
 # Opened when they are first used, never in TensorFlow's check: a GPU is registered without them (seen in 2.16.1,
 # 2.18.1 and 2.21.0 over a fake libcuda). TensorRT is left out: what it adds is optional and its absence a known noise.

@@ -16,6 +16,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import SearchDir
 from gpucheck.host import Elf, Host
 from gpucheck.probes.cache import LibraryCache, read_cache
+from gpucheck.probes.search_paths import split_path
 
 LIBRARY_PATH = "LD_LIBRARY_PATH"
 CACHE = "ld.so.cache"
@@ -204,40 +205,6 @@ class Loader:
 def normal_machine(machine: str) -> str:
     """The ELF name of an architecture that uname or Windows names otherwise."""
     return _MACHINES.get(machine.lower(), machine)
-
-
-def split_path(value: str) -> tuple[str, ...]:
-    """LD_LIBRARY_PATH's folders: ":" and ";" both divide, an empty item is the current folder, doubles count once."""
-    if not value:
-        return ()
-    items = value.replace(";", ":").split(":")
-    return tuple(dict.fromkeys(item.rstrip("/") or ("/" if item else ".") for item in items))
-
-
-def origin(entries: Union[str, None], path: str) -> tuple[str, ...]:
-    """The folders of a raw RPATH or RUNPATH, $ORIGIN resolved to the folder of the object at `path`.
-
-    TensorFlow 2.21.0's framework library has 668 entries, 18 of them different, hence the dictionary.
-    """
-    folder = path.rpartition("/")[0]
-    return tuple(
-        _flat(item.replace("${ORIGIN}", folder).replace("$ORIGIN", folder))
-        for item in dict.fromkeys((entries or "").split(":"))
-        if item
-    )
-
-
-def _flat(path: str) -> str:
-    """Without "." and "..", as text: links among TensorFlow's folders are not followed on purpose."""
-    if "/." not in path and "//" not in path:
-        return path.rstrip("/") or "/"
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == ".." and parts and parts[-1] not in ("", ".."):
-            parts.pop()
-        elif part not in (".", "") or not parts:
-            parts.append(part)
-    return "/".join(parts) or "/"
 
 
 def search_dirs(host: Host) -> tuple[SearchDir, ...]:

@@ -8,7 +8,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Distribution, SharedObject, TensorFlowBuild
 from gpucheck.facts.versions import CudaVersion, CudnnVersion
 from gpucheck.host import Elf, Host
-from gpucheck.probes.loader import origin
+from gpucheck.probes.search_paths import origin
 
 _INFO = "python/platform/build_info.py"
 # 2.22.0rc0 and the nightlies of 2026 dropped CUDA's keys from build_info.py; the header that is installed for
