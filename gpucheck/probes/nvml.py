@@ -81,4 +81,4 @@ def _broken_off(told: answers.Told, facts: Nvml, where: str) -> Union[Nvml, Gap]
     """The child ended early; what it told until then stays."""
     if told.end is None:
         return Gap(f"NVML's child process ended {where} without a word", "crashed")
-    return facts._replace(status=told.end, message=f"{told.how} {where}")
+    return facts._replace(status=told.end, code=None, message=f"{told.how} {where}")
