@@ -296,7 +296,8 @@ def test_the_cause_leads_and_the_follower_is_under_it(name: str, cause: str, fol
 
 
 SOFTWARE = {
-    "python", "wheels", "installation", "tensorflow", "packages", "libraries", "cudnn", "toolkits", "environment",
+    "python", "wheels", "installation", "tensorflow", "packages", "libraries", "runtime", "cudnn", "toolkits",
+    "environment",
 }  # fmt: skip
 load()
 OURS = sorted(name for name, rule in RULES.items() if rule.judge.__module__.rpartition(".")[2] in SOFTWARE)

@@ -25,6 +25,7 @@ SUBJECTS = (
     "tensorflow",
     "packages",
     "libraries",
+    "runtime",
     "cudnn",
     "toolkits",
     "environment",

@@ -95,3 +95,20 @@ def folders(paths: tuple[str, ...]) -> str:
 
 def base(path: str) -> str:
     return path.rpartition("/")[2]
+
+
+def build_of(snapshot: Snapshot) -> TensorFlowBuild:
+    """The TensorFlow of which missing() or wanted speak."""
+    build = need(need(snapshot.python).tensorflow)
+    assert build is not None
+    return build
+
+
+def title(snapshot: Snapshot) -> str:
+    """ "TensorFlow 2.21.0"."""
+    return f"TensorFlow {known(build_of(snapshot).version, None) or '(version unknown)'}"
+
+
+def asked(one: Wanted, what: str) -> tuple[str, object, str]:
+    """Evidence: the soname, what became of it, and the file that asks."""
+    return ("libraries.wanted", f"{one.soname}: {what}", f"asked for by {one.wanted_by}")
