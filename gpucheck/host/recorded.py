@@ -47,7 +47,8 @@ class RecordedHost:
         self._complete = bool(machine.get("complete", False))
         self._nodes: dict[str, dict[str, Any]] = {}
         self._below: dict[str, set[str]] = {}
-        for path, node in machine.get("paths", {}).items():
+        for asked, node in machine.get("paths", {}).items():
+            path = asked[1:] if asked.startswith("//") else asked  # "/" + "/pyvenv.cfg", recorded as it was asked
             self._nodes[path] = node
             if not node.get("absent"):
                 self._grow(path)

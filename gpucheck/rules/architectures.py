@@ -134,7 +134,11 @@ def _severity(all_: tuple[Fit, ...]) -> Union[Severity, None]:
     return Severity.WARNING if any(one.runs in ("native", "ptx") for one in all_) else None
 
 
-@rule(Severity.ERROR, decisive=True)
+@rule(
+    Severity.ERROR,
+    decisive=True,
+    explains=("cudnn-dropped-gpu-generation", "deep-no-gpu-listed", "deep-gpu-left-out"),
+)
 def gpu_arch_too_old_for_build(snapshot: Snapshot) -> Iterator[Found]:
     """This TensorFlow build has no code for a GPU of this age.
 
@@ -174,7 +178,7 @@ def _older_release(capability: ComputeCapability) -> list[str]:
     return [f'python -m pip install "{name}=={last.version}"', f"# it has wheels for Python {last.pythons}"]
 
 
-@rule(Severity.ERROR, decisive=True)
+@rule(Severity.ERROR, decisive=True, explains=("deep-operation-failed",))
 def gpu_arch_too_new_for_build(snapshot: Snapshot) -> Iterator[Found]:
     """This TensorFlow build has no code that runs on a GPU as new as this.
 

@@ -1,0 +1,292 @@
+"""What single machines are too coarse for: how values are read, who has the last word, what stays silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import looked
+import pytest
+
+from gpucheck.facts.environment import Environment, Variable
+from gpucheck.facts.gap import Gap, Unknown
+from gpucheck.facts.gpus import Gpu
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.versions import ComputeCapability, CudaVersion, DriverVersion
+from gpucheck.findings import Report, Severity
+from gpucheck.rules.architectures import fit
+from gpucheck.rules.engine import judge_all
+from gpucheck.rules.presence import nvidia_here
+from gpucheck.rules.visibility import Choice, choose
+
+HIDDEN = Gap("hidden", "denied")
+
+
+def healthy() -> Snapshot:
+    return looked.snapshot("rtx4090-ubuntu")
+
+
+def eight() -> Snapshot:
+    return looked.snapshot("h100x8-ubuntu")
+
+
+def with_driver(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    assert not isinstance(snapshot.driver, Gap)
+    return snapshot._replace(driver=snapshot.driver._replace(**changes))
+
+
+def with_gpus(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """Every GPU changed alike."""
+    return snapshot._replace(gpus=tuple(gpu._replace(**changes) for gpu in gpus_of(snapshot)))
+
+
+def with_first_gpu(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    first, *others = gpus_of(snapshot)
+    return snapshot._replace(gpus=(first._replace(**changes), *others))
+
+
+def with_tensorflow(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    assert not isinstance(snapshot.python, Gap)
+    build = snapshot.python.tensorflow
+    assert build is not None
+    assert not isinstance(build, Gap)
+    return snapshot._replace(python=snapshot.python._replace(tensorflow=build._replace(**changes)))
+
+
+def with_variable(snapshot: Snapshot, name: str, value: str) -> Snapshot:
+    return snapshot._replace(environment=Environment((Variable(name, value),)))
+
+
+def gpus_of(snapshot: Snapshot) -> tuple[Gpu, ...]:
+    assert not isinstance(snapshot.gpus, Gap)
+    return snapshot.gpus
+
+
+def severity(report: Report, name: str) -> Severity | None:
+    finding = report.find(name)
+    return finding.severity if finding else None
+
+
+# CUDA_VISIBLE_DEVICES
+
+
+@pytest.mark.parametrize(
+    ("value", "choice"),
+    [
+        ("0", Choice(1, None, ())),
+        (" 0 , 7 ", Choice(2, None, ())),
+        ("7,6,5,4,3,2,1,0", Choice(8, None, ())),
+        ("", Choice(0, None, ())),
+        ("  ", Choice(0, None, ())),
+        ("-1", Choice(0, "-1", ())),
+        ("0,-1,1", Choice(1, "-1", ("1",))),
+        ("8", Choice(0, "8", ())),
+        ("0,8,1,2", Choice(1, "8", ("1", "2"))),
+        ("all", Choice(0, "all", ())),
+        ('"0"', Choice(0, '"0"', ())),
+        ("GPU-5a1c0de3", Choice(1, None, ())),
+        ("GPU-5a1c0de3-7f3a-4b1e-9c55-0f2d6a9e0003", Choice(1, None, ())),
+        ("GPU-", Choice(0, "GPU-", ())),
+        ("GPU-ffff", Choice(0, "GPU-ffff", ())),
+        ("MIG-00000002-6b5f-5d3c-8c2e-7f1f3f1d0a02", Choice(0, "MIG-00000002-6b5f-5d3c-8c2e-7f1f3f1d0a02", ())),
+    ],
+)
+def test_visible_devices_are_counted_up_to_the_first_that_is_none(value: str, choice: Choice) -> None:
+    assert choose(value, gpus_of(eight())) == choice
+
+
+def test_an_instance_of_mig_is_named_by_its_uuid() -> None:
+    gpus = gpus_of(looked.snapshot("h100x8-mig"))
+    assert choose("MIG-00000002-6b5f-5d3c-8c2e-7f1f3f1d0a02", gpus) == Choice(1, None, ())
+    assert choose("MIG-ffffffff-6b5f-5d3c-8c2e-7f1f3f1d0a02", gpus).visible == 0
+
+
+def test_an_empty_variable_hides_every_gpu_even_where_nvml_tells_nothing() -> None:
+    snapshot = with_variable(healthy(), "CUDA_VISIBLE_DEVICES", "")._replace(gpus=HIDDEN)
+    assert severity(judge_all(snapshot), "cuda-visible-devices-hides-gpu") is Severity.ERROR
+
+
+def test_choosing_some_of_the_gpus_is_no_finding() -> None:
+    assert not judge_all(with_variable(eight(), "CUDA_VISIBLE_DEVICES", "2,3")).find("cuda-visible-devices-hides-gpu")
+
+
+# Architectures
+
+
+@pytest.mark.parametrize(
+    ("codes", "capability", "runs", "ptx"),
+    [
+        (("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"), "6.1", "native", None),
+        (("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"), "7.5", "native", None),
+        (("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"), "8.6", "native", None),
+        (("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"), "5.2", "too-old", None),
+        (("sm_60", "sm_70", "sm_80", "sm_89", "compute_90"), "12.0", "ptx", "9.0"),
+        (("sm_35", "sm_50", "sm_60", "sm_70", "sm_75", "compute_80"), "9.0", "ptx", "8.0"),
+        # TensorFlow 2.3: binary code of another major and PTX of a higher one do not help a Maxwell.
+        (("sm_35", "sm_37", "sm_52", "sm_60", "sm_61", "compute_70"), "5.0", "too-old", None),
+        (("sm_80", "sm_86"), "9.0", "too-new", None),
+        (("sm_86",), "8.0", "too-old", None),
+        (("sm_90a",), "9.0", "native", None),
+    ],
+)
+def test_binary_code_runs_within_its_major_and_ptx_on_all_that_is_newer(
+    codes: tuple[str, ...], capability: str, runs: str, ptx: str | None
+) -> None:
+    assert fit(codes, ComputeCapability(capability)) == (runs, ComputeCapability(ptx) if ptx else None)
+
+
+def test_blackwell_runs_natively_where_the_build_has_code_for_it() -> None:
+    snapshot = with_tensorflow(
+        looked.snapshot("rtx5090-tf218"), compute_capabilities=("sm_90", "sm_120"), cuda_version=CudaVersion("12.8")
+    )
+    assert not judge_all(snapshot).find("gpu-arch-too-new-for-build")
+
+
+def test_a_build_that_does_not_tell_its_list_is_looked_up_by_its_release() -> None:
+    snapshot = with_tensorflow(looked.snapshot("gtx750ti-tf218"), compute_capabilities=None)
+    finding = judge_all(snapshot).find("gpu-arch-too-old-for-build")
+    assert finding
+    assert "build_info.py in" in finding.evidence[1].source
+
+
+def test_one_gpu_that_runs_makes_another_that_does_not_a_warning() -> None:
+    snapshot = with_first_gpu(eight(), compute_capability=ComputeCapability("5.2"), name="GTX 980")
+    assert severity(judge_all(snapshot), "gpu-arch-too-old-for-build") is Severity.WARNING
+
+
+def test_equal_gpus_share_one_finding() -> None:
+    report = judge_all(with_gpus(eight(), compute_capability=ComputeCapability("5.2")))
+    (finding,) = [one for one in report.findings if one.name == "gpu-arch-too-old-for-build"]
+    assert "GPUs 0, 1, 2, 3, 4, 5, 6, 7" in finding.message
+
+
+# Drivers
+
+
+@pytest.mark.parametrize("version", ["525.60.13", "580.126.09", "590.48.01", "610.43.02"])
+def test_no_driver_is_too_new_for_a_build(version: str) -> None:
+    snapshot = with_driver(healthy(), module_version=DriverVersion(version))
+    assert not judge_all(snapshot).find("driver-too-old-for-cuda")
+
+
+@pytest.mark.parametrize(("version", "found"), [("525.60.11", True), ("525.60.13", False), ("470.256.02", True)])
+def test_minor_version_compatibility_sets_the_floor(version: str, found: bool) -> None:
+    snapshot = with_driver(looked.snapshot("t4-driver-470"), module_version=DriverVersion(version))
+    assert bool(judge_all(snapshot).find("driver-too-old-for-cuda")) is found
+
+
+@pytest.mark.parametrize(("version", "found"), [("527.40", True), ("527.41", False)])
+def test_under_wsl_the_windows_driver_is_measured_by_its_own_floor(version: str, found: bool) -> None:
+    snapshot = looked.snapshot("wsl2-rtx3060")
+    assert not isinstance(snapshot.driver, Gap)
+    assert not isinstance(snapshot.driver.nvml, Gap)
+    assert not isinstance(snapshot.driver.cuda, Gap)
+    snapshot = with_driver(
+        snapshot,
+        nvml=snapshot.driver.nvml._replace(driver_version=DriverVersion(version)),
+        cuda=snapshot.driver.cuda._replace(cuda_version=CudaVersion("11.8")),
+    )
+    assert bool(judge_all(snapshot).find("driver-too-old-for-cuda")) is found
+
+
+def test_a_forward_compatibility_libcuda_that_works_makes_up_for_an_old_module() -> None:
+    snapshot = with_driver(looked.snapshot("t4-debian"), module_version=DriverVersion("470.256.02"))
+    assert not judge_all(snapshot).find("driver-too-old-for-cuda")
+
+
+def test_versions_that_differ_are_no_mismatch_where_cuda_works() -> None:
+    snapshot = with_driver(healthy(), module_version=DriverVersion("580.95.05"))
+    assert not judge_all(snapshot).find("driver-library-version-mismatch")
+
+
+# Presence
+
+
+def test_a_loaded_module_is_witness_enough_where_pci_cannot_be_read() -> None:
+    presence = nvidia_here(with_driver(healthy(), pci=HIDDEN))
+    assert presence
+
+
+def test_no_witness_and_one_that_could_not_be_heard_is_unknown() -> None:
+    for name in ("pci", "module_version", "nodes", "libraries"):
+        with pytest.raises(Unknown):
+            nvidia_here(with_driver(looked.snapshot("no-gpu-vm"), **{name: HIDDEN}))
+
+
+def test_a_silent_nvml_leaves_a_machine_without_a_card_as_it_is() -> None:
+    report = judge_all(with_driver(looked.snapshot("no-gpu-vm"), nvml=HIDDEN, cuda=HIDDEN)._replace(gpus=HIDDEN))
+    assert report.find("ok-cpu-expected")
+    assert report.verdict == "ok"
+
+
+def test_without_a_pci_bus_the_libraries_are_asked() -> None:
+    snapshot = with_driver(looked.snapshot("no-gpu-vm"), pci=None)
+    assert nvidia_here(snapshot) is None
+    with pytest.raises(Unknown):
+        nvidia_here(with_driver(snapshot, nvml=HIDDEN))
+
+
+# GPUs
+
+
+def test_exclusive_mode_without_a_process_is_no_obstacle() -> None:
+    assert not judge_all(with_gpus(eight(), compute_mode="exclusive-process")).find("exclusive-compute-mode")
+
+
+@pytest.mark.parametrize(("change", "expected"), [(with_gpus, Severity.ERROR), (with_first_gpu, Severity.WARNING)])
+def test_a_prohibited_gpu_is_an_error_only_if_no_other_is_left(change: Any, expected: Severity) -> None:
+    assert severity(judge_all(change(eight(), compute_mode="prohibited")), "exclusive-compute-mode") is expected
+
+
+@pytest.mark.parametrize(("change", "expected"), [(with_gpus, Severity.ERROR), (with_first_gpu, Severity.WARNING)])
+def test_mig_without_an_instance_is_an_error_only_if_no_other_gpu_is_left(change: Any, expected: Severity) -> None:
+    report = judge_all(change(eight(), mig_mode=True, mig_devices=()))
+    assert severity(report, "mig-no-instance-visible") is expected
+
+
+@pytest.mark.parametrize("reasons", [(), ("gpu-idle",), ("sw-power-cap",), ("applications-clocks-setting",)])
+def test_resting_and_a_power_cap_are_no_throttling(reasons: tuple[str, ...]) -> None:
+    assert not judge_all(with_gpus(eight(), clocks_event_reasons=reasons)).find("gpu-throttling")
+
+
+def test_a_slow_link_at_rest_is_no_finding() -> None:
+    assert gpus_of(healthy())[0].pcie == (1, 4, 16, 16)
+    assert not judge_all(healthy()).find("pcie-link-degraded")
+
+
+def test_a_field_that_a_gpu_does_not_have_is_no_reason_to_skip() -> None:
+    nothing = dict.fromkeys(("ecc_uncorrected", "remapped_pending", "slowdown_c", "pcie", "clocks_event_reasons"))
+    report = judge_all(with_gpus(healthy(), **nothing))
+    assert not report.findings
+    assert not report.skipped
+
+
+def test_hidden_processes_are_told_as_such() -> None:
+    report = judge_all(with_gpus(healthy(), memory_free=1 << 30, processes=()))
+    finding = report.find("gpu-memory-held-by-other-process")
+    assert finding
+    assert "not visible from here" in finding.message
+
+
+# Words
+
+
+def test_in_a_container_the_drivers_cure_is_the_hosts_business() -> None:
+    snapshot = looked.snapshot("kernel-upgraded-module-behind")
+    assert not isinstance(snapshot.system, Gap)
+    inside = snapshot._replace(system=snapshot.system._replace(container="docker"))
+    finding = judge_all(inside).find("nvidia-kernel-module-not-loaded")
+    assert finding
+    assert all(line.startswith("# ") for line in finding.fix)
+
+
+@pytest.mark.parametrize(
+    ("system", "command"),
+    [("ubuntu", "sudo ubuntu-drivers install"), ("fedora", "sudo dnf install akmod-nvidia"), ("gentoo", "# NVIDIA's")],
+)
+def test_a_cure_fits_the_distribution(system: str, command: str) -> None:
+    snapshot = looked.snapshot("fresh-ubuntu-nouveau")
+    assert not isinstance(snapshot.system, Gap)
+    other = snapshot._replace(system=snapshot.system._replace(distribution_id=system))
+    finding = judge_all(other).find("nvidia-driver-not-installed")
+    assert finding
+    assert any(line.startswith(command) for line in finding.fix)
