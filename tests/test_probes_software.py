@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any, Union
 
@@ -12,8 +13,10 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries, Wanted
 from gpucheck.facts.python import Python
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion
+from gpucheck.host import Host
 from gpucheck.host.local import LocalHost
 from gpucheck.host.recorded import RecordedHost
+from gpucheck.host.recording import RecordingHost
 from gpucheck.probes import libraries, python, toolkits
 from gpucheck.probes.distributions import normal_name, split_folder
 from gpucheck.probes.environments import read_config
@@ -651,3 +654,15 @@ def test_without_tensorflow_or_with_a_cpu_build_nothing_is_wanted() -> None:
 
 def test_a_cuda_that_the_table_does_not_know_is_unknown() -> None:
     assert isinstance(look(tensorflow(build=BUILD.replace("12.5.1", "14.2"))).wanted, Gap)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="paths of Linux")
+def test_a_recording_of_this_machine_gives_the_same_facts() -> None:
+    def all_of(machine: Host) -> tuple[Any, ...]:
+        examined, kits = python.probe(machine, sys.executable), toolkits.probe(machine)
+        return examined, kits, libraries.probe(machine, examined, kits)
+
+    environ = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LD_LIBRARY_PATH": "/usr/local/cuda/lib64:/nowhere"}
+    recording = RecordingHost(LocalHost(environ=environ))
+    seen = all_of(recording)
+    assert all_of(RecordedHost(json.loads(json.dumps(recording.machine())))) == seen

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Union
 
 from gpucheck.facts.gap import Gap
-from gpucheck.host import Host
+from gpucheck.host import Host, Stat
 from gpucheck.probes.interpreter import Layout, parent
 
 _MOST_LINES = 200
@@ -41,7 +41,7 @@ def read_venv(host: Host, prefix: str, config: bytes) -> Union[Layout, None]:
     version = ".".join(text.split(".")[:3])
     base = _base_prefix(values)
     folders = [f"{prefix}/lib/python{minor}/site-packages"]
-    if host.is_link(f"{prefix}/lib64") is False and isinstance(host.stat(f"{prefix}/lib64"), tuple):
+    if host.is_link(f"{prefix}/lib64") is False and isinstance(host.stat(f"{prefix}/lib64"), Stat):
         folders.append(f"{prefix}/lib64/python{minor}/site-packages")
     user: Union[str, None] = None
     if values.get("include-system-site-packages", "").lower() == "true":
@@ -67,9 +67,9 @@ def _base_prefix(values: dict[str, str]) -> Union[str, None]:
 
 
 def _kind(host: Host, prefix: str) -> str:
-    if host.stat(f"{prefix}/uv-receipt.toml") is not None:
+    if isinstance(host.stat(f"{prefix}/uv-receipt.toml"), Stat):
         return "uv-tool"
-    return "pipx" if host.stat(f"{prefix}/pipx_metadata.json") is not None else "venv"
+    return "pipx" if isinstance(host.stat(f"{prefix}/pipx_metadata.json"), Stat) else "venv"
 
 
 def read_conda(host: Host, prefix: str, records: tuple[str, ...]) -> Union[Layout, None]:
@@ -93,7 +93,7 @@ def user_site(host: Host, minor: str) -> Union[str, None]:
     if host.env("PYTHONNOUSERSITE"):
         return None
     path = f"{host.about().home}/.local/lib/python{minor}/site-packages"
-    return path if isinstance(host.stat(path), tuple) else None
+    return path if isinstance(host.stat(path), Stat) else None
 
 
 def system_folders(base: str, minor: str) -> list[str]:

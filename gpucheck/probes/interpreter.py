@@ -10,7 +10,7 @@ import os
 from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap, GapKind
-from gpucheck.host import Answer, Child, Host
+from gpucheck.host import Answer, Child, Host, Stat
 
 _NAMES = ("python3", "python")
 _MOST_PATH = 5000
@@ -36,8 +36,8 @@ class Layout(NamedTuple):
 
 
 def parent(path: str) -> str:
-    """The folder that a path lies in."""
-    return path.rpartition("/")[0] or "/"
+    """The folder that a path lies in; "" for the root, so that a name can be joined with "/"."""
+    return path.rpartition("/")[0]
 
 
 def choose(host: Host, given: Union[str, None]) -> Union[Choice, Gap]:
@@ -70,7 +70,7 @@ def _is_own_tool(host: Host, prefix: str) -> bool:
     own = parent(parent(host.about().own_python))
     if prefix.rstrip("/") != own:
         return False
-    return any(host.stat(f"{own}/{name}") is not None for name in ("uv-receipt.toml", "pipx_metadata.json"))
+    return any(isinstance(host.stat(f"{own}/{name}"), Stat) for name in ("uv-receipt.toml", "pipx_metadata.json"))
 
 
 def path_folders(host: Host) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any, Union
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Interpreter, Python
 from gpucheck.facts.versions import PythonVersion
-from gpucheck.host import Elf, Host
+from gpucheck.host import Elf, Host, Stat
 from gpucheck.probes import distributions, environments, frameworks, interpreter, kernels, tensorflow
 from gpucheck.probes.interpreter import Choice, Layout, parent
 
@@ -124,7 +124,7 @@ def _place(host: Host, path: str, real: Union[str, None, Gap]) -> str:
 
 
 def _is_venv(host: Host, path: str) -> bool:
-    return host.stat(f"{parent(parent(path))}/pyvenv.cfg") is not None
+    return isinstance(host.stat(f"{parent(parent(path))}/pyvenv.cfg"), Stat)
 
 
 def _pyenv(host: Host, shims: str, name: str) -> Union[str, None]:

@@ -11,7 +11,7 @@ from gpucheck.compat.places import DEBIAN, HEADERS, LIBDEVICE, LIBRARY_FOLDERS, 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion
-from gpucheck.host import Host
+from gpucheck.host import Host, Stat
 from gpucheck.probes.interpreter import parent, path_folders
 
 # One of these makes a folder a toolkit, a partial one too (NVIDIA's wheels unpacked by hand have no version.json).
@@ -72,7 +72,7 @@ class _Search:
             return False
         if _MARKS & set(names) and root != "/usr":
             return True
-        return any(self.host.stat(f"{root}/{name}") is not None for name in ("bin/nvcc", "include/cuda.h"))
+        return any(isinstance(self.host.stat(f"{root}/{name}"), Stat) for name in ("bin/nvcc", "include/cuda.h"))
 
     def toolkits(self, modules: list[str]) -> list[Toolkit]:
         return [self._toolkit(root, via, modules) for root, via in self.via.items()]
@@ -213,5 +213,5 @@ def _packages(host: Host, root: str) -> list[str]:
     """The Debian package that owns a toolkit of the distribution."""
     if root in DEBIAN:
         owner = host.stat("/var/lib/dpkg/info/nvidia-cuda-toolkit.list")
-        return ["dpkg nvidia-cuda-toolkit"] if isinstance(owner, tuple) else []
+        return ["dpkg nvidia-cuda-toolkit"] if isinstance(owner, Stat) else []
     return []
