@@ -171,10 +171,17 @@ def _rendered(
     return pages[0] if len(pages) == 1 else "\n".join(title + page for title, page in zip(titles, pages, strict=True))
 
 
+def _stopped(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
 def main() -> NoReturn:
     """The command. Never returns: a thread that hangs must not keep the process."""
     import gc
+    import signal
 
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(number, _stopped)  # as an exception, so that no child is left behind
     gc.disable()  # a short life: collecting takes a twentieth of it and frees nothing that matters
     try:
         app(prog_name="gpucheck")

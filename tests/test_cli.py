@@ -154,6 +154,7 @@ def test_a_file_of_rubbish_is_wrong_usage(tmp_path: Path, content: str) -> None:
         (["snapshot", "--output", "/no/such/folder/out.json"], "no folder /no/such/folder"),
         (["explain", "libcuda-mising"], "did you mean libcuda-missing"),
         (["explain", "zzz\x1b[31m"], "no rule is called zzz\\x1b[31m"),
+        (["doctor", "--python", "a\nb"], "no Python to run at a\\nb"),
         (["explain"], "Missing argument"),
         (["diagnose"], "No such command"),
     ],
@@ -315,16 +316,19 @@ def test_an_interpreter_that_never_answers_is_named_in_time_and_left_dead(stuck_
     assert gone(int((Path(stuck_python).parent / "pid").read_text()))
 
 
-def test_ctrl_c_ends_at_once_without_a_word_and_takes_the_children_along(stuck_python: str) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_ends_it_at_once_without_a_word_and_takes_the_children_along(
+    stuck_python: str, number: signal.Signals, code: int
+) -> None:
     argv = [sys.executable, "-m", "gpucheck", "doctor", "--python", stuck_python, "--timeout", "60"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     mark = Path(stuck_python).parent / "pid"
     end = time.monotonic() + 20
     while not (mark.exists() and mark.read_text()) and time.monotonic() < end:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.communicate(timeout=10) == (b"", b"")
-    assert process.returncode == 130
+    assert process.returncode == code
     assert gone(int(mark.read_text()))
 
 
@@ -347,3 +351,19 @@ def test_a_toolkit_on_a_dead_disk_does_not_keep_the_process(tmp_path: Path) -> N
         assert time.monotonic() - begin < 4.5
     assert done.returncode in (0, 1, 3)
     assert [probe for probe in json.loads(done.stdout)["facts"]["probes"] if "no answer within" in probe["outcome"]]
+
+
+def test_a_current_folder_that_was_removed_is_no_fault(files: dict[str, str], tmp_path: Path) -> None:
+    gone_folder = tmp_path / "gone"
+    gone_folder.mkdir()
+    command = f'rmdir "{gone_folder}"; "$0" -m gpucheck "$@"'
+    for arguments, code in (
+        (["doctor", "--snapshot", files["mismatch"]], 1),
+        (["doctor", "--python", "./x"], 2),
+        (["doctor", "--output", "x.txt"], 2),
+    ):
+        gone_folder.mkdir(exist_ok=True)
+        argv = ["bash", "-c", command, sys.executable, *arguments]
+        done = subprocess.run(argv, check=False, capture_output=True, text=True, cwd=gone_folder, timeout=60)
+        assert done.returncode == code, done
+        assert "Traceback" not in done.stderr

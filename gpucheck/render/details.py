@@ -32,10 +32,18 @@ def detail_blocks(report: Report) -> tuple[Block, ...]:
         Block("Deep", tuple(_deep(snapshot.deep))),
         Block("Probes", tuple(f"{run.seconds:.3f} s  {run.name}: {run.outcome}" for run in snapshot.probes)),
         Block("Checked", (", ".join(report.checked),) if report.checked else ()),
-        Block("Skipped", tuple(f"{skipped.name}: {skipped.reason}" for skipped in report.skipped)),
+        skipped_block(report),
         Block("Ignored", (", ".join(report.ignored),) if report.ignored else ()),
     )
     return tuple(block for block in every if block.rows)
+
+
+def skipped_block(report: Report) -> Block:
+    """The rules that could not be judged, by reason: one probe that hung often keeps many from it."""
+    reasons: dict[str, list[str]] = {}
+    for skipped in report.skipped:
+        reasons.setdefault(skipped.reason, []).append(skipped.name)
+    return Block("Skipped", tuple(f"{reason}: {', '.join(names)}" for reason, names in reasons.items()))
 
 
 def _gpus(snapshot: Snapshot) -> Iterator[str]:

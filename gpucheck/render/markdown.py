@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gpucheck.findings import Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
-from gpucheck.render.details import detail_blocks
+from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import plain, shorten
 
@@ -42,7 +42,7 @@ def render(report: Report, verbose: bool = False) -> str:
         lines += [f"- explains {code(one.name)}: {escape(one.message)}" for one in cause.follows]
         lines.append("")
     lines += [f"- could not judge {code(one.name)}: {escape(one.reason)}" for one in decisive(report)]
-    shown = (*blocks(report.snapshot), *(detail_blocks(report) if verbose else ()))
+    shown = (*blocks(report.snapshot), *(detail_blocks(report) if verbose else (skipped_block(report),)))
     lines += ["", "<details><summary>Facts</summary>", "", *_facts(shown), "", "</details>", ""]
     lines.append(escape(verdict(report)))
     return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
+from gpucheck.render.details import skipped_block
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import plain, shorten
 
@@ -29,7 +30,7 @@ def render(report: Report) -> str:
         f'<p><strong style="color:{color}">{report.verdict.upper()}</strong> {escape(headline(report))}</p>',
         *(_cause(cause) for cause in causes(report)),
         *(f"<p>Could not judge {escape(one.name)}: {escape(one.reason)}</p>" for one in decisive(report)),
-        f"<details><summary>Facts</summary>{_table(blocks(report.snapshot))}</details>",
+        f"<details><summary>Facts</summary>{_table((*blocks(report.snapshot), skipped_block(report)))}</details>",
         f'<p style="color:{color}">{escape(verdict(report))}</p></div>',
     ]
     return "\n".join(parts)
@@ -63,5 +64,6 @@ def _table(shown: tuple[Block, ...]) -> str:
         f'<tr><th style="text-align:left;vertical-align:top">{escape(block.title)}</th>'
         f'<td style="text-align:left">{"<br>".join(escape(shorten(plain(row), 400)) for row in block.rows)}</td></tr>'
         for block in shown
+        if block.rows
     )
     return f"<table>{rows}</table>"

@@ -12,9 +12,9 @@ from rich.text import Text
 
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
-from gpucheck.render.details import detail_blocks
+from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.summary import Block, blocks
-from gpucheck.render.text import plain, shorten
+from gpucheck.render.text import count, plain, shorten
 
 _STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
 _SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
@@ -57,7 +57,7 @@ def paint(console: Console, report: Report, verbose: bool = False) -> None:
     for cause in causes(report):
         console.print()
         _paint_cause(console, cause, verbose)
-    _paint_skipped(console, report, verbose)
+    _paint_skipped(console, report)
     console.print()
     console.print(Text(verdict(report), style=_STYLE[report.verdict]), soft_wrap=True)
 
@@ -119,14 +119,16 @@ def _paint_fix(console: Console, fix: tuple[str, ...]) -> None:
         console.print(Text(f"    {plain(line)}", style="dim" if line.startswith("#") else "green"), soft_wrap=True)
 
 
-def _paint_skipped(console: Console, report: Report, verbose: bool) -> None:
-    open_rules = decisive(report)
-    if open_rules:
-        console.print()
+def _paint_skipped(console: Console, report: Report) -> None:
+    if not report.skipped:
+        return
+    matter = report._replace(skipped=decisive(report))
+    rest = len(report.skipped) - len(matter.skipped)
+    console.print()
+    if matter.skipped:
         console.print(Text("Could not be judged", style="bold magenta"), soft_wrap=True)
-    # One reason (a probe that hung) often keeps many rules from being judged.
-    reasons: dict[str, list[str]] = {}
-    for skipped in open_rules:
-        reasons.setdefault(plain(skipped.reason), []).append(plain(skipped.name))
-    for reason, names in reasons.items():
-        _hang(console, "", "", f"{shorten(reason)}: {', '.join(names)}")
+    for row in skipped_block(matter).rows:
+        _hang(console, "", "", shorten(plain(row), 600))
+    if rest:
+        less = f"{count(rest, 'rule')} of less weight could not be judged (--verbose tells why)"
+        _hang(console, "", "", less, style="dim", column=_TITLE if matter.skipped else 0)

@@ -60,4 +60,6 @@ def say(fact: object) -> str:
         return "none"
     if isinstance(fact, bool):
         return "yes" if fact else "no"
+    if isinstance(fact, float):
+        return f"{fact:.4g}"
     return str(fact)
