@@ -27,7 +27,7 @@ _START = "import sys; sys.path[:0] = {!r}; import nursery; nursery.main()"
 # would stop it for ever, so it is the shell, which lies on the system's disk, that executes it.
 _EXECUTE = ("/bin/sh", "-c", 'exec "$@"', "sh")
 _NOT_EXECUTED = (126, 127)  # POSIX, "Exit Status for Commands"
-_FREE = 40  # lowest number for descriptors that the nursery inherits, clear of 0, 1 and 2
+_FREE = 10  # lowest number for descriptors that the nursery inherits, clear of 0, 1 and 2
 
 
 class _Stream:
@@ -58,6 +58,12 @@ class _Stream:
         if self.open:
             self.open = False
             os.close(self.handle)
+
+    def give_up(self) -> None:
+        """Close both ends, whatever is closed already."""
+        self.close()
+        with suppress(OSError):
+            os.close(self.writer)
 
     def text(self) -> str:
         return self.data.decode("utf-8", "surrogateescape")
@@ -156,6 +162,8 @@ class _Running:
     def answer(self) -> Answer:
         if self.answered is None:  # once: a child that was killed at its deadline has died of a signal when asked again
             self.answered = self._answer()
+            for stream in (self.output, self.errors):
+                stream.close()
         return self.answered
 
     def _answer(self) -> Answer:
@@ -200,10 +208,21 @@ class Children:
         self._end = time.monotonic() + timeout
         self._environ = environ
         self._running: dict[str, _Running] = {}
+        self._failures: dict[str, str] = {}
 
     def start(self, *children: Child) -> None:
         """Start those that do not run yet; the scripts among them share one interpreter."""
         fresh = [child for child in children if child.name not in self._running]
+        try:
+            self._start(fresh)
+        except OSError as error:  # no file descriptor or process is left to this user
+            for child in fresh:
+                running = self._running.pop(child.name, None)
+                for stream in (running.output, running.errors) if running else ():
+                    stream.give_up()
+                self._failures[child.name] = error.strerror or str(error)
+
+    def _start(self, fresh: list[Child]) -> None:
         scripts = [child for child in fresh if child.script is not None]
         for child in fresh:
             end = min(self._end, time.monotonic() + self._timeout * child.share)
@@ -244,7 +263,9 @@ class Children:
     def answer(self, name: str) -> Answer:
         """Wait for it, to its own deadline; ask again and the answer is the same."""
         running = self._running.get(name)
-        return running.answer() if running else Answer("not-started", None, (), f"no child {name}")
+        if running is None:
+            return Answer("not-started", None, (), self._failures.get(name, f"no child {name}"))
+        return running.answer()
 
     def close(self) -> None:
         """Kill what still runs, unasked: the user has gone (Ctrl-C), or the probe that would ask hangs elsewhere."""

@@ -154,7 +154,8 @@ def _log(errors: str) -> tuple[str, ...]:
     kept: dict[str, None] = {}
     for line in errors.splitlines():
         lower = line.lower()
-        if any(word in lower for word in _SPEAKS_OF_GPUS):
+        # Said only because the child asks TensorFlow's loader to name what it cannot open.
+        if "successfully opened" not in lower and any(word in lower for word in _SPEAKS_OF_GPUS):
             kept[line.strip()[:_MOST_LINE]] = None
     return tuple(kept)[:_MOST_LOG]
 

@@ -41,8 +41,11 @@ class Looking:
         begin = time.monotonic()
         wait = max(0.05, (self._end - begin) * share)
         thread = threading.Thread(target=work, name=f"probe {name}", daemon=True)
-        thread.start()
-        thread.join(wait)
+        try:
+            thread.start()
+            thread.join(wait)
+        except RuntimeError:  # no thread is left to this user or container: better without a deadline than not at all
+            work()
         answer = answers[0] if answers else Gap(f"the {name} probe gave no answer within {wait:.1f} s", "deadline")
         outcome = answer.reason if isinstance(answer, Gap) else "ok"
         self.runs.append(ProbeRun(name, round(time.monotonic() - begin, 4), outcome))
