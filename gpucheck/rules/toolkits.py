@@ -118,9 +118,10 @@ def libdevice_not_found(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/keras-team/tf-keras/issues/62
     https://openxla.org/xla/flags_guidance
     """
-    build = need(need(snapshot.python).tensorflow)
-    if build is None or not need(build.cuda_build):
-        return
+    python = need(snapshot.python)
+    build = need(python.tensorflow)
+    if build is None or not need(build.cuda_build) or need(python.environment) == "conda":
+        return  # conda's build brings its own, in folders of its own
     version = need(build.version)
     flags = need(snapshot.environment).get("XLA_FLAGS") or ""
     if version is None or version < PackageVersion("2.11") or "xla_gpu_cuda_data_dir" in flags:

@@ -119,7 +119,8 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
         return
     rows = RELEASES if system.machine == "x86_64" else AARCH64
     if build is not None:
-        row = find(str(need(build.version)))
+        package = installed(python, build.distribution) if build.distribution else None
+        row = None if package and by_conda(package) else find(str(need(build.version)))
         if row is not None and libc < LibcVersion(row.glibc):
             yield found(
                 f"TensorFlow {row.version} was built for glibc {row.glibc} or later; this system has {libc}.",
