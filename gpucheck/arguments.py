@@ -9,8 +9,10 @@ from gpucheck.output import WrongUsage
 
 
 def seconds(timeout: Optional[float], deep: bool) -> float:
+    from gpucheck.api import DEEP_SECONDS
+
     if timeout is None:
-        return 120.0 if deep else 10.0
+        return DEEP_SECONDS if deep else 10.0
     if not 0.1 <= timeout <= 86400:
         raise WrongUsage("--timeout takes seconds, 0.1 to 86400")
     return timeout
