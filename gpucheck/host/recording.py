@@ -8,7 +8,7 @@ from typing import Any, Union
 
 from gpucheck.facts.codec import encode
 from gpucheck.facts.gap import Gap
-from gpucheck.host import About, Answer, Child, Elf, Host, Room, Stat
+from gpucheck.host import About, Answer, Child, Elf, Host, Room, Stat, sieve
 from gpucheck.host.recorded import SCHEMA
 
 
@@ -47,17 +47,19 @@ class RecordingHost:
     def read(self, path: str, limit: int = 65536) -> Union[bytes, None, Gap]:
         data = self._host.read(path, limit)
         if isinstance(data, bytes):
+            kept = sieve.content(path, data)
             try:
-                self._note(path, data, text=data.decode("utf-8"))
+                self._note(path, kept, text=kept.decode("utf-8"))
             except UnicodeDecodeError:
-                self._note(path, data, base64=base64.b64encode(data).decode("ascii"))
+                self._note(path, kept, base64=base64.b64encode(kept).decode("ascii"))
         else:
             self._note(path, data)
         return data
 
     def names(self, path: str) -> Union[tuple[str, ...], None, Gap]:
         names = self._host.names(path)
-        self._note(path, names, names=[] if names is None or isinstance(names, Gap) else encode(names), kind="dir")
+        kept = () if names is None or isinstance(names, Gap) else sieve.names(path, names)
+        self._note(path, names, names=encode(kept), kind="dir")
         return names
 
     def stat(self, path: str) -> Union[Stat, None, Gap]:

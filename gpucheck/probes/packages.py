@@ -1,9 +1,10 @@
-"""Debian's packages of the driver. Only names that begin as _PREFIXES do are looked at."""
+"""Debian's packages of the driver. Only names that begin as PREFIXES do are looked at."""
 
 from __future__ import annotations
 
 from typing import Union
 
+from gpucheck.compat.driver_packages import PREFIXES
 from gpucheck.facts.gap import Gap
 from gpucheck.host import Host
 
@@ -11,20 +12,13 @@ _INFO = "/var/lib/dpkg/info"
 _STATUS = "/var/lib/dpkg/status"
 _MOST_STATUS = 64 << 20
 
-# Debian, Ubuntu and NVIDIA's own repository.
-_PREFIXES = (
-    *("nvidia-driver", "nvidia-dkms", "nvidia-kernel", "nvidia-open", "nvidia-headless", "nvidia-utils", "nvidia-smi"),
-    *("libnvidia-compute", "libnvidia-ml", "libcuda1", "cuda-drivers", "nvidia-fabricmanager", "linux-modules-nvidia"),
-    *("nvidia-compute-utils", "nvidia-prime", "xserver-xorg-video-nvidia", "nvidia-container-toolkit", "cuda-compat"),
-)
-
 
 def probe(host: Host) -> Union[tuple[str, ...], Gap]:
     """The installed ones, "name version"; () also where there is no dpkg."""
     names = host.names(_INFO)
     if not isinstance(names, tuple):
         return () if names is None else names
-    lists = (name.removesuffix(".list") for name in names if name.startswith(_PREFIXES) and name.endswith(".list"))
+    lists = (name.removesuffix(".list") for name in names if name.startswith(PREFIXES) and name.endswith(".list"))
     wanted = sorted({name.partition(":")[0] for name in lists})
     if not wanted:
         return ()

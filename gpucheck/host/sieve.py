@@ -1,0 +1,32 @@
+"""What a recording leaves out: what no probe looks at and what is nobody else's business.
+
+A recording is made to be sent: a list of every installed package or the text of a licensed header does not belong in
+it. The probes see the whole; a replay gives them the same facts from what is kept.
+"""
+
+from __future__ import annotations
+
+from gpucheck.compat.driver_packages import PREFIXES
+
+_DPKG = "/var/lib/dpkg/"
+
+
+def names(path: str, found: tuple[str, ...]) -> tuple[str, ...]:
+    """The entries of a folder that a recording keeps."""
+    if path.startswith(_DPKG):
+        return tuple(name for name in found if name.startswith(PREFIXES))
+    return found
+
+
+def content(path: str, data: bytes) -> bytes:
+    """The part of a file that a recording keeps."""
+    if path == _DPKG + "status":
+        heads = tuple(f"Package: {prefix}".encode() for prefix in PREFIXES)
+        return b"\n\n".join(one for one in data.split(b"\n\n") if one.lstrip(b"\n").startswith(heads)) + b"\n\n"
+    if path.endswith(".h"):
+        return b"".join(line for line in data.splitlines(keepends=True) if _is_version(line))
+    return data
+
+
+def _is_version(line: bytes) -> bool:
+    return line.startswith(b"#define") and any(word in line for word in (b"VERSION", b"MAJOR", b"MINOR", b"PATCH"))
