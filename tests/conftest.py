@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from fake_driver import FakeDriver, build
 
@@ -10,3 +12,33 @@ from fake_driver import FakeDriver, build
 def fake_driver(tmp_path_factory: pytest.TempPathFactory) -> FakeDriver:
     """libnvidia-ml.so.1, libcuda.so.1 and their broken forms, compiled once a session."""
     return build(tmp_path_factory.mktemp("driver"))
+
+
+# In CI nothing is skipped for want of something that could have been installed. What only another machine could give
+# (a GPU, a user who is not root) says so: its reason begins with "this machine:".
+_LACKING: list[str] = []
+
+
+def _note_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith("this machine:"):
+            _LACKING.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _note_skip(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    _note_skip(report)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _LACKING and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in _LACKING:
+        terminalreporter.write_line(f"FAILED in CI, as it was skipped for want of something: {line}", red=True)
