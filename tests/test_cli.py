@@ -299,11 +299,16 @@ def stuck_python(tmp_path: Path) -> str:
 
 
 def gone(pid: int) -> bool:
-    """Has a process ended (a zombie has)?"""
-    try:
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return True
+    """Has a process ended (a zombie has)? SIGKILL takes a moment."""
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        try:
+            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_an_interpreter_that_never_answers_is_named_in_time_and_left_dead(stuck_python: str) -> None:
