@@ -80,3 +80,14 @@ def test_the_walk_reaches_sections_fields_and_list_items() -> None:
     assert {("driver",), ("driver", "nvml"), ("gpus",), ("gpus", 0, "memory_free"), ("system", "wsl")} <= every
     assert ("driver", "pci", 0, "driver") in every
     assert ("gpus", 0, "name") not in every
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", machines.names())
+def test_hiding_any_fact_acquits_no_machine(name: str) -> None:
+    # where the rule that spoke cannot be judged any more, the answer is "could not tell", not "fine"
+    if looked.report(name).verdict != "error":
+        return
+    snapshot = looked.snapshot(name)
+    verdicts = {at: judge_all(without(snapshot, at)).verdict for at in places(snapshot, Snapshot)}
+    assert not {at: verdict for at, verdict in verdicts.items() if verdict not in ("error", "unknown")}

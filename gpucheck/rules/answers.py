@@ -45,7 +45,7 @@ _CURES: dict[int | None, list[str]] = {
 }
 
 
-@rule(Severity.ERROR, decisive=True, explains=("deep-no-gpu-listed",))
+@rule(Severity.ERROR, decisive=True)
 def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
     """libcuda does not initialise in this environment, so no program can use the GPU.
 

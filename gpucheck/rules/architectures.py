@@ -137,7 +137,7 @@ def _severity(all_: tuple[Fit, ...]) -> Union[Severity, None]:
 @rule(
     Severity.ERROR,
     decisive=True,
-    explains=("cudnn-dropped-gpu-generation", "deep-no-gpu-listed", "deep-gpu-left-out"),
+    explains=("cudnn-dropped-gpu-generation",),
 )
 def gpu_arch_too_old_for_build(snapshot: Snapshot) -> Iterator[Found]:
     """This TensorFlow build has no code for a GPU of this age.
@@ -178,7 +178,7 @@ def _older_release(capability: ComputeCapability) -> list[str]:
     return [f'python -m pip install "{name}=={last.version}"', f"# it has wheels for Python {last.pythons}"]
 
 
-@rule(Severity.ERROR, decisive=True, explains=("deep-operation-failed",))
+@rule(Severity.ERROR, decisive=True)
 def gpu_arch_too_new_for_build(snapshot: Snapshot) -> Iterator[Found]:
     """This TensorFlow build has no code that runs on a GPU as new as this.
 

@@ -136,7 +136,7 @@ def deep_gpu_left_out(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, symptom_of=("*",))
+@rule(Severity.ERROR, decisive=True, symptom_of=("*",))
 def deep_operation_failed(snapshot: Snapshot) -> Iterator[Found]:
     """A GPU is listed, but a computation on it fails.
 
@@ -165,7 +165,7 @@ def deep_operation_failed(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-@rule(Severity.ERROR)
+@rule(Severity.ERROR, decisive=True)
 def deep_wrong_numbers(snapshot: Snapshot) -> Iterator[Found]:
     """A GPU computes wrong numbers.
 

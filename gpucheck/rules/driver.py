@@ -124,7 +124,7 @@ def _place(copy: UserLibrary) -> str:
     return known(copy.real_path, None) or copy.path
 
 
-@rule(Severity.ERROR, decisive=True, explains=("deep-no-gpu-listed",))
+@rule(Severity.ERROR, decisive=True)
 def libcuda_missing(snapshot: Snapshot) -> Iterator[Found]:
     """The kernel module runs, and the loader finds no libcuda.so.1.
 
@@ -191,7 +191,7 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, decisive=True, explains=("cuda-init-failed", "nvml-not-answering", "deep-no-gpu-listed"))
+@rule(Severity.ERROR, decisive=True, explains=("cuda-init-failed", "nvml-not-answering"))
 def driver_library_unloadable(snapshot: Snapshot) -> Iterator[Found]:
     """A library of the driver is there, and the loader cannot load it.
 

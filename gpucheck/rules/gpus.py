@@ -15,7 +15,7 @@ from gpucheck.rules.presence import alike, cuda_works, named, nvidia_here, usabl
 _GIB = 1 << 30
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed",))
+@rule(Severity.ERROR, decisive=True, explains=("cuda-init-failed",))
 def exclusive_compute_mode(snapshot: Snapshot) -> Iterator[Found]:
     """The GPU's compute mode forbids a second program, or any.
 

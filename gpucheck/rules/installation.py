@@ -20,7 +20,7 @@ _FOLLOWERS = ("cuda-library-broken", "cuda-lib-missing-partial-install", "cuda-l
 _JUDGED = (*TENSORFLOWS, "keras", "numpy", "protobuf", "h5py", "ml-dtypes")
 
 
-@rule(Severity.ERROR)
+@rule(Severity.ERROR, decisive=True)
 def incomplete_installation(snapshot: Snapshot) -> Iterator[Found]:
     """An installation was cut short, and the package manager does not know.
 

@@ -18,7 +18,7 @@ _ROOM_TO_INSTALL = {"environment": 7 << 30, "temp": 4 << 30}
 _FULL = 64 << 20
 
 
-@rule(Severity.ERROR, explains=("tensorflow-not-installed", "wrong-python-environment"))
+@rule(Severity.ERROR, decisive=True, explains=("tensorflow-not-installed", "wrong-python-environment"))
 def python_interpreter_missing(snapshot: Snapshot) -> Iterator[Found]:
     """The environment's python leads nowhere.
 

@@ -140,7 +140,7 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-@rule(Severity.ERROR)
+@rule(Severity.ERROR, decisive=True)
 def cpu_no_avx(snapshot: Snapshot) -> Iterator[Found]:
     """The CPU lacks AVX.
 
