@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from pathlib import Path
 from typing import Any, Union
 
 import pytest
@@ -666,3 +668,19 @@ def test_a_recording_of_this_machine_gives_the_same_facts() -> None:
     recording = RecordingHost(LocalHost(environ=environ))
     seen = all_of(recording)
     assert all_of(RecordedHost(json.loads(json.dumps(recording.machine())))) == seen
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a shell script is no program there")
+@pytest.mark.parametrize(
+    ("script", "kind"), [("sleep 60", "deadline"), ("kill -SEGV $$", "crashed"), ("echo Python 3.11", "crashed")]
+)
+def test_a_real_interpreter_that_hangs_or_dies_is_told_in_time(tmp_path: Path, script: str, kind: str) -> None:
+    path = tmp_path / "python3"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    begin = time.monotonic()
+    found = python.probe(LocalHost(timeout=2.0, environ={"PATH": "/usr/bin:/bin"}), str(path))
+    assert time.monotonic() - begin < 2.0
+    assert isinstance(found, Python)
+    assert isinstance(found.version, Gap)
+    assert found.version.kind == kind
