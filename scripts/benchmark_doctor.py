@@ -34,7 +34,7 @@ from dead_folder import dead_folder
 from own_environment import ROOT, require_python
 
 CACHE = ROOT / ".cache" / "benchmark"
-PATIENCE = 30.0  # seconds after which a rival counts as hung
+PATIENCE = 45.0  # seconds after which a rival counts as hung
 INSIDE = "GPUCHECK_BENCHMARK_INSIDE"
 
 
@@ -525,7 +525,7 @@ def show(title: str, rows: list[list[str]], markdown: bool) -> None:
         print(f"\n### {title}\n")
         print("| " + " | ".join(rows[0]) + " |\n|" + " --- |" * len(rows[0]))
         for row in rows[1:]:
-            print("| " + " | ".join(row) + " |")
+            print("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
         return
     print(f"\n{title}\n")
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]

@@ -1,7 +1,7 @@
 """Write what is made from the code: docs/rules, the JSON Schemas, the picture and the help texts of README.md.
 
-    python scripts/write_docs.py            write
-    python scripts/write_docs.py --check    only tell what is not as it would be written; exit code 1 if anything is
+python scripts/write_docs.py            write
+python scripts/write_docs.py --check    only tell what is not as it would be written; exit code 1 if anything is
 """
 
 from __future__ import annotations
