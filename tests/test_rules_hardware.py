@@ -207,22 +207,38 @@ def test_a_loaded_module_is_witness_enough_where_pci_cannot_be_read() -> None:
 
 
 def test_no_witness_and_one_that_could_not_be_heard_is_unknown() -> None:
-    for name in ("pci", "module_version", "nodes", "libraries"):
+    for name in ("pci", "module_version", "nodes", "libraries", "nvml", "cuda"):
         with pytest.raises(Unknown):
             nvidia_here(with_driver(looked.snapshot("no-gpu-vm"), **{name: HIDDEN}))
 
 
-def test_a_silent_nvml_leaves_a_machine_without_a_card_as_it_is() -> None:
-    report = judge_all(with_driver(looked.snapshot("no-gpu-vm"), nvml=HIDDEN, cuda=HIDDEN)._replace(gpus=HIDDEN))
-    assert report.find("ok-cpu-expected")
+@pytest.mark.parametrize(("fact", "code"), [("nvml", 18), ("nvml", 15), ("nvml", 4), ("cuda", 802), ("cuda", 803)])
+def test_an_error_that_only_a_driver_can_give_is_a_witness(fact: str, code: int) -> None:
+    snapshot = looked.snapshot("no-gpu-vm")
+    assert not isinstance(snapshot.driver, Gap)
+    answer = getattr(snapshot.driver, fact)._replace(status="error", code=code)
+    assert nvidia_here(with_driver(snapshot, **{fact: answer}))
+
+
+def test_a_driver_that_is_installed_and_not_loaded_is_told_where_there_is_no_card() -> None:
+    snapshot = looked.snapshot("no-gpu-vm")
+    assert not isinstance(snapshot.driver, Gap)
+    assert not isinstance(snapshot.driver.nvml, Gap)
+    nvml = snapshot.driver.nvml._replace(status="error", code=9, error="Driver Not Loaded")
+    report = judge_all(with_driver(snapshot, nvml=nvml))
+    finding = report.find("ok-cpu-expected")
+    assert finding
+    assert "Driver Not Loaded" in finding.message
     assert report.verdict == "ok"
 
 
-def test_without_a_pci_bus_the_libraries_are_asked() -> None:
-    snapshot = with_driver(looked.snapshot("no-gpu-vm"), pci=None)
-    assert nvidia_here(snapshot) is None
-    with pytest.raises(Unknown):
-        nvidia_here(with_driver(snapshot, nvml=HIDDEN))
+@pytest.mark.parametrize(("fact", "name"), [("nvml", "nvml-not-answering"), ("cuda", "cuda-init-failed")])
+@pytest.mark.parametrize("status", ["hung", "crashed"])
+def test_a_sick_library_without_a_gpu_is_a_warning(fact: str, name: str, status: str) -> None:
+    snapshot = looked.snapshot("no-gpu-vm")
+    assert not isinstance(snapshot.driver, Gap)
+    answer = getattr(snapshot.driver, fact)._replace(status=status, message="SIGSEGV in nvmlInit")
+    assert severity(judge_all(with_driver(snapshot, **{fact: answer})), name) is Severity.WARNING
 
 
 # GPUs

@@ -65,9 +65,10 @@ def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html
     https://github.com/pytorch/pytorch/issues/49081
     """
-    if nvidia_here(snapshot) is None:
-        return
+    here = nvidia_here(snapshot) is not None
     answer = need(need(snapshot.driver).cuda)
+    if not here and answer.status not in ("hung", "crashed"):
+        return
     if answer.status == "ok" and answer.device_count == 0:
         said = "cuInit succeeds and sees no device."
     elif answer.status in ("hung", "crashed"):
@@ -83,6 +84,7 @@ def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
             ("driver.cuda.code", answer.code, "cuInit"),
         ],
         _CURES.get(answer.code, _LOOK),
+        severity=None if here else Severity.WARNING,
     )
 
 
@@ -118,8 +120,7 @@ def nvml_not_answering(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/deploy/xid-errors/
     https://github.com/NVIDIA/gpu-monitoring-tools/issues/46
     """
-    if nvidia_here(snapshot) is None:
-        return
+    here = nvidia_here(snapshot) is not None
     driver = need(snapshot.driver)
     answer = need(driver.nvml)
     if answer.status in ("hung", "crashed"):
@@ -136,7 +137,7 @@ def nvml_not_answering(snapshot: Snapshot) -> Iterator[Found]:
             ("driver.nvml.code", answer.code, "NVML"),
         ],
         [*_LOOK, "sudo reboot"],
-        severity=Severity.WARNING if cuda_works(driver) else None,
+        severity=Severity.WARNING if cuda_works(driver) or not here else None,
     )
 
 
@@ -187,8 +188,6 @@ def nvidia_smi_hangs(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/NVIDIA/gpu-monitoring-tools/issues/46
     https://docs.nvidia.com/deploy/xid-errors/
     """
-    if nvidia_here(snapshot) is None:
-        return
     smi = need(need(snapshot.driver).smi)
     if smi is None or smi.status != "hung":
         return

@@ -12,7 +12,7 @@ from gpucheck.facts.versions import DriverVersion
 from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, not_found, on_wsl
+from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, not_found, nvidia_here, on_wsl
 
 _LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 
@@ -209,13 +209,11 @@ def driver_library_unloadable(snapshot: Snapshot) -> Iterator[Found]:
     ## References
     https://github.com/nebius/soperator/issues/2684
     """
-    driver = driver_here(snapshot)
-    if driver is None:
-        return
+    here, driver = nvidia_here(snapshot) is not None, need(snapshot.driver)
     for soname, answer in zip(_LIBRARIES, (driver.cuda, driver.nvml), strict=True):
         case = _unloadable(driver, soname, answer)
         if case:
-            yield case
+            yield case if here else case._replace(severity=Severity.WARNING)
     need(driver.cuda)
     need(driver.nvml)
 

@@ -62,12 +62,15 @@ def ok_cpu_expected(snapshot: Snapshot) -> Iterator[Found]:
     """
     if nvidia_here(snapshot) is not None or on_wsl(snapshot):
         return
-    cards = need(need(snapshot.driver).pci)
+    driver = need(snapshot.driver)
+    cards = need(driver.pci)
     if [card for card in cards or () if card.vendor in (AMD, INTEL)]:
         return
     seen = "no PCI bus" if cards is None else "none"
+    words = need(driver.nvml).error
+    though = f" (the driver's libraries are here, and NVML says: {words})" if words else ""
     yield found(
-        "No NVIDIA GPU is visible here, so TensorFlow uses the CPU.",
+        f"No NVIDIA GPU is visible here, so TensorFlow uses the CPU{though}.",
         [
             ("driver.pci", seen, "/sys/bus/pci/devices"),
             ("driver.module_version", "none", "/proc/driver/nvidia/version"),

@@ -9,6 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple, Union
 
+from gpucheck.compat.errors import (
+    CUDA_COMPAT_NOT_SUPPORTED,
+    CUDA_DRIVER_MISMATCH,
+    CUDA_SYSTEM_NOT_READY,
+    NVML_GPU_IS_LOST,
+    NVML_NO_PERMISSION,
+    NVML_RESET_REQUIRED,
+    NVML_VERSION_MISMATCH,
+)
 from gpucheck.facts.driver import CudaDriver, Driver, Nvml, PciGpu, UserLibrary
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.gpus import Gpu
@@ -16,6 +25,9 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import System
 
 NVIDIA, AMD, INTEL = "10de", "1002", "8086"
+
+_NVML_OF_A_DRIVER = (NVML_NO_PERMISSION, NVML_GPU_IS_LOST, NVML_RESET_REQUIRED, NVML_VERSION_MISMATCH)
+_CUDA_OF_A_DRIVER = (CUDA_SYSTEM_NOT_READY, CUDA_DRIVER_MISMATCH, CUDA_COMPAT_NOT_SUPPORTED)
 
 # Packages that bring the driver itself; nvidia-prime, the container toolkit and the like are there without it.
 DRIVER_PACKAGES = (
@@ -52,17 +64,15 @@ def nvidia_here(snapshot: Snapshot) -> Union[Presence, None]:
         _pci(driver)
         or _said(driver.nvml, "driver.nvml.device_count", "NVML")
         or _said(driver.cuda, "driver.cuda.device_count", "cuInit")
+        or _refused(driver)
         or _module(driver)
         or _node(driver)
         or _wsl(driver)
     )
     if found:
         return found
-    for fact in (driver.pci, driver.module_version, driver.nodes, driver.libraries):
+    for fact in (driver.pci, driver.module_version, driver.nodes, driver.libraries, driver.nvml, driver.cuda):
         need(fact)
-    if driver.pci is None:  # where the bus can be read, a driver that works has left a card, a module or a node to see
-        need(driver.nvml)
-        need(driver.cuda)
     return None
 
 
@@ -78,6 +88,17 @@ def _pci(driver: Driver) -> Union[Presence, None]:
 def _said(answer: object, fact: str, who: str) -> Union[Presence, None]:
     count = getattr(answer, "device_count", None)
     return Presence((), fact, str(count), who) if count else None
+
+
+def _refused(driver: Driver) -> Union[Presence, None]:
+    """An error that only a kernel module, or a GPU behind it, can have given."""
+    for answer, codes, fact in (
+        (driver.nvml, _NVML_OF_A_DRIVER, "driver.nvml.code"),
+        (driver.cuda, _CUDA_OF_A_DRIVER, "driver.cuda.code"),
+    ):
+        if not isinstance(answer, Gap) and answer.code in codes:
+            return Presence((), fact, str(answer.code), answer.path or "the driver's library")
+    return None
 
 
 def _module(driver: Driver) -> Union[Presence, None]:
