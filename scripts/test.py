@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from own_environment import ROOT, SetupFailed, make, require_python
 
 FOLDER = ROOT / ".venv-test"
-FAST = ["-m", "not real and not native and not slow"]
+FAST = ["-m", "not real and not native and not slow", "-n", "auto"]
 # Program -> Debian's packages that bring it.
 SYSTEM = {"cc": ["gcc", "libc6-dev"]}
 

@@ -19,6 +19,8 @@ import pytest
 from dead_folder import dead_folder
 from fake_driver import FakeDriver
 
+pytestmark = pytest.mark.slow
+
 GPUCHECK = str(Path(sysconfig.get_path("scripts")) / "gpucheck")
 TIMEOUT = 2.0
 PLAIN = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
@@ -116,7 +118,6 @@ def dead(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", ["PATH", "CUDA_HOME", "LD_LIBRARY_PATH", "--python", "TMPDIR"])
 def test_a_disk_that_does_not_answer_is_left_behind(dead: Path, place: str) -> None:
     values = {
@@ -136,7 +137,6 @@ def _folder_of_libc() -> str:
 
 
 @pytest.mark.native
-@pytest.mark.slow
 def test_a_child_that_is_killed_by_somebody_else_is_told(fake_driver: FakeDriver) -> None:
     environ = fake_driver.environ(FAKE_HANG="nvmlInit")
     words = [GPUCHECK, "doctor", "--format", "json", "--timeout", "20"]
@@ -162,7 +162,6 @@ def _wait_for_child(pid: int) -> int:
 
 
 @pytest.mark.native
-@pytest.mark.slow
 def test_ctrl_c_ends_it_at_once_and_leaves_no_child(fake_driver: FakeDriver) -> None:
     environ = fake_driver.environ(FAKE_HANG="nvmlInit")
     process = subprocess.Popen(
@@ -214,7 +213,6 @@ def test_a_full_disk_behind_standard_output_is_told() -> None:
     assert ran.err == "gpucheck: cannot write to standard output: No space left on device\n"
 
 
-@pytest.mark.slow
 def test_a_full_disk_behind_output_is_told_and_leaves_no_half_file(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -18,9 +18,10 @@ from gpucheck.findings import Report, Severity
 from gpucheck.host.local import LocalHost
 from gpucheck.host.recorded import RecordedHost
 from gpucheck.probes import deep as deep_probe
-from gpucheck.rules import deep as deep_rules
+from gpucheck.rules import load
 from gpucheck.rules.engine import RULES, Rule, found, judge_all
 
+load()
 PRETEND = str(Path(__file__).parent / "pretend")
 SCRIPT = Path(deep_probe.__file__).parent / "children" / "deep.py"
 
@@ -96,6 +97,7 @@ def test_a_crash_on_one_gpu_leaves_the_others_to_be_tried() -> None:
     assert deep.operations[1].error == "killed by SIGSEGV while computing"
 
 
+@pytest.mark.slow
 def test_a_hang_in_an_operation_ends_at_the_deadline_and_keeps_what_came_before() -> None:
     begin = time.monotonic()
     deep = look(timeout=2.0, PRETEND="GPU:0/conv2d=hang")
@@ -113,7 +115,9 @@ def test_a_hang_in_an_operation_ends_at_the_deadline_and_keeps_what_came_before(
             marks=pytest.mark.slow,
         ),
         ("devices=crash", "crashed", "killed by SIGSEGV while listing devices"),
-        ("devices=hang", "hung", "no answer before the deadline, while listing devices"),
+        pytest.param(
+            *("devices=hang", "hung", "no answer before the deadline, while listing devices"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_goes_wrong_before_any_operation_has_a_name(pretend: str, status: str, error: str) -> None:
@@ -215,7 +219,6 @@ def errors(report: Report) -> list[str]:
 
 
 def test_the_rules_are_silent_where_it_was_not_asked_for() -> None:
-    assert deep_rules  # importing it registers them
     report = judged(None)
     assert (report.findings, report.skipped) == ((), ())
 
