@@ -32,15 +32,17 @@ def interpreter(python: Optional[str]) -> Optional[str]:
 
 
 def _find_interpreter(python: str) -> Optional[str]:
-    import shutil
-
     try:
         path = os.path.abspath(python)
     except OSError:  # the current folder was removed
         return None
     if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
         return path
-    return python if os.sep not in python and shutil.which(python) else None
+    if os.sep in python:
+        return None
+    import shutil
+
+    return python if shutil.which(python) else None
 
 
 def sorted_out(extra: list[str], snapshots: list[str], ignored: list[str]) -> tuple[list[str], list[str]]:

@@ -135,12 +135,9 @@ class LocalHost:
             os.close(handle)
 
     def room(self, path: str) -> Union[Room, None, Gap]:
-        import shutil
-
         while True:
             try:
-                usage = shutil.disk_usage(self._root + path)
-                return Room(usage.free, usage.total)
+                return _room(self._root + path)
             except FileNotFoundError:
                 parent = os.path.dirname(path)
                 if parent == path:
@@ -175,3 +172,13 @@ _KINDS: tuple[tuple[Kind, Callable[[int], bool]], ...] = (
     ("fifo", mode_of.S_ISFIFO),
     ("socket", mode_of.S_ISSOCK),
 )
+
+
+def _room(path: str) -> Room:
+    if hasattr(os, "statvfs"):  # shutil.disk_usage is this, and its import costs 3 ms
+        status = os.statvfs(path)
+        return Room(status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize)
+    import shutil
+
+    usage = shutil.disk_usage(path)
+    return Room(usage.free, usage.total)

@@ -15,9 +15,9 @@ SONAME = "libcuda.so.1"
 _NOTHING = CudaDriver("ok", None, None, None, None, None, None)
 
 
-def start(host: Host) -> None:
-    """Start the child; nothing waits here."""
-    host.start(Child("cuda", "cuda", share=0.85))
+def child() -> Child:
+    """What to start."""
+    return Child("cuda", "cuda", share=0.85)
 
 
 def probe(host: Host, libraries: Union[tuple[UserLibrary, ...], Gap]) -> Union[CudaDriver, Gap]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Union
+
 from gpucheck.facts.driver import Driver
 from gpucheck.host import Host
 from gpucheck.probes import (
@@ -20,20 +22,25 @@ from gpucheck.probes import (
     smi,
     waiting,
 )
+from gpucheck.probes.loader import Loader
 
 _SECONDS = 1.0  # a dead network disk on LD_LIBRARY_PATH must not take NVML's answer with it
 
 
 def start(host: Host) -> None:
     """Start the children that ask the driver's libraries; they run while other probes read files."""
-    nvml.start(host)
-    cuda.start(host)
+    host.start(nvml.child(), cuda.child())
 
 
-def probe(host: Host) -> Driver:
-    """Collect everything about the driver. Waits for the children that `start` began."""
+def probe(host: Host, loader: Union[Loader, None] = None) -> Driver:
+    """Collect everything about the driver. Waits for the children that `start` began.
+
+    loader: one that has searched this host already, so that no folder is listed twice.
+    """
     container = containers.kind(host)
-    libraries = waiting.at_most(_SECONDS, "looking for the driver's libraries", driver_libraries.probe, host)
+    libraries = waiting.at_most(
+        _SECONDS, "looking for the driver's libraries", driver_libraries.probe, host, loader or Loader(host)
+    )
     installed = packages.probe(host)
     module = kernel.module(host)
     asked_nvml = nvml.probe(host, libraries)

@@ -25,9 +25,8 @@ _PLACES = (
 )
 
 
-def probe(host: Host) -> Union[tuple[UserLibrary, ...], Gap]:
+def probe(host: Host, loader: Loader) -> Union[tuple[UserLibrary, ...], Gap]:
     """All copies, those that the loader reaches first and in its order. A gap where its search cannot be followed."""
-    loader = Loader(host)
     found: list[UserLibrary] = []
     for soname in SONAMES:
         copies = _copies(host, loader, soname)

@@ -20,16 +20,19 @@ from gpucheck.probes.search_paths import origin
 _LATER = ("nccl", "cupti")
 
 
-def probe(host: Host, examined: Union[Python, Gap], kits: Union[Toolkits, Gap]) -> Libraries:
+def probe(
+    host: Host, examined: Union[Python, Gap], kits: Union[Toolkits, Gap], loader: Union[Loader, None] = None
+) -> Libraries:
     """Find the copies and follow the loader for the examined TensorFlow.
 
     Parameters
     ----------
     examined: the interpreter's facts; where they are a gap only the system's copies are found.
+    loader: one for this host that others use, too; another is made for an interpreter of another architecture.
     """
-    loader = Loader(
-        host, examined.machine if isinstance(examined, Python) and isinstance(examined.machine, str) else None
-    )
+    machine = examined.machine if isinstance(examined, Python) and isinstance(examined.machine, str) else None
+    if loader is None or machine not in (None, loader.machine):
+        loader = Loader(host, machine)
     found = collect(loader, examined, kits)
     copies = tuple(found.found.values())
     wanted: Union[tuple[Wanted, ...], None, Gap]

@@ -13,6 +13,7 @@ from gpucheck.facts.snapshot import SCHEMA, ProbeRun, Snapshot
 from gpucheck.host import Host
 from gpucheck.probes import deep as deep_probe
 from gpucheck.probes import driver, environment, gpus, libraries, python, system, toolkits
+from gpucheck.probes.loader import Loader
 
 T = TypeVar("T")
 
@@ -71,10 +72,11 @@ def look(host: Host, interpreter: str | None = None, deep: bool = False, timeout
         deep_probe.start(host, examined)
     machine = looking.run("system", system.probe, host, examined)
     kits = looking.run("toolkits", toolkits.probe, host)
-    shared = looking.run("libraries", libraries.probe, host, examined, kits)
+    loader = Loader(host)
+    shared = looking.run("libraries", libraries.probe, host, examined, kits, loader)
     # These wait for children, which have deadlines of their own.
     chips = looking.run("gpus", gpus.probe, host, share=0.98)
-    kernel = looking.run("driver", driver.probe, host, share=0.98)
+    kernel = looking.run("driver", driver.probe, host, loader, share=0.98)
     proof = looking.run("deep", deep_probe.probe, host, examined, share=1.0) if deep else None
     return Snapshot(
         SCHEMA,

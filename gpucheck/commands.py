@@ -1,0 +1,121 @@
+"""What each command does, once its words are understood. No option is declared here: see options.py.
+
+Every function gives the exit code: 0 fine, 1 an error was found (with `strict` a warning, too), 3 could not tell; 2,
+wrong usage, is raised as `WrongUsage`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+from gpucheck import arguments
+from gpucheck.output import WrongUsage, at_terminal, check_place, colored, columns, write
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpucheck.api import Report
+
+
+def doctor(
+    python: Optional[str] = None,
+    format: str = "terminal",
+    output: Optional[str] = None,
+    deep: bool = False,
+    verbose: bool = False,
+    snapshot: Sequence[str] = (),
+    timeout: Optional[float] = None,
+    ignore: Sequence[str] = (),
+    strict: bool = False,
+    list_rules: bool = False,
+) -> int:
+    """Tell what this machine has, what is wrong, and how to fix it."""
+    from gpucheck.render.json import worst
+
+    limit = arguments.seconds(timeout, deep)
+    if output is not None:
+        check_place(output)
+    if list_rules:
+        from gpucheck.render import rules
+
+        write(rules.listing(format), output)
+        return 0
+    if snapshot and (python is not None or deep):
+        raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
+    reports = _judged(snapshot, arguments.interpreter(python), deep, limit, ignore)
+    write(_rendered(reports, format, strict, verbose, output), output)
+    return worst([report.exit_code(strict) for _, report in reports])
+
+
+def snapshot(
+    output: Optional[str] = None,
+    python: Optional[str] = None,
+    raw: bool = False,
+    timeout: Optional[float] = None,
+    deep: bool = False,
+) -> int:
+    """Write the facts alone, as JSON, to be diagnosed elsewhere."""
+    from gpucheck import api
+    from gpucheck.render import json
+
+    limit = arguments.seconds(timeout, deep)
+    if output is not None:
+        check_place(output)
+    chosen = arguments.interpreter(python)
+    if raw:
+        text = json.render_machine(api.record_here(chosen, deep, limit))
+    else:
+        text = json.render_snapshot(api.look_here(chosen, deep, limit))
+    write(text, output)
+    return 0
+
+
+def explain(name: str) -> int:
+    """Show what a finding means, why it matters and how to fix it."""
+    from gpucheck.render import rules
+
+    rule = rules.find(name)
+    if rule is None:
+        like = rules.alike(name)
+        hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
+        raise WrongUsage(f"no rule is called {name}{hint}")
+    write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
+    return 0
+
+
+def _judged(
+    files: Sequence[str], python: Optional[str], deep: bool, limit: float, ignored: Sequence[str]
+) -> list[tuple[str, Report]]:
+    from gpucheck import api
+
+    if not files:
+        return [("", api.judge(api.look_here(python, deep, limit), ignored))]
+    reports = []
+    for file in files:
+        try:
+            reports.append((file, api.judge(api.read_file(file), ignored)))
+        except api.BadFile as error:
+            raise WrongUsage(f"{file}: {error}") from error
+    return reports
+
+
+def _rendered(
+    reports: list[tuple[str, Report]], format: str, strict: bool, verbose: bool, output: Optional[str]
+) -> str:
+    if format == "json":
+        from gpucheck.render import json
+
+        return json.render(reports[0][1], strict) if len(reports) == 1 else json.render_several(reports, strict)
+    if format == "markdown":
+        from gpucheck.render import markdown
+
+        pages = [markdown.render(report, verbose) for _, report in reports]
+        titles = [f"# {markdown.code(file)}\n\n" for file, _ in reports]
+    else:
+        from gpucheck.render import terminal
+        from gpucheck.render.text import plain
+
+        width, color = (80, False) if output else (columns(), colored())
+        pages = [terminal.render(report, width, color, verbose) for _, report in reports]
+        titles = [f"== {plain(file)}\n\n" for file, _ in reports]
+    return pages[0] if len(pages) == 1 else "\n".join(title + page for title, page in zip(titles, pages, strict=True))
