@@ -306,3 +306,11 @@ def test_a_cure_fits_the_distribution(system: str, command: str) -> None:
     finding = judge_all(other).find("nvidia-driver-not-installed")
     assert finding
     assert any(line.startswith(command) for line in finding.fix)
+
+
+def test_nvmls_word_for_a_mismatch_is_enough_where_the_module_cannot_be_read() -> None:
+    for hidden in (HIDDEN, None):
+        snapshot = with_driver(looked.snapshot("driver-upgraded-not-rebooted"), module_version=hidden)
+        finding = judge_all(snapshot).find("driver-library-version-mismatch")
+        assert finding
+        assert "code 18" in finding.message

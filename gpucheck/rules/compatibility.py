@@ -172,9 +172,10 @@ def build_cuda(snapshot: Snapshot) -> CudaVersion | None:
 
 
 def _version_of(driver: Driver, wsl: bool) -> tuple[DriverVersion | None, str]:
-    """Of the module; under WSL of the Windows driver, as NVML tells it."""
-    if not wsl:
-        return need(driver.module_version), driver.module_source or "/proc/driver/nvidia/version"
+    """Of the module; under WSL of the Windows driver, and without a module's word of what it runs, as NVML tells."""
+    module = None if wsl else need(driver.module_version)
+    if module is not None:
+        return module, driver.module_source or "/proc/driver/nvidia/version"
     return need(driver.nvml).driver_version, "NVML"
 
 

@@ -14,6 +14,12 @@ from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, not_found, nvidia_here, on_wsl
 
+_DEFECTS = {
+    "empty": "is empty (0 bytes)",
+    "truncated": "is cut short",
+    "not-elf": "is no shared library",
+    "wrong-architecture": "is for another processor architecture",
+}
 _LIBRARIES = ("libcuda.so.1", "libnvidia-ml.so.1")
 
 
@@ -48,11 +54,11 @@ def driver_library_version_mismatch(snapshot: Snapshot) -> Iterator[Found]:
     driver = driver_here(snapshot)
     if driver is None or on_wsl(snapshot) or cuda_works(driver):
         return
+    if not isinstance(driver.nvml, Gap) and driver.nvml.code == NVML_VERSION_MISMATCH:
+        yield _mismatch(snapshot, driver, known(driver.module_version, None), "NVML answers code 18")
+        return
     module = need(driver.module_version)
     if module is None:
-        return
-    if not isinstance(driver.nvml, Gap) and driver.nvml.code == NVML_VERSION_MISMATCH:
-        yield _mismatch(snapshot, driver, module, "NVML answers code 18")
         return
     firsts = [copy for copy in need(driver.libraries) if copy.first and copy.origin == "driver"]
     if [copy for copy in firsts if _version(copy) not in (None, module)]:
@@ -70,22 +76,26 @@ def _version(copy: UserLibrary) -> DriverVersion | None:
     return known(copy.version, None)
 
 
-def _mismatch(snapshot: Snapshot, driver: Driver, module: DriverVersion, witness: str) -> Found:
+def _mismatch(snapshot: Snapshot, driver: Driver, module: DriverVersion | None, witness: str) -> Found:
     copies = [copy for copy in known(driver.libraries, ()) if copy.origin == "driver"]
-    stale = [copy for copy in copies if _version(copy) not in (None, module)]
+    stale = [copy for copy in copies if module is not None and _version(copy) not in (None, module)]
     good = [copy for copy in copies if _version(copy) == module]
-    evidence = [("driver.module_version", str(module), driver.module_source or "/sys/module/nvidia/version")]
+    evidence: list[tuple[str, object, str]] = [
+        ("driver.module_version", module, driver.module_source or "/sys/module/nvidia/version")
+    ]
     evidence += [("driver.libraries.version", str(_version(copy)), _place(copy)) for copy in stale]
     if witness:
         evidence.append(("driver.nvml.code", str(_code(driver)), witness))
-    said = f"The loaded kernel module is {module}"
     if not stale:
-        return found(f"{said} and {witness}: the driver's libraries have another version.", evidence, _reload(snapshot))
+        said = f"The loaded kernel module is {module} and the driver's libraries have another version ({witness})."
+        if module is None:
+            said = f"The loaded kernel module and the driver's libraries have different versions ({witness})."
+        return found(said, evidence, _reload(snapshot))
     copy = next((one for one in stale if one.first), stale[0])
     version = _version(copy)
     assert version is not None
-    said += f", but {copy.soname} is {version} ({_place(copy)})"
-    if good or version < module:
+    said = f"The loaded kernel module is {module}, but {copy.soname} is {version} ({_place(copy)})"
+    if good or (module is not None and version < module):
         return found(f"{said}: that copy is stale.", evidence, _remove(snapshot, copy))
     return found(f"{said}.", evidence, _reload(snapshot))
 
@@ -226,9 +236,7 @@ def _unloadable(driver: Driver, soname: str, answer: CudaDriver | Nvml | Gap) ->
     copy = next((one for one in copies_of(driver, soname) if known(one.defect, None) not in (None, "dangling")), None)
     if answer.status == "crashed" and copy is None:
         return None
-    defect = "does not load" if copy is None else f"is {str(copy.defect).replace('-', ' ')}"
-    if copy is not None and copy.defect == "wrong-architecture":
-        defect = "is for another processor architecture"
+    defect = "does not load" if copy is None else _DEFECTS.get(str(copy.defect), f"is {copy.defect}")
     path = _place(copy) if copy else soname
     evidence = [("driver.libraries.path", path, "the loader")]
     if answer.message:
