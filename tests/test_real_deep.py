@@ -73,3 +73,18 @@ def test_over_a_driver_the_libraries_that_tensorflow_misses_are_those_that_were_
     symptom = judge_all(snapshot).find("deep-no-gpu-listed")
     assert symptom is not None
     assert all(soname in symptom.message for soname in missed)
+
+
+@pytest.mark.native
+def test_the_cure_makes_the_real_tensorflow_list_the_gpu_and_a_listed_gpu_is_no_proof(fake_driver: FakeDriver) -> None:
+    folder = environment("tf221")
+    (copy,) = folder.glob("lib/python3*/site-packages/nvidia/cusolver/lib/libcusolver.so.11")
+    snapshot, deep = examine("tf221", LD_LIBRARY_PATH=f"{fake_driver.folder}:{copy.parent}")
+    assert deep.failed_libraries == ()
+    assert deep.devices == ("GPU:0",)
+    assert isinstance(deep.operations, tuple)
+    # The fake driver knows no kernels.
+    assert {one.status for one in deep.operations} <= {"error", "crashed"}
+    report = judge_all(snapshot)
+    assert report.find("pip-cuda-wheels-not-found") is None
+    assert report.find("deep-operation-failed") is not None
