@@ -314,3 +314,9 @@ def test_nvmls_word_for_a_mismatch_is_enough_where_the_module_cannot_be_read() -
         finding = judge_all(snapshot).find("driver-library-version-mismatch")
         assert finding
         assert "code 18" in finding.message
+
+
+@pytest.mark.parametrize("name", ["docker-utility-only", "kubernetes-pod-without-gpu", "wsl2-folder-not-searched"])
+def test_nobody_is_told_to_install_a_driver_where_it_comes_from_outside(name: str) -> None:
+    for finding in looked.report(name).findings:
+        assert not [line for line in finding.fix if "apt install" in line or "dnf install" in line], finding.name

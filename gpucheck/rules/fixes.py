@@ -39,8 +39,10 @@ def build_module(snapshot: Snapshot) -> list[str]:
         "fedora": ["sudo dnf install kernel-devel-$(uname -r)"],
         "rhel": ["sudo dnf install kernel-devel-$(uname -r)"],
     }
-    lines = [*headers.get(family(snapshot), []), "sudo dkms autoinstall", "sudo modprobe nvidia"]
-    return on_host(snapshot, lines)
+    builder = ["sudo dkms autoinstall"]
+    if family(snapshot) == "fedora":
+        builder = ["sudo akmods --force", "# with NVIDIA's own packages: sudo dkms autoinstall"]
+    return on_host(snapshot, [*headers.get(family(snapshot), []), *builder, "sudo modprobe nvidia"])
 
 
 def enroll_key(snapshot: Snapshot) -> list[str]:
@@ -81,7 +83,8 @@ def install_libcuda(snapshot: Snapshot, version: object) -> list[str]:
         "debian": ["sudo apt install libcuda1", "sudo ldconfig"],
         "fedora": ["sudo dnf install xorg-x11-drv-nvidia-cuda-libs", "sudo ldconfig"],
     }
-    return lines.get(family(snapshot)) or ["# install the driver's compute libraries, then:", "sudo ldconfig", _GUIDE]
+    generic = ["# install the driver's compute libraries, then:", "sudo ldconfig", _GUIDE]
+    return _passed_in(snapshot) or lines.get(family(snapshot)) or generic
 
 
 def install_nvml(snapshot: Snapshot, version: object) -> list[str]:
@@ -91,4 +94,22 @@ def install_nvml(snapshot: Snapshot, version: object) -> list[str]:
         "ubuntu": [f"sudo apt install libnvidia-compute-{branch}", "sudo ldconfig"] if branch else [],
         "debian": ["sudo apt install libnvidia-ml1", "sudo ldconfig"],
     }
-    return lines.get(family(snapshot)) or ["# install the driver's utilities of the module's version", _GUIDE]
+    generic = ["# install the driver's utilities of the module's version", _GUIDE]
+    return _passed_in(snapshot) or lines.get(family(snapshot)) or generic
+
+
+def _passed_in(snapshot: Snapshot) -> list[str]:
+    """Where the driver's libraries come from outside, a package of them would only be in the way."""
+    system = snapshot.system
+    if isinstance(system, Gap):
+        return []
+    if system.wsl is not None and not isinstance(system.wsl, Gap):
+        return [
+            "# they are Windows' and lie in /usr/lib/wsl/lib: install no driver package here, but let ldconfig see it"
+        ]
+    if system.container is not None and not isinstance(system.container, Gap):
+        return [
+            "# install no driver in the image: NVIDIA's container toolkit mounts the host's. Start the container with",
+            "# NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+        ]
+    return []

@@ -99,7 +99,7 @@ def hybrid_graphics_gpu_off(snapshot: Snapshot) -> Iterator[Found]:
 
     ## References
     https://wiki.debian.org/NVIDIA%20Optimus
-    https://github.com/tpruzina/bbswitch
+    https://github.com/Bumblebee-Project/bbswitch
     """
     if nvidia_here(snapshot) is None or on_wsl(snapshot):
         return
