@@ -92,4 +92,6 @@ def renderings(report: Any) -> list[str]:
     from gpucheck.render import json as as_json
     from gpucheck.render import markdown, notebook, terminal
 
-    return [as_json.render(report), markdown.render(report), notebook.render(report), terminal.render(report)]
+    terminals = [terminal.render(report, width, color, verbose=True) for width, color in ((20, False), (80, True))]
+    documents = [as_json.render(report), as_json.render_snapshot(report.snapshot), notebook.render(report)]
+    return [*documents, *terminals, *(markdown.render(report, verbose) for verbose in (False, True))]
