@@ -92,7 +92,7 @@ def _judge(tf, device, operation):  # type: ignore[no-untyped-def]
     try:
         expected, _seconds = _compute(tf, "CPU:0", operation)
         got, seconds = _compute(tf, device, operation)
-        off = float(((got - expected) ** 2).sum() ** 0.5 / (expected ** 2).sum() ** 0.5)
+        off = float(((got - expected) ** 2).sum() ** 0.5 / (expected**2).sum() ** 0.5)
     except Exception as error:
         return {"status": "error", "error": _words(error), "relative_error": None, "seconds": None}
     if not math.isfinite(off):
