@@ -85,6 +85,8 @@ ISSUES: tuple[Issue, ...] = (
 
 _R = Release
 
+# One release, one row or two: a formatter would make twelve of each.
+# fmt: off
 RELEASES: tuple[Release, ...] = (
     _R("1.0.0", _GPU, "2.7 3.3 3.4 3.5 3.6", "8.0", "5.1", (), "2.5", ">=1.11.0", ">=3.1.0", "", "K04", _DOCS),
     _R("1.0.1", _GPU, "2.7 3.3 3.4 3.5 3.6", "8.0", "5.1", (), "2.5", ">=1.11.0", ">=3.1.0", "", "K04", _DOCS),
@@ -231,6 +233,7 @@ RELEASES: tuple[Release, ...] = (
     _R("2.22.0rc0", _TF, "3.10 3.11 3.12 3.13 3.14", "12.5.1", "9", _CC60_90,
        "2.27", ">=1.26.0", ">=6.31.1,<8.0.0", ">=9.10.2.21,<10.0", "K10 K20", _CONFIG),
 )
+# fmt: on
 
 _C = CpuRelease
 

@@ -255,5 +255,3 @@ def _older_cudnn(snapshot: Snapshot) -> list[str]:
     if row and row.cudnn_wheel and broken_clause(row.cudnn_wheel, PackageVersion(LAST_BEFORE_TURING)) is None:
         return [pip(snapshot, f"nvidia-cudnn-cu{row.cuda.split('.')[0]}=={LAST_BEFORE_TURING}")]
     return ["# Install a release whose cuDNN still has that code:", *install_lines(snapshot)]
-
-

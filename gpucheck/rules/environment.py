@@ -84,8 +84,7 @@ def _shadow(snapshot: Snapshot, worse: list[tuple[Wanted, LibraryCopy]]) -> Foun
     more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
     folders = {(known(pair[0].path, None) or "").rpartition("/")[0] for pair in worse}
     return found(
-        f"{one.via} puts {one.path} ({_state(one)}) before TensorFlow's own "
-        f"{own.path} ({_state(own)}){more}.",
+        f"{one.via} puts {one.path} ({_state(one)}) before TensorFlow's own {own.path} ({_state(own)}){more}.",
         [
             (
                 "libraries.wanted",

@@ -142,7 +142,7 @@ def keras_backend_not_tensorflow(snapshot: Snapshot) -> Iterator[Found]:
         lines = ["export KERAS_BACKEND=tensorflow"]
     else:
         chosen, fact, source = need(python.keras_backend) or "", "python.keras_backend", python.keras_config or ""
-        lines = [f"sed -i 's/\"backend\": *\"[a-z]*\"/\"backend\": \"tensorflow\"/' {quoted(source)}"]
+        lines = [f'sed -i \'s/"backend": *"[a-z]*"/"backend": "tensorflow"/\' {quoted(source)}']
     if chosen and chosen != "tensorflow":
         yield found(f"Keras computes with {chosen}, not with TensorFlow ({source}).", [(fact, chosen, source)], lines)
 

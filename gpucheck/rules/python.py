@@ -208,5 +208,3 @@ def _little_room(disk: Disk, wanted: int) -> Found:
         [("system.disks", f"{disk.free_bytes} bytes free", disk.path)],
         lines,
     )
-
-
