@@ -57,7 +57,7 @@ def test_doctor_answers_on_a_strange_machine(tree: dict[str, Any], environ: dict
 
 
 @pytest.mark.slow
-@settings(max_examples=100, **_RELAXED)
+@settings(max_examples=60, **_RELAXED)
 @given(trees, environments)
 def test_doctor_answers_on_many_strange_machines(tree: dict[str, Any], environ: dict[str, str]) -> None:
     answer_on(tree, environ)
