@@ -385,7 +385,7 @@ def test_a_fabric_manager_is_found_by_its_process() -> None:
     }
     pid_file = "/run/nvidia-fabricmanager/nv-fabricmanager.pid"
     running = {pid_file: text("812\n"), "/proc/812/comm": text("nv-fabricmanage\n"), **init}
-    assert driver_of({**switches, **package, **running}).fabric == Fabric(4, True, DriverVersion("550.54.14-1"))
+    assert driver_of({**switches, **package, **running}).fabric == Fabric(4, True, DriverVersion("550.54.14"))
     without_pid_file = driver_of({**switches, **package, **init, "/proc/99/comm": text("nv-fabricmanage\n")}).fabric
     assert isinstance(without_pid_file, Fabric)
     assert without_pid_file.manager_running is True

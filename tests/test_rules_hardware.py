@@ -226,10 +226,19 @@ def test_a_driver_that_is_installed_and_not_loaded_is_told_where_there_is_no_car
     assert not isinstance(snapshot.driver.nvml, Gap)
     nvml = snapshot.driver.nvml._replace(status="error", code=9, error="Driver Not Loaded")
     report = judge_all(with_driver(snapshot, nvml=nvml))
-    finding = report.find("ok-cpu-expected")
+    finding = report.find("nvidia-kernel-module-not-loaded")
     assert finding
-    assert "Driver Not Loaded" in finding.message
-    assert report.verdict == "ok"
+    assert "Driver Not Loaded" in finding.evidence[0].value
+    assert report.find("ok-cpu-expected") is None
+    assert report.verdict == "warning"
+
+
+def test_nvml_alone_of_another_version_is_a_warning_where_cuda_works() -> None:
+    snapshot = looked.snapshot("rtx4090-ubuntu")
+    assert not isinstance(snapshot.driver, Gap)
+    assert not isinstance(snapshot.driver.nvml, Gap)
+    nvml = snapshot.driver.nvml._replace(status="error", code=18, error="Driver/library version mismatch")
+    assert severity(judge_all(with_driver(snapshot, nvml=nvml)), "driver-library-version-mismatch") is Severity.WARNING
 
 
 @pytest.mark.parametrize(("fact", "name"), [("nvml", "nvml-not-answering"), ("cuda", "cuda-init-failed")])

@@ -267,6 +267,25 @@ def test_a_command_quotes_an_interpreter_with_a_blank_in_its_path() -> None:
     assert pip(snapshot, "numpy<2") == "'/home/user/my env/bin/python' -m pip install 'numpy<2'"
 
 
+def test_an_environment_without_pip_gets_uvs_command_in_uvs_words() -> None:
+    snapshot = looked.snapshot("tf221-without-cuda")
+    assert not isinstance(snapshot.python, Gap)
+    assert not isinstance(snapshot.python.distributions, Gap)
+    rest = tuple(one for one in snapshot.python.distributions if one.name != "pip")
+    bare = changed(snapshot, "python", distributions=rest, executable="/home/user/venv/bin/python")
+    assert pip(bare, "--force-reinstall", "numpy<2") == (
+        "uv pip install --python /home/user/venv/bin/python --reinstall 'numpy<2'"
+    )
+    assert pip(bare, "-y", "tensorflow-cpu", action="uninstall") == (
+        "uv pip uninstall --python /home/user/venv/bin/python tensorflow-cpu"
+    )
+
+
+def test_a_machine_without_a_gpu_is_not_told_to_download_cuda() -> None:
+    lines = install_lines(looked.snapshot("no-gpu-vm"))
+    assert "and-cuda" not in " ".join(lines)
+
+
 def test_a_managed_python_is_given_an_environment_instead_of_pip() -> None:
     lines = finding("ubuntu-system-python-without-tensorflow", "tensorflow-not-installed").fix
     assert "/usr/bin/python3 -m venv tf-gpu" in lines

@@ -55,7 +55,11 @@ class Collection:
         known = self.found.get(key)
         if known:
             if via not in known.found_via:
-                self.found[key] = known._replace(found_via=(*known.found_via, via))
+                known = known._replace(found_via=(*known.found_via, via))
+            if owner and isinstance(known.version, Gap):  # met before its wheel was known, on LD_LIBRARY_PATH
+                version, source = self.versions.of(library, path, known.real_path, known.soname, owner)
+                known = known._replace(version=version, version_source=source)
+            self.found[key] = known
             return
         real = self.host.real(path) if self.host.is_link(path) else key
         elf = self.loader.elf(path)

@@ -27,7 +27,7 @@ _FAMILIES = (
     "intel-tensorflow",
 )
 _NAMES = frozenset(
-    {"numpy", "protobuf", "ml-dtypes", "h5py", "tensorboard", "triton", "cupy", "cudnn", "cudatoolkit", "nccl"}
+    {"numpy", "protobuf", "ml-dtypes", "h5py", "tensorboard", "triton", "cupy", "cudnn", "cudatoolkit", "nccl", "pip"}
 )
 _CONDA_FAMILIES = ("libcublas", "libcufft", "libcurand", "libcusolver", "libcusparse", "libnvjitlink", "libtensorflow")
 

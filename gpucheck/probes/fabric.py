@@ -51,5 +51,6 @@ def _version(packages: Union[tuple[str, ...], Gap]) -> Union[DriverVersion, None
     for package in packages:
         name, _, version = package.partition(" ")
         if name.startswith("nvidia-fabricmanager"):
-            return DriverVersion.parse(version.partition(":")[2] or version)
+            upstream = (version.partition(":")[2] or version).partition("-")[0]
+            return DriverVersion.parse(upstream)
     return Gap("the fabric manager is not a Debian package; its version was not asked", "unsupported")

@@ -6,15 +6,18 @@ from typing import Union
 
 from gpucheck.compat.cudnn import LAST_BEFORE_TURING, least_capability
 from gpucheck.compat.tensorflow import RELEASES, Release, final
-from gpucheck.facts.gap import Gap, known
+from gpucheck.facts.gap import Gap, Unknown, known
 from gpucheck.facts.python import Python, capability_codes
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import System
 from gpucheck.facts.versions import ComputeCapability, CudnnVersion, LibcVersion, PackageVersion, PythonVersion
+from gpucheck.rules.presence import nvidia_here
 
 TURING = ComputeCapability("7.5")
 # Official wheels hold no code for Blackwell, and their PTX is reported to fail there (tensorflow#89272, #101746).
 _BLACKWELL = 10
+# pip's options in uv's words; uv never asks.
+_UV_OPTIONS = {"--force-reinstall": "--reinstall", "-y": ""}
 # Never named in a fix: an extra that does not resolve or is not there, RUNPATHs that miss CUDA, a candidate.
 _NEVER = {"K02", "K06", "K07", "K20", "Q01"}
 
@@ -72,7 +75,15 @@ def requirements(row: Release, snapshot: Snapshot) -> tuple[str, ...]:
         extra = (f"nvidia-cudnn-cu12=={LAST_BEFORE_TURING}",)
     if "K03" in row.issues.split():
         extra = (*extra, "numpy<2")
-    return (f"tensorflow[and-cuda]=={row.version}", *extra)
+    return (f"tensorflow{'' if _without_gpu(snapshot) else '[and-cuda]'}=={row.version}", *extra)
+
+
+def _without_gpu(snapshot: Snapshot) -> bool:
+    """Known to have no NVIDIA GPU: CUDA's 3 GB would be of no use. For words only."""
+    try:
+        return nvidia_here(snapshot) is None
+    except Unknown:
+        return False
 
 
 def quoted(text: str) -> str:
@@ -83,9 +94,21 @@ def quoted(text: str) -> str:
 
 
 def pip(snapshot: Snapshot, *wanted: str, action: str = "install") -> str:
-    """A pip command that works on the examined interpreter's environment, whichever is active."""
-    executable = snapshot.python.executable if isinstance(snapshot.python, Python) else "python3"
-    return " ".join([quoted(executable), "-m pip", action, *(quoted(one) if one[:1] != "-" else one for one in wanted)])
+    """A command of pip's, or of uv's where pip is not installed, for the examined interpreter's environment."""
+    python = snapshot.python
+    executable = quoted(python.executable) if isinstance(python, Python) else "python3"
+    uv = isinstance(python, Python) and _lacks_pip(python)
+    options = [one for one in wanted if one.startswith("-")]
+    if uv:
+        options = [_UV_OPTIONS.get(one, one) for one in options]
+    start = ["uv pip", action, "--python", executable] if uv else [executable, "-m pip", action]
+    return " ".join([*start, *filter(None, options), *(quoted(one) for one in wanted if not one.startswith("-"))])
+
+
+def _lacks_pip(python: Python) -> bool:
+    """As uv makes virtual environments."""
+    names = {one.name for one in known(python.distributions, ())}
+    return bool(names) and "pip" not in names and known(python.environment, "system") in ("venv", "uv-tool")
 
 
 def install_lines(snapshot: Snapshot, *options: str) -> tuple[str, ...]:

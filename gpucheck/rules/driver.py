@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpucheck.compat.errors import CUDA_DRIVER_MISMATCH, NVML_VERSION_MISMATCH
+from gpucheck.compat.libraries import NVML_NEEDED_SINCE
 from gpucheck.facts.driver import CudaDriver, Driver, Nvml, UserLibrary
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.facts.versions import DriverVersion
+from gpucheck.facts.versions import DriverVersion, PackageVersion
 from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
@@ -52,10 +53,14 @@ def driver_library_version_mismatch(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/wookayin/gpustat/issues/147
     """
     driver = driver_here(snapshot)
-    if driver is None or on_wsl(snapshot) or cuda_works(driver):
+    if driver is None or on_wsl(snapshot):
         return
     if not isinstance(driver.nvml, Gap) and driver.nvml.code == NVML_VERSION_MISMATCH:
-        yield _mismatch(snapshot, driver, known(driver.module_version, None), "NVML answers code 18")
+        case = _mismatch(snapshot, driver, known(driver.module_version, None), "NVML answers code 18")
+        # Programs compute, monitors do not: libnvidia-ml alone is of another version.
+        yield case._replace(severity=Severity.WARNING) if cuda_works(driver) else case
+        return
+    if cuda_works(driver):
         return
     module = need(driver.module_version)
     if module is None:
@@ -106,7 +111,8 @@ def _reload(snapshot: Snapshot) -> list[str]:
         snapshot,
         [
             "sudo reboot",
-            f"# or, with nothing using the GPU: sudo rmmod {modules} && sudo modprobe -a nvidia nvidia_uvm",
+            "# or, with nothing using the GPU:",
+            f"sudo rmmod {modules} && sudo modprobe -a nvidia nvidia_uvm",
         ],
     )
 
@@ -180,10 +186,12 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
 
     ## What it means
     NVML's library comes with the driver (with its utilities, in some distributions a package of its own). Without it
-    neither nvidia-smi nor gpucheck can tell about the GPUs; CUDA itself does not need it.
+    neither nvidia-smi nor gpucheck can tell about the GPUs; CUDA itself does not need it, but TensorFlow does from
+    2.21.0 on: it silently registers no GPU (seen in the wheels of 2.18.1 to 2.21.0 over a driver without NVML).
 
     ## Why it matters
-    Findings about single GPUs (architecture, memory, MIG, throttling) cannot be made.
+    Findings about single GPUs (architecture, memory, MIG, throttling) cannot be made. With TensorFlow 2.21 it is an
+    error: the CPU is used.
 
     ## How to fix
     Install the driver's utilities of the module's version. In a container, ask for the capability "utility".
@@ -194,11 +202,28 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
     driver = _with_module(snapshot)
     if driver is None or not not_found(driver, "libnvidia-ml.so.1", need(driver.nvml)):
         return
+    said = "libnvidia-ml.so.1 is not on the loader's path, so nothing can be learned about the single GPUs"
+    evidence: list[tuple[str, object, str]] = [
+        ("driver.nvml.status", need(driver.nvml).status, "dlopen of libnvidia-ml.so.1")
+    ]
+    needing = _needs_nvml(snapshot)
+    if needing:
+        said += f", and TensorFlow {needing} registers none of them without it"
+        evidence.append(("python.tensorflow.version", needing, "site-packages"))
     yield found(
-        "libnvidia-ml.so.1 is not on the loader's path, so nothing can be learned about the single GPUs.",
-        [("driver.nvml.status", need(driver.nvml).status, "dlopen of libnvidia-ml.so.1")],
+        f"{said}.",
+        evidence,
         fixes.install_nvml(snapshot, known(driver.module_version, None)),
+        severity=Severity.ERROR if needing else None,
     )
+
+
+def _needs_nvml(snapshot: Snapshot) -> PackageVersion | None:
+    """The examined TensorFlow's version, if it is a CUDA build that asks NVML. Only to choose words and a severity."""
+    python = snapshot.python
+    build = None if isinstance(python, Gap) else known(python.tensorflow, None)
+    version = known(build.version, None) if build and known(build.cuda_build, None) else None
+    return version if version is not None and version >= NVML_NEEDED_SINCE else None
 
 
 @rule(Severity.ERROR, decisive=True, explains=("cuda-init-failed", "nvml-not-answering"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gpucheck.compat.errors import NVML_DRIVER_NOT_LOADED
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
@@ -67,10 +68,10 @@ def ok_cpu_expected(snapshot: Snapshot) -> Iterator[Found]:
     if [card for card in cards or () if card.vendor in (AMD, INTEL)]:
         return
     seen = "no PCI bus" if cards is None else "none"
-    words = need(driver.nvml).error
-    though = f" (the driver's libraries are here, and NVML says: {words})" if words else ""
+    if need(driver.nvml).code == NVML_DRIVER_NOT_LOADED:
+        return  # a driver that somebody installed: see nvidia-kernel-module-not-loaded
     yield found(
-        f"No NVIDIA GPU is visible here, so TensorFlow uses the CPU{though}.",
+        "No NVIDIA GPU is visible here, so TensorFlow uses the CPU.",
         [
             ("driver.pci", seen, "/sys/bus/pci/devices"),
             ("driver.module_version", "none", "/proc/driver/nvidia/version"),
@@ -148,7 +149,7 @@ def nvidia_driver_not_installed(snapshot: Snapshot) -> Iterator[Found]:
 
 @rule(Severity.ERROR, decisive=True, explains=("device-nodes-missing", "nvidia-uvm-not-loaded", *FOLLOWERS))
 def nvidia_kernel_module_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
-    """There is an NVIDIA card, and the running kernel has no nvidia module loaded.
+    """The driver is installed or a card is there, and the running kernel has no nvidia module loaded.
 
     ## What it means
     The driver's kernel half does not run: it was never installed, it was built for another kernel (a kernel upgrade
@@ -168,6 +169,7 @@ def nvidia_kernel_module_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
     """
     driver = _module_missing(snapshot)
     if driver is None:
+        yield from _driver_without_card(snapshot)
         return
     kernel = _kernel(snapshot)
     files, builds = known(driver.module_files, ()), known(driver.dkms, ())
@@ -189,6 +191,34 @@ def nvidia_kernel_module_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
         said = f"is not there for the running kernel {kernel}"
         fix = fixes.build_module(snapshot)
     yield found(f"The nvidia kernel module {said}; {_named(driver)} cannot be used.", evidence, fix)
+
+
+def _driver_without_card(snapshot: Snapshot) -> Iterator[Found]:
+    """NVML's own word that its kernel half does not run, where no card is to be seen.
+
+    A warning where the PCI bus was read: the same image runs on nodes with and without GPUs.
+    """
+    if nvidia_here(snapshot) is not None or on_wsl(snapshot):
+        return
+    driver = need(snapshot.driver)
+    nvml = need(driver.nvml)
+    if nvml.code != NVML_DRIVER_NOT_LOADED:
+        return
+    cards = need(driver.pci)
+    seen = "there is no PCI bus to look for a card on" if cards is None else "the PCI bus shows no NVIDIA card"
+    yield found(
+        f"The driver's libraries are installed, but NVML says that the driver is not loaded; {seen}.",
+        [
+            ("driver.nvml.code", f"{NVML_DRIVER_NOT_LOADED} ({nvml.error})", nvml.path or "libnvidia-ml.so.1"),
+            ("driver.module_version", "none", "/proc/driver/nvidia/version, /sys/module/nvidia"),
+            ("driver.pci", "no PCI bus" if cards is None else "no NVIDIA card", "/sys/bus/pci/devices"),
+        ],
+        [
+            "# no GPU is meant to be here: nothing to do. Else look for the card, then for the module:",
+            *fixes.on_host(snapshot, ["lspci -nn | grep -i nvidia", "sudo modprobe nvidia"]),
+        ],
+        severity=None if cards is None else Severity.WARNING,
+    )
 
 
 @rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "device-nodes-missing", *FOLLOWERS))

@@ -16,6 +16,7 @@ from gpucheck.compat.errors import (
     NVML_GPU_IS_LOST,
     NVML_NO_PERMISSION,
     NVML_RESET_REQUIRED,
+    NVML_UNKNOWN,
     NVML_VERSION_MISMATCH,
 )
 from gpucheck.facts.driver import CudaDriver, Driver, Nvml, PciGpu, UserLibrary
@@ -26,7 +27,9 @@ from gpucheck.facts.system import System
 
 NVIDIA, AMD, INTEL = "10de", "1002", "8086"
 
-_NVML_OF_A_DRIVER = (NVML_NO_PERMISSION, NVML_GPU_IS_LOST, NVML_RESET_REQUIRED, NVML_VERSION_MISMATCH)
+# NVML answers these only after it has reached the kernel module or a GPU behind it: without a module it says 9. 999 is
+# "an internal driver error" (nvml.h).
+_NVML_OF_A_DRIVER = (NVML_NO_PERMISSION, NVML_GPU_IS_LOST, NVML_RESET_REQUIRED, NVML_VERSION_MISMATCH, NVML_UNKNOWN)
 _CUDA_OF_A_DRIVER = (CUDA_SYSTEM_NOT_READY, CUDA_DRIVER_MISMATCH, CUDA_COMPAT_NOT_SUPPORTED)
 
 # Packages that bring the driver itself; nvidia-prime, the container toolkit and the like are there without it.
