@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 
+import examples  # noqa: F401 - registers the profiles
 import pytest
 from fake_driver import FakeDriver, build
+from hypothesis import settings
+
+settings.load_profile("full")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from strange_trees import PLACES, environments, lay_down, remove, trees, without_root_powers
 
 from gpucheck.facts.codec import decode, encode
@@ -18,10 +19,10 @@ from gpucheck.host import Elf, Room, Stat
 from gpucheck.host.local import LocalHost
 
 TIMEOUT = 3.0
-_RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+_RELAXED = {"suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=15, **_RELAXED)
+@examples(15, **_RELAXED)
 @given(trees)
 def test_every_answer_about_a_path_is_a_value_or_none_or_a_gap(tree: dict[str, Any]) -> None:
     root = tempfile.mkdtemp()
@@ -50,14 +51,14 @@ def test_a_path_that_no_file_can_have_is_answered(path: str) -> None:
         ask(path)
 
 
-@settings(max_examples=12, **_RELAXED)
+@examples(12, **_RELAXED)
 @given(trees, environments)
 def test_doctor_answers_on_a_strange_machine(tree: dict[str, Any], environ: dict[str, str]) -> None:
     answer_on(tree, environ)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, **_RELAXED)
+@examples(60, **_RELAXED)
 @given(trees, environments)
 def test_doctor_answers_on_many_strange_machines(tree: dict[str, Any], environ: dict[str, str]) -> None:
     answer_on(tree, environ)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gpucheck.facts.gap import Gap
@@ -20,15 +21,15 @@ from gpucheck.probes.cache import LibraryCache
 from gpucheck.probes.distributions import normal_name, split_folder
 from gpucheck.probes.environments import read_config
 from gpucheck.probes.frameworks import read_torch_version
-from gpucheck.probes.interpreter import Layout
 from gpucheck.probes.kernels import read_object
+from gpucheck.probes.layout import Layout
 from gpucheck.probes.library_versions import read_cudnn_header
 from gpucheck.probes.loader import Loader
 from gpucheck.probes.search_paths import origin, split_path
 from gpucheck.probes.tensorflow import decode_number, read_build_info
 from gpucheck.probes.tensorflow import read_config as read_cuda_config
 
-FEW: dict[str, Any] = {"max_examples": 40, "deadline": None, "suppress_health_check": list(HealthCheck)}
+FEW = examples(40, suppress_health_check=list(HealthCheck))
 MAGIC = b"glibc-ld.so.cache1.1"
 
 
@@ -58,7 +59,7 @@ def small_cache() -> bytes:
     return MAGIC + struct.pack("<IIBBBBIIII", 1, len(strings), 2, 0, 0, 0, 0, 0, 0, 0) + entry + strings
 
 
-@settings(**FEW)
+@FEW
 @given(mutated(small_cache(), b"ld.so-1.7.0\0" + struct.pack("<I", 9) + small_cache()))
 def test_ld_so_cache(data: bytes) -> None:
     cache = LibraryCache(data, "x86_64")
@@ -77,7 +78,7 @@ HEADER = (
 )
 
 
-@settings(**FEW)
+@FEW
 @given(mutated(HEADER), st.integers(0, 1 << 40))
 def test_elf(data: bytes, size: int) -> None:
     elf = read_elf(lambda offset, length: data[offset : offset + length], size or len(data))
@@ -90,7 +91,7 @@ BUILD = (
 )
 
 
-@settings(**FEW)
+@FEW
 @pytest.mark.filterwarnings("ignore")
 @given(mutated(BUILD, b"build_info = {'a': [(((1,),),)]}\nis_cuda_build = True\n", b"build_info = " + b"[" * 300))
 def test_build_info(data: bytes) -> None:
@@ -100,7 +101,7 @@ def test_build_info(data: bytes) -> None:
         decode_number(value)
 
 
-@settings(**FEW)
+@FEW
 @given(
     mutated(
         b'{"cuda": {"version": "12.4.1"}}',
@@ -123,7 +124,7 @@ def test_small_texts(data: bytes) -> None:
     assert isinstance(read_object(data), (dict, type(None)))
 
 
-@settings(**FEW)
+@FEW
 @given(st.text(max_size=60))
 def test_names(text: str) -> None:
     normal_name(text)
@@ -145,7 +146,7 @@ FILES = (
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@FEW
 @pytest.mark.filterwarnings("ignore")
 @given(
     st.dictionaries(

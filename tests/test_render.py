@@ -16,7 +16,8 @@ from typing import Any
 import jsonschema
 import pytest
 import sample
-from hypothesis import given, settings
+from examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpucheck.facts.codec import decode
@@ -118,7 +119,7 @@ def test_no_format_lets_a_control_character_through(form: str) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_plain_text_is_one_printable_line(text: str) -> None:
     assert plain(text).isprintable()
     assert plain(plain(text)) == plain(text)
@@ -154,7 +155,7 @@ def named(text: str) -> Report:
 
 
 @given(st.text(max_size=30))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_whatever_a_machine_is_called_the_notebook_page_stays_well_formed(text: str) -> None:
     reader = Reader()
     reader.feed(notebook.render(named(text)))
@@ -170,7 +171,7 @@ def test_whatever_a_machine_is_called_the_notebook_page_stays_well_formed(text: 
 
 
 @given(st.text(alphabet="`~<>|&\\[]()@#\n *_ab:/-", max_size=30))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_markdown_code_spans_and_blocks_cannot_be_left(text: str) -> None:
     from markdown_it import MarkdownIt
 

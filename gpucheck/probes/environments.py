@@ -10,7 +10,7 @@ from typing import Union
 
 from gpucheck.facts.gap import Gap
 from gpucheck.host import Host, Stat
-from gpucheck.probes.interpreter import Layout, parent
+from gpucheck.probes.layout import Layout, parent
 
 _MOST_LINES = 200
 

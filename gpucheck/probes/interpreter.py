@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap, GapKind
 from gpucheck.host import Answer, Child, Host, Stat
+from gpucheck.probes import environments
+from gpucheck.probes.layout import Layout, parent
 
 _NAMES = ("python3", "python")
 _MOST_PATH = 5000
@@ -19,25 +21,6 @@ _MOST_PATH = 5000
 class Choice(NamedTuple):
     executable: str
     chosen_by: str
-
-
-class Layout(NamedTuple):
-    """How an interpreter is laid out. Every field of an interpreter that could not be asked is a gap."""
-
-    version: Union[str, None, Gap]
-    read_from: Union[str, None]
-    implementation: Union[str, None, Gap]
-    prefix: Union[str, None, Gap]
-    base_prefix: Union[str, None, Gap]
-    site_dirs: Union[tuple[str, ...], Gap]
-    user_site: Union[str, None, Gap]
-    kind: Union[str, Gap]
-    program: Union[str, None] = None  # what it says it is, where it was asked: behind a shim, the real one
-
-
-def parent(path: str) -> str:
-    """The folder that a path lies in; "" for the root, so that a name can be joined with "/"."""
-    return path.rpartition("/")[0]
 
 
 def choose(host: Host, given: Union[str, None]) -> Union[Choice, Gap]:
@@ -94,8 +77,6 @@ def _on_path(host: Host, names: tuple[str, ...]) -> Union[str, None]:
 
 def lay_out(host: Host, executable: str) -> Layout:
     """Learn the layout of an interpreter: from its environment's files, else from itself."""
-    from gpucheck.probes import environments
-
     for prefix in (parent(parent(executable)), parent(executable)):
         config = host.read(f"{prefix}/pyvenv.cfg")
         if isinstance(config, bytes):

@@ -9,7 +9,8 @@ from gpucheck.facts.python import Interpreter, Python
 from gpucheck.facts.versions import PythonVersion
 from gpucheck.host import Elf, Host, Stat
 from gpucheck.probes import distributions, environments, frameworks, interpreter, kernels, tensorflow
-from gpucheck.probes.interpreter import Choice, Layout, parent
+from gpucheck.probes.interpreter import Choice
+from gpucheck.probes.layout import Layout, parent
 
 
 def probe(host: Host, given: Union[str, None]) -> Union[Python, Gap]:

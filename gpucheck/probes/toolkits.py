@@ -12,7 +12,8 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion
 from gpucheck.host import Host, Stat
-from gpucheck.probes.interpreter import parent, path_folders
+from gpucheck.probes.interpreter import path_folders
+from gpucheck.probes.layout import parent
 
 # One of these makes a folder a toolkit, a partial one too (NVIDIA's wheels unpacked by hand have no version.json).
 _MARKS = frozenset({"version.json", "version.txt", "nvvm", "targets", "nvcc.profile"})
