@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
+from examples import scaled
 from hypothesis import strategies as st
 
 # Where probes look; a random tree puts its oddities here, otherwise hardly any probe would ever meet one.

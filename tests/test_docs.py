@@ -58,18 +58,18 @@ def test_nobody_is_sent_to_the_other_project_of_that_name() -> None:
     assert [str(page) for page in pages if wrong.search(page.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("name", sorted(rules.names()))
-def test_every_rule_says_what_it_means_why_it_matters_how_to_fix_it_and_its_sources(name: str) -> None:
-    text = rules.clean(RULES[name])
-    assert 10 < len(rules.summary(RULES[name])) < 200
-    sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
-    assert [section.removesuffix(" it") for section in sections] == [
-        "What it means",
-        "Why it matters",
-        "How to fix",
-        "References",
-    ]
-    assert re.search(r"^## References\n+\S", text, re.MULTILINE)
+def test_every_rule_says_what_it_means_why_it_matters_how_to_fix_it_and_its_sources() -> None:
+    for name in rules.names():
+        text = rules.clean(RULES[name])
+        assert 10 < len(rules.summary(RULES[name])) < 200, name
+        sections = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        assert [section.removesuffix(" it") for section in sections] == [
+            "What it means",
+            "Why it matters",
+            "How to fix",
+            "References",
+        ], name
+        assert re.search(r"^## References\n+\S", text, re.MULTILINE), name
 
 
 def test_the_picture_is_an_svg_without_anything_to_load() -> None:
