@@ -17,7 +17,7 @@ from own_environment import ROOT, SetupFailed, make, program, require_python
 
 FOLDER = ROOT / ".venv-demo"
 MEANING = {
-    0: "nothing stands in the way of the GPU",
+    0: "it found no error",
     1: "it found an error; the cure is printed above",
     3: "it could not tell: something that matters could not be read",
 }
