@@ -35,16 +35,23 @@ def run(*arguments: object, **changes: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, check=False, encoding="utf-8", errors="surrogateescape", **given)
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Snapshots on disk: `fine`, `mismatch`, `unknown`, `hostile`."""
     load()
+    tmp_path = tmp_path_factory.mktemp("snapshots")
     paths = {}
     for name in ("fine", "mismatch", "unknown", "hostile"):
         path = tmp_path / f"{name}.json"
         path.write_text(json_format.render_snapshot(getattr(sample, name)().snapshot))
         paths[name] = str(path)
     return paths
+
+
+def first(number: int, cases: list[Any]) -> list[Any]:
+    """Of cases that start a process each, so many for the fast part of the suite; the rest is slow."""
+    rest = [one if isinstance(one, tuple) else (one,) for one in cases[number:]]
+    return cases[:number] + [pytest.param(*one, marks=pytest.mark.slow) for one in rest]
 
 
 def wrong(done: subprocess.CompletedProcess[str]) -> str:
@@ -54,9 +61,15 @@ def wrong(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr
 
 
-@pytest.mark.parametrize(("machine", "code"), [("fine", 0), ("mismatch", 1), ("unknown", 3)])
-@pytest.mark.parametrize("form", ["terminal", "json", "markdown"])
-def test_the_exit_code_is_the_same_in_every_format(files: dict[str, str], machine: str, code: int, form: str) -> None:
+EXIT_CODES = [
+    *[("json", "fine", 0), ("terminal", "mismatch", 1), ("markdown", "unknown", 3)],
+    *[("json", "mismatch", 1), ("terminal", "unknown", 3), ("markdown", "fine", 0)],
+    *[("json", "unknown", 3), ("terminal", "fine", 0), ("markdown", "mismatch", 1)],
+]
+
+
+@pytest.mark.parametrize(("form", "machine", "code"), first(3, EXIT_CODES))
+def test_the_exit_code_is_the_same_in_every_format(files: dict[str, str], form: str, machine: str, code: int) -> None:
     done = run("doctor", "--snapshot", files[machine], "--format", form)
     assert (done.returncode, done.stderr) == (code, "")
 
@@ -78,6 +91,7 @@ def test_several_snapshots_are_one_document_and_the_worst_counts(files: dict[str
     assert found["exit_code"] == done.returncode == 1
 
 
+@pytest.mark.slow
 def test_several_snapshots_on_a_terminal_stand_under_their_names(files: dict[str, str]) -> None:
     done = run("doctor", "--snapshot", files["unknown"], "--snapshot", files["mismatch"])
     assert [line for line in done.stdout.splitlines() if line.startswith("== ")] == [
@@ -104,27 +118,27 @@ def test_strict_makes_a_warning_exit_with_1(tmp_path: Path) -> None:
     assert (lenient.returncode, strict.returncode, json.loads(strict.stdout)["exit_code"]) == (0, 1, 1)
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        "\x00\xff",
-        '{"schema": "other/1"}',
-        '{"schema": ["x"]}',
-        '{"schema": "gpucheck.snapshot/1"}',
-        '{"schema": "gpucheck.snapshot/1", "version": 3}',
-        '{"schema": "gpucheck.machine/1", "about": 5}',
-        '{"schema": "gpucheck.machine/1", "about": {"moon": 1}}',
-        '{"schema": "gpucheck.machine/1", "paths": []}',
-        '{"schema": "gpucheck.machine/1", "paths": {"/x": 3}}',
-        '{"schema": "gpucheck.machine/1", "env": [], "children": 7}',
-        "[" * 100_000,
-        '{"schema": "gpucheck.snapshot/1", "probes": ' + "[" * 900 + "]" * 900 + "}",
-    ],
-)
+RUBBISH = [
+    "{",
+    '{"schema": "gpucheck.snapshot/1", "version": 3}',
+    '{"schema": "gpucheck.machine/1", "paths": {"/x": 3}}',
+    "[" * 100_000,
+    "",
+    "[]",
+    "null",
+    "\x00\xff",
+    '{"schema": "other/1"}',
+    '{"schema": ["x"]}',
+    '{"schema": "gpucheck.snapshot/1"}',
+    '{"schema": "gpucheck.machine/1", "about": 5}',
+    '{"schema": "gpucheck.machine/1", "about": {"moon": 1}}',
+    '{"schema": "gpucheck.machine/1", "paths": []}',
+    '{"schema": "gpucheck.machine/1", "env": [], "children": 7}',
+    '{"schema": "gpucheck.snapshot/1", "probes": ' + "[" * 900 + "]" * 900 + "}",
+]
+
+
+@pytest.mark.parametrize("content", first(4, RUBBISH))
 def test_a_file_of_rubbish_is_wrong_usage(tmp_path: Path, content: str) -> None:
     path = tmp_path / "rubbish.json"
     path.write_text(content, encoding="latin-1")
@@ -133,32 +147,32 @@ def test_a_file_of_rubbish_is_wrong_usage(tmp_path: Path, content: str) -> None:
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["doctor", "--snapshot", "/no/such.json"], "No such file"),
-        (["doctor", "--snapshot", "/"], "Is a directory"),
-        (["doctor", "--ignore", "no-such-rule"], "no rule is called no-such-rule"),
-        (["doctor", "--python", "/no/such/python"], "no Python to run at /no/such/python"),
-        (["doctor", "--python", "no-such-python"], "no Python to run at no-such-python"),
-        (["doctor", "--python", ""], "no Python to run at"),
-        (["doctor", "--output", "/no/such/folder/out.txt"], "no folder /no/such/folder"),
-        (["doctor", "--output", "/"], "it is a folder"),
-        (["doctor", "--timeout", "0"], "--timeout takes seconds"),
-        (["doctor", "--timeout", "nan"], "--timeout takes seconds"),
-        (["doctor", "--timeout", "soon"], "not a valid float"),
-        (["doctor", "--format", "xml"], "terminal"),
-        (["doctor", "--deep", "--snapshot", "x"], "not together with --snapshot"),
-        (["doctor", "stray"], "unexpected argument stray"),
-        (["doctor", "--nonsense"], "No such option"),
-        (["snapshot", "--output", "/no/such/folder/out.json"], "no folder /no/such/folder"),
-        (["explain", "libcuda-mising"], "did you mean libcuda-missing"),
-        (["explain", "zzz\x1b[31m"], "no rule is called zzz\\x1b[31m"),
-        (["doctor", "--python", "a\nb"], "no Python to run at a\\nb"),
-        (["explain"], "Missing argument"),
-        (["diagnose"], "No such command"),
-    ],
-)
+WRONG_USAGE: list[Any] = [
+    (["doctor", "--snapshot", "/no/such.json"], "No such file"),
+    (["doctor", "--ignore", "no-such-rule"], "no rule is called no-such-rule"),
+    (["doctor", "--timeout", "0"], "--timeout takes seconds"),
+    (["doctor", "--format", "xml"], "terminal"),
+    (["doctor", "--output", "/no/such/folder/out.txt"], "no folder /no/such/folder"),
+    (["explain", "zzz\x1b[31m"], "no rule is called zzz\\x1b[31m"),
+    (["doctor", "--snapshot", "/"], "Is a directory"),
+    (["doctor", "--python", "/no/such/python"], "no Python to run at /no/such/python"),
+    (["doctor", "--python", "no-such-python"], "no Python to run at no-such-python"),
+    (["doctor", "--python", ""], "no Python to run at"),
+    (["doctor", "--output", "/"], "it is a folder"),
+    (["doctor", "--timeout", "nan"], "--timeout takes seconds"),
+    (["doctor", "--timeout", "soon"], "not a valid float"),
+    (["doctor", "--deep", "--snapshot", "x"], "not together with --snapshot"),
+    (["doctor", "stray"], "unexpected argument stray"),
+    (["doctor", "--nonsense"], "No such option"),
+    (["snapshot", "--output", "/no/such/folder/out.json"], "no folder /no/such/folder"),
+    (["explain", "libcuda-mising"], "did you mean libcuda-missing"),
+    (["doctor", "--python", "a\nb"], "no Python to run at a\\nb"),
+    (["explain"], "Missing argument"),
+    (["diagnose"], "No such command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), first(6, WRONG_USAGE))
 def test_wrong_usage_is_said_in_a_line_and_exits_with_2(arguments: list[str], words: str) -> None:
     assert words in wrong(run(*arguments))
 
@@ -180,6 +194,7 @@ def test_output_through_a_link_keeps_the_link(files: dict[str, str], tmp_path: P
     assert "driver-library-version-mismatch" in (tmp_path / "real.txt").read_text()
 
 
+@pytest.mark.slow
 def test_output_to_a_device_is_written_there(files: dict[str, str]) -> None:
     assert run("doctor", "--snapshot", files["mismatch"], "--output", "/dev/null").returncode == 1
 
@@ -198,14 +213,14 @@ def test_a_reader_who_leaves_early_is_no_error(files: dict[str, str]) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+@pytest.mark.parametrize("closed", first(1, [">&- 2>&-", ">&-", "2>&-", "<&-"]))
 def test_closed_streams_change_nothing_about_the_exit_code(files: dict[str, str], closed: str) -> None:
     command = f'"{sys.executable}" -m gpucheck doctor --snapshot "{files["mismatch"]}" {closed}'
     done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("form", ["terminal", "json", "markdown"])
+@pytest.mark.parametrize("form", first(1, ["terminal", "json", "markdown"]))
 def test_an_ascii_locale_gets_ascii(files: dict[str, str], form: str) -> None:
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
     done = run("doctor", "--snapshot", files["hostile"], "--format", form, "--verbose", **ascii_only)
@@ -268,6 +283,7 @@ def test_version_is_told() -> None:
     assert re.fullmatch(r"gpucheck \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
+@pytest.mark.slow
 def test_help_is_plain_and_exits_with_0() -> None:
     for arguments in (["--help"], ["doctor", "--help"], ["snapshot", "--help"], ["explain", "--help"]):
         done = run(*arguments, COLUMNS="80")
@@ -321,7 +337,10 @@ def test_an_interpreter_that_never_answers_is_named_in_time_and_left_dead(stuck_
     assert gone(int((Path(stuck_python).parent / "pid").read_text()))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+SIGNALS: list[Any] = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("number", "code"), first(1, SIGNALS))
 def test_a_signal_ends_it_at_once_without_a_word_and_takes_the_children_along(
     stuck_python: str, number: signal.Signals, code: int
 ) -> None:
@@ -349,6 +368,7 @@ def test_the_python_api_gives_a_report_that_jupyter_can_show() -> None:
     assert gpucheck.snapshot().schema == "gpucheck.snapshot/1"
 
 
+@pytest.mark.slow
 def test_a_toolkit_on_a_dead_disk_does_not_keep_the_process(tmp_path: Path) -> None:
     with dead_folder(tmp_path / "dead") as dead:
         begin = time.monotonic()
@@ -358,6 +378,7 @@ def test_a_toolkit_on_a_dead_disk_does_not_keep_the_process(tmp_path: Path) -> N
     assert [probe for probe in json.loads(done.stdout)["facts"]["probes"] if "no answer within" in probe["outcome"]]
 
 
+@pytest.mark.slow
 def test_a_current_folder_that_was_removed_is_no_fault(files: dict[str, str], tmp_path: Path) -> None:
     gone_folder = tmp_path / "gone"
     gone_folder.mkdir()
