@@ -21,7 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from own_environment import ROOT, SetupFailed, make, require_python
 
 FOLDER = ROOT / ".venv-test"
-FAST = ["-m", "not real and not native and not slow", "-n", "auto"]
+FAST = [
+    *("-m", "not real and not native and not slow", "--hypothesis-profile", "fast"),
+    *("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"),
+]
 # Program -> Debian's packages that bring it.
 SYSTEM = {"cc": ["gcc", "libc6-dev"]}
 

@@ -15,11 +15,11 @@ settings.register_profile("full", max_examples=FULL, deadline=None, suppress_hea
 settings.register_profile("fast", settings.get_profile("full"), max_examples=20)
 
 
-def scaled(number: int) -> int:
-    """The number itself in the full suite, its fifth in the fast part."""
-    return max(3, number * settings().max_examples // FULL)
+def few_or(few: int, all_: int) -> int:
+    """A size that differs between the fast part and the full suite."""
+    return few if settings().max_examples < FULL else all_
 
 
 def examples(number: int, **others: Any) -> settings:
     """Settings of a test that tries so many examples in the full suite; others: as `hypothesis.settings` takes them."""
-    return settings(max_examples=scaled(number), **others)
+    return settings(max_examples=few_or(max(3, number // 5), number), **others)

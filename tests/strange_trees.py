@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-from examples import scaled
+from examples import few_or
 from hypothesis import strategies as st
 
 # Where probes look; a random tree puts its oddities here, otherwise hardly any probe would ever meet one.
@@ -73,7 +73,7 @@ nodes = st.one_of(
     st.tuples(st.just("file"), contents),
     st.tuples(st.just("link"), targets),
     st.tuples(st.just("folder"), st.lists(names, max_size=6)),
-    st.tuples(st.just("crowd"), st.just(scaled(400))),
+    st.tuples(st.just("crowd"), st.just(few_or(100, 400))),
     st.tuples(st.just("fifo"), st.none()),
     st.tuples(st.just("socket"), st.none()),
     st.tuples(st.just("device"), st.none()),
@@ -90,7 +90,9 @@ _folders = st.sampled_from(
     ["/usr/local/cuda/bin", "/usr/local/cuda/lib64", "/usr/bin", "/venv/bin", "/nowhere", "", ".", "/dev", "relative",
      "/usr/local/cuda/lib64/stubs", "/a\udcff", "//", "/" + "d" * 400, "~", "$ORIGIN", "/proc/self/fd"]
 )  # fmt: skip
-_lists = st.lists(_folders, max_size=8).map(":".join) | st.just(":".join(f"/deep/{i}/lib" for i in range(scaled(4000))))
+_lists = st.lists(_folders, max_size=8).map(":".join) | st.just(
+    ":".join(f"/deep/{i}/lib" for i in range(few_or(200, 4000)))
+)
 _values = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30) | st.sampled_from(
     ["", "-1", "0,1", "GPU-\udcff", "7" * 500, "\x1b[31m", "all", "/usr/local/cuda"]
 )

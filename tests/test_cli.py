@@ -54,6 +54,11 @@ def first(number: int, cases: list[Any]) -> list[Any]:
     return cases[:number] + [pytest.param(*one, marks=pytest.mark.slow) for one in rest]
 
 
+def fits(document: Any, schema: str) -> None:
+    """The document is as the schema says. That the schema is one is seen in test_render.py."""
+    jsonschema.Draft202012Validator(json.loads((SCHEMAS / f"{schema}.schema.json").read_text())).validate(document)
+
+
 def wrong(done: subprocess.CompletedProcess[str]) -> str:
     """What a wrong usage says: one exit code, nothing on stdout, no traceback."""
     assert (done.returncode, done.stdout) == (2, ""), done
@@ -77,7 +82,7 @@ def test_the_exit_code_is_the_same_in_every_format(files: dict[str, str], form: 
 def test_json_is_one_document_and_nothing_else(files: dict[str, str]) -> None:
     done = run("doctor", "--snapshot", files["mismatch"], "--format", "json")
     report = json.loads(done.stdout)
-    jsonschema.validate(report, json.loads((SCHEMAS / "report.schema.json").read_text()))
+    fits(report, "report")
     assert report["verdict"] == "error"
     assert report["exit_code"] == done.returncode == 1
     assert report["findings"][0]["name"] == "driver-library-version-mismatch"
@@ -271,6 +276,7 @@ def test_explain_prints_the_documentation(files: dict[str, str]) -> None:
     assert (code, "## How" in screen) == (0, False)
 
 
+@pytest.mark.slow
 def test_list_rules_names_every_rule_in_every_format() -> None:
     load()
     assert {line.split()[1] for line in run("doctor", "--list-rules").stdout.splitlines()[::2]} == set(RULES)
@@ -297,7 +303,7 @@ def test_this_machine_is_examined_recorded_and_judged_alike_elsewhere(tmp_path: 
     assert run("snapshot", "--raw", "--python", sys.executable, "--output", raw).returncode == 0
     assert run("snapshot", "--python", sys.executable, "--output", facts).returncode == 0
     assert json.loads(raw.read_text())["schema"] == "gpucheck.machine/1"
-    jsonschema.validate(json.loads(facts.read_text()), json.loads((SCHEMAS / "snapshot.schema.json").read_text()))
+    fits(json.loads(facts.read_text()), "snapshot")
     for file in (raw, facts):
         there = run("doctor", "--snapshot", file, "--format", "json")
         assert there.returncode == here.returncode
@@ -327,6 +333,7 @@ def gone(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_an_interpreter_that_never_answers_is_named_in_time_and_left_dead(stuck_python: str) -> None:
     begin = time.monotonic()
     done = run("doctor", "--python", stuck_python, "--timeout", "2", "--format", "json")

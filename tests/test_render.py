@@ -94,8 +94,8 @@ def test_a_snapshot_fits_its_schema_and_comes_back_the_same(machine: str) -> Non
 def test_the_schema_refuses_a_report_with_a_wrong_verdict() -> None:
     data = json_format.document(sample.fine())
     data["verdict"] = "great"
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(data, json.loads((SCHEMAS / "report.schema.json").read_text()))
+    with pytest.raises(jsonschema.ValidationError, match="'great' is not one of"):
+        closed_schema("report").validate(data)
 
 
 def test_json_has_no_nan_even_where_a_gpu_computed_one() -> None:

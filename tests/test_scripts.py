@@ -84,6 +84,7 @@ def without_ensurepip(folder: Path) -> str:
     return str(folder / "bin" / version)
 
 
+@pytest.mark.slow
 def test_a_python_without_ensurepip_gets_the_one_line_cure(tmp_path: Path) -> None:
     python = without_ensurepip(tmp_path / "bare")
     where = checkout(tmp_path / "copy")
