@@ -25,7 +25,28 @@ def content(path: str, data: bytes) -> bytes:
         return b"\n\n".join(one for one in data.split(b"\n\n") if one.lstrip(b"\n").startswith(heads)) + b"\n\n"
     if path.endswith(".h"):
         return b"".join(line for line in data.splitlines(keepends=True) if _is_version(line))
+    if path.endswith(("/kernel.json", "/keras.json")):
+        return _parts(data)
+    if path.endswith(".pth"):
+        return b"".join(line for line in data.splitlines(keepends=True) if not line.startswith(b"import"))
     return data
+
+
+def _parts(data: bytes) -> bytes:
+    """Of a Jupyter kernel its program (arguments and variables may hold a token), of keras.json the backend."""
+    import json
+
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return b""
+    if not isinstance(found, dict):
+        return b""
+    kept = {name: found[name] for name in ("backend",) if isinstance(found.get(name), str)}
+    arguments = found.get("argv")
+    if isinstance(arguments, list):
+        kept["argv"] = arguments[:1]
+    return json.dumps(kept).encode()
 
 
 def _is_version(line: bytes) -> bool:

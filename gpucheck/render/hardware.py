@@ -29,7 +29,7 @@ def gpu_rows(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _runs(snapshot: Snapshot) -> dict[int, str]:
-    """How the examined TensorFlow runs on each GPU, as the rules have it."""
+    """What code the examined TensorFlow has for each GPU, as the rules have it. Whether it gets there is another matter."""
     from gpucheck import rules
 
     rules.load()  # first and whole: the order in which rules are loaded is their order of decisiveness
@@ -39,8 +39,8 @@ def _runs(snapshot: Snapshot) -> dict[int, str]:
         fitting, _build = fits(snapshot)
     except Unknown:
         return {}
-    words = {"native": "runs TensorFlow natively", "ptx": "runs TensorFlow only by PTX JIT (minutes at first start)"}
-    return {one.gpu.number: f", {words.get(one.runs, 'TensorFlow has no code that runs here')}" for one in fitting}
+    words = {"native": "native", "ptx": "only by PTX JIT (minutes at first start)"}
+    return {one.gpu.number: f"; TensorFlow's code for it: {words.get(one.runs, 'none that runs')}" for one in fitting}
 
 
 def _on_bus(driver: Union[Driver, Gap]) -> str:
