@@ -29,7 +29,7 @@ def gpu_rows(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _runs(snapshot: Snapshot) -> dict[int, str]:
-    """What code the examined TensorFlow has for each GPU, as the rules have it; whether it is reached is another matter."""
+    """What code the examined TensorFlow has for each GPU, as the rules have it; not whether it gets there."""
     from gpucheck import rules
 
     rules.load()  # first and whole: the order in which rules are loaded is their order of decisiveness
