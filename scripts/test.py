@@ -48,9 +48,14 @@ def main() -> int:
         return 0
     command = [str(python), "-m", "pytest", *(FAST if fast else []), *rest]
     try:
-        return subprocess.run(command, cwd=str(ROOT)).returncode
+        return subprocess.run(command, cwd=str(ROOT), env=_environ()).returncode
     except KeyboardInterrupt:
         return 130
+
+
+def _environ() -> dict[str, str]:
+    """Ours. Bytecode is kept (git ignores it): each of the processes that tests start would compile gpucheck again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def _install_system() -> None:
