@@ -20,7 +20,7 @@ _LIBRARIES = {"libnvidia-ml.so": "fake_nvml.c", "libcuda.so": "fake_cuda.c"}
 
 
 class FakeDriver:
-    """Folders to put on LD_LIBRARY_PATH, all below `root`: driver, old, and one for each kind of broken file."""
+    """Folders to put on LD_LIBRARY_PATH, all below `root`: driver, old, only-libcuda, and one for each kind of broken file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -49,6 +49,8 @@ def build(root: Path) -> FakeDriver:
             pytest.fail(reason)
         pytest.skip(reason)
     _compile(compiler, root / "driver", DRIVER)
+    (root / "only-libcuda").mkdir()
+    (root / "only-libcuda" / "libcuda.so.1").symlink_to(root / "driver" / f"libcuda.so.{DRIVER}")
     _compile(compiler, root / "old", OLD_DRIVER, "-DOLD")
     for name in _LIBRARIES:
         whole = (root / "driver" / f"{name}.{DRIVER}").read_bytes()

@@ -128,9 +128,10 @@ def test_a_gpu_lost_between_two_questions_keeps_what_it_told(fake_driver: FakeDr
 def test_an_error_of_nvml_init_is_told_by_code_and_words(fake_driver: FakeDriver, code: int, words: str) -> None:
     seen = see(fake_driver.environ(FAKE_CODES=f"nvmlInit={code}"))
     assert (seen.nvml.status, seen.nvml.code, seen.nvml.error) == ("error", code, words)
-    assert isinstance(seen.gpus, Gap)
-    assert words in seen.gpus.reason
     assert seen.cuda.status == "ok"
+    (gpu,) = seen.listed
+    assert isinstance(gpu.temperature_c, Gap)
+    assert words in gpu.temperature_c.reason
 
 
 def test_an_error_of_cu_init_has_its_name(fake_driver: FakeDriver) -> None:
@@ -229,17 +230,77 @@ def test_a_crash_in_nvml_is_told_with_its_signal(fake_driver: FakeDriver, call: 
 def test_a_crash_at_one_gpu_keeps_those_told_before(fake_driver: FakeDriver) -> None:
     seen = see(fake_driver.environ(FAKE_PROFILE="8xh100", FAKE_SEGV="nvmlDeviceGetPowerUsage", FAKE_SEGV_GPU="2"))
     assert (seen.nvml.status, seen.nvml.device_count) == ("crashed", 8)
-    assert [gpu.name is not None for gpu in seen.listed] == [True, True, *[False] * 6]
+    assert "SIGSEGV while asking about GPU 2" in (seen.nvml.message or "")
     assert "SIGSEGV" in (seen.listed[2].error or "")
     assert seen.listed[3].error is None
-    assert isinstance(seen.listed[3].memory_total, Gap)
+    assert [isinstance(gpu.memory_free, Gap) for gpu in seen.listed] == [False, False, *[True] * 6]
+    # what NVML said of GPU 2 before it died, and libcuda of the others
+    assert [gpu.source for gpu in seen.listed] == [*["NVML"] * 3, *["libcuda"] * 5]
+    assert [(gpu.name, str(gpu.compute_capability)) for gpu in seen.listed] == [("NVIDIA H100 80GB HBM3", "9.0")] * 8
 
 
 def test_a_hang_at_one_gpu_keeps_those_told_before(fake_driver: FakeDriver) -> None:
     seen = see(fake_driver.environ(FAKE_PROFILE="8xh100", FAKE_HANG="nvmlDeviceGetPowerUsage", FAKE_HANG_GPU="2"), 1.5)
     assert seen.nvml.status == "hung"
-    assert [gpu.name is not None for gpu in seen.listed] == [True, True, *[False] * 6]
+    assert [isinstance(gpu.memory_free, Gap) for gpu in seen.listed] == [False, False, *[True] * 6]
     assert seen.seconds < 2.0
+
+
+@pytest.mark.parametrize(
+    "fault", [{"FAKE_SEGV": "nvmlDeviceGetHandleByIndex"}, {"FAKE_SEGV": "nvmlDeviceGetPowerUsage"}]
+)
+def test_a_crash_at_the_last_gpu_leaves_gaps_as_one_in_the_middle_does(
+    fake_driver: FakeDriver, fault: dict[str, str]
+) -> None:
+    (gpu,) = see(fake_driver.environ(FAKE_CODES="cuInit=999", **fault)).listed
+    assert "SIGSEGV" in (gpu.error or "")
+    unknown = {name for name in Gpu._fields if isinstance(getattr(gpu, name), Gap)}
+    assert {"memory_free", "temperature_c", "mig_mode"} <= unknown
+    assert ("compute_capability" in unknown) is ("Handle" in fault["FAKE_SEGV"])
+
+
+def test_a_gpu_that_nvml_cannot_open_is_unknown_and_a_lost_one_is_not(fake_driver: FakeDriver) -> None:
+    for code, kind in ((999, Gap), (4, Gap), (15, type(None)), (16, type(None))):
+        codes = f"nvmlDeviceGetHandleByIndex={code},cuInit=999"
+        (gpu,) = see(fake_driver.environ(FAKE_CODES=codes)).listed
+        assert isinstance(gpu.compute_capability, kind), code
+
+
+NVML_IS_NO_HELP = {
+    "no library": {},
+    "error": {"FAKE_CODES": "nvmlInit=999"},
+    "crash": {"FAKE_SEGV": "nvmlInit"},
+    "crash at the GPU": {"FAKE_SEGV": "nvmlDeviceGetHandleByIndex"},
+    "hang at the GPU's name": {"FAKE_HANG": "nvmlDeviceGetName"},
+}
+
+
+@pytest.mark.parametrize("fault", NVML_IS_NO_HELP)
+def test_libcuda_tells_what_nvml_does_not(fake_driver: FakeDriver, fault: str) -> None:
+    kind = "driver" if NVML_IS_NO_HELP[fault] else "only-libcuda"
+    environ = fake_driver.environ(kind, FAKE_PROFILE="rtx5090", **NVML_IS_NO_HELP[fault])
+    _no_real_driver(environ, kind)
+    seen = see(environ, 2.0)
+    (gpu,) = seen.listed
+    assert (gpu.name, str(gpu.compute_capability)) == ("NVIDIA GeForce RTX 5090", "12.0")
+    assert gpu.uuid == "GPU-00000000-0000-4000-8000-000000000000"
+    assert (gpu.pci_address, gpu.memory_total, gpu.compute_mode) == ("0000:01:00.0", 32607 << 20, "default")
+    assert isinstance(gpu.processes, Gap)
+
+
+def test_libcuda_shows_only_what_the_variable_leaves(fake_driver: FakeDriver) -> None:
+    environ = fake_driver.environ("only-libcuda", FAKE_PROFILE="8xh100", CUDA_VISIBLE_DEVICES="0,1,2")
+    _no_real_driver(environ, "only-libcuda")
+    assert [gpu.number for gpu in see(environ).listed] == [0, 1, 2]
+    assert isinstance(see({**environ, "CUDA_VISIBLE_DEVICES": "-1"}).gpus, Gap)
+
+
+def test_a_libcuda_that_dies_at_one_device_has_initialised_all_the_same(fake_driver: FakeDriver) -> None:
+    environ = fake_driver.environ("only-libcuda", FAKE_PROFILE="8xh100", FAKE_SEGV="cuDeviceGetName", FAKE_SEGV_GPU="3")
+    _no_real_driver(environ, "only-libcuda")
+    seen = see(environ)
+    assert (seen.cuda.status, seen.cuda.device_count) == ("ok", 8)
+    assert isinstance(seen.gpus, Gap)  # three of eight would look like a smaller machine
 
 
 @pytest.mark.parametrize("call", ["nvmlInit", "cuInit", "cuDriverGetVersion", "nvmlDeviceGetCount"])
@@ -310,7 +371,8 @@ def test_no_library_anywhere_is_not_found(fake_driver: FakeDriver) -> None:
 
 def _no_real_driver(environ: dict[str, str], folder: str) -> None:
     """Where the loader goes on searching, a real driver of this machine would be found."""
-    if folder in ("foreign", "dangling", "circle", "nothing") and copies(LocalHost(1, environ), "libcuda.so.1"):
+    searches_on = folder in ("foreign", "dangling", "circle", "nothing", "only-libcuda")
+    if searches_on and copies(LocalHost(1, environ), "libnvidia-ml.so.1"):
         pytest.skip("this machine has a real driver")
 
 

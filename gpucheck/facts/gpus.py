@@ -1,4 +1,12 @@
-"""Each GPU as NVML tells of it. A field that this GPU or driver does not support is ``None``."""
+"""Each GPU as NVML tells of it, or libcuda where NVML does not.
+
+A field that this GPU or driver does not support is ``None``. What NVML could not tell (an error, a hang, a crash, no
+NVML at all) is a gap, unless libcuda told it.
+
+libcuda shows the GPUs that CUDA_VISIBLE_DEVICES leaves to a program, in an order of its own (CUDA_DEVICE_ORDER: the
+fastest first unless it says otherwise). So a list that comes from it may be shorter than the machine's, and its numbers
+are those that programs count, not nvidia-smi's.
+"""
 
 from typing import NamedTuple, Union
 
@@ -24,8 +32,8 @@ class Pcie(NamedTuple):
 
 
 class Gpu(NamedTuple):
-    number: int  # NVML's index, PCI bus order
-    error: Union[str, None]  # set: NVML could not open it ("GPU is lost"); the rest is then None
+    number: int  # NVML's index, PCI bus order; libcuda's own where `source` says libcuda and NVML listed no GPU
+    error: Union[str, None]  # set: NVML could not open it or died of it; what it did not tell is a gap (GPU lost: None)
     error_code: Union[int, None]
     name: Union[str, None]
     uuid: Union[str, None]
@@ -51,3 +59,4 @@ class Gpu(NamedTuple):
     nvlinks_active: Union[int, None, Gap]
     persistence: Union[bool, None, Gap]
     display_active: Union[bool, None, Gap]
+    source: str = "NVML"  # who told the compute capability: NVML or libcuda

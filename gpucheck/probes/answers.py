@@ -16,10 +16,11 @@ class Told(NamedTuple):
     """A child's lines by stage, and how it ended where it did not say "done"."""
 
     stages: dict[str, Stage]  # the first of each name
-    gpus: tuple[Stage, ...]
+    gpus: tuple[Stage, ...]  # each GPU's lines made one; "more" is true in one that was broken off
     done: bool
     end: Union[Literal["crashed", "hung"], None]  # None: it came to its own end
     how: str  # "SIGSEGV", "no answer before the deadline" …
+    devices: tuple[Stage, ...] = ()  # libcuda's
 
 
 def read(answer: Answer) -> Union[Told, Gap]:
@@ -29,7 +30,8 @@ def read(answer: Answer) -> Union[Told, Gap]:
     if answer.ended == "not-started":
         return Gap(f"not asked: {answer.errors or 'no child process'}", "not-collected")
     stages: dict[str, Stage] = {}
-    gpus: list[Stage] = []
+    gpus: dict[Any, Stage] = {}
+    devices: list[Stage] = []
     for line in answer.lines:
         try:
             stage = json.loads(line)
@@ -38,11 +40,14 @@ def read(answer: Answer) -> Union[Told, Gap]:
         if not isinstance(stage, dict):
             continue
         if stage.get("stage") == "gpu":
-            gpus.append(stage)
+            number = whole(stage.get("number"))
+            gpus[number] = {**gpus.get(number, {}), "more": False, **stage}
+        elif stage.get("stage") == "device":
+            devices.append(stage)
         else:
             stages.setdefault(str(stage.get("stage")), stage)
     end, how = ending(answer)
-    return Told(stages, tuple(gpus), "done" in stages, end, how)
+    return Told(stages, tuple(gpus.values()), "done" in stages, end, how, tuple(devices))
 
 
 def ending(answer: Answer) -> tuple[Union[Literal["crashed", "hung"], None], str]:

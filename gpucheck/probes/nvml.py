@@ -63,7 +63,12 @@ def _judged(told: answers.Told, libraries: Union[tuple[UserLibrary, ...], Gap]) 
     facts = _with_system(facts, system)
     if facts.code:
         return facts._replace(status="error", error=answers.text(system.get("error")))
-    return facts if told.done else _broken_off(told, facts, f"while asking about GPU {len(told.gpus)}")
+    return facts if told.done else _broken_off(told, facts, f"while asking about GPU {_reached(told)}")
+
+
+def _reached(told: answers.Told) -> int:
+    """The number of the GPU that was not told to its end."""
+    return sum(not gpu.get("more") for gpu in told.gpus)
 
 
 def _with_system(facts: Nvml, system: dict[str, Any]) -> Nvml:

@@ -84,7 +84,7 @@ def _from_table(tensorflow: TensorFlowBuild, version: str) -> Build:
 
 
 def fits(snapshot: Snapshot) -> tuple[tuple[Fit, ...], Union[Build, None]]:
-    """How the examined TensorFlow runs on each GPU that NVML could open."""
+    """How the examined TensorFlow runs on each GPU that is not lost."""
     if nvidia_here(snapshot) is None:
         return (), None
     build = build_of(snapshot)
@@ -103,10 +103,19 @@ def fit_gpu(snapshot: Snapshot, build: Build, gpu: Gpu) -> Fit:
         runs = "ptx-fails"
     elif runs == "ptx" and build.cuda is not None:
         # Minor-version compatibility does not cover PTX: the driver compiles what is as old as itself, or older.
-        driver_cuda = need(need(snapshot.driver).nvml).cuda_version
-        if driver_cuda is not None and (driver_cuda.major, driver_cuda.minor) < (build.cuda.major, build.cuda.minor):
+        driver_cuda = _driver_cuda(snapshot)
+        if (driver_cuda.major, driver_cuda.minor) < (build.cuda.major, build.cuda.minor):
             runs = "ptx-driver"
     return Fit(gpu, capability, runs, ptx, driver_cuda)
+
+
+def _driver_cuda(snapshot: Snapshot) -> CudaVersion:
+    """The driver's CUDA version, of NVML or, where that does not tell, of libcuda."""
+    driver = need(snapshot.driver)
+    version = need(driver.nvml).cuda_version or need(driver.cuda).cuda_version
+    if version is None:
+        raise Unknown(Gap("neither NVML nor libcuda told the driver's CUDA version", "unsupported"))
+    return version
 
 
 def _groups(all_: tuple[Fit, ...], *runs: Runs) -> list[tuple[str, Fit]]:
@@ -124,7 +133,7 @@ def _groups(all_: tuple[Fit, ...], *runs: Runs) -> list[tuple[str, Fit]]:
 
 def _evidence(one: Fit, build: Build) -> list[tuple[str, object, str]]:
     return [
-        ("gpus.compute_capability", one.capability, "NVML"),
+        ("gpus.compute_capability", one.capability, one.gpu.source),
         ("python.tensorflow.compute_capabilities", ", ".join(build.codes), build.source),
     ]
 

@@ -127,17 +127,20 @@ def driver_too_old_for_cuda(snapshot: Snapshot) -> Iterator[Found]:
     build = build_cuda(snapshot)
     if build is None:
         return
-    version, source = _version_of(driver, on_wsl(snapshot))
+    fact, version, source = _version_of(driver, on_wsl(snapshot))
     row = drivers.floor_for(build)
     floor = drivers.lowest(row, on_wsl(snapshot)) if row else None
     if row is None or floor is None:
         raise Unknown(Gap(f"no table here tells which driver CUDA {build} needs", "unsupported"))
-    if version is None or version >= floor or _compat_covers(driver, build):
+    if (version is not None and version >= floor) or _compat_covers(driver, build):
+        return
+    if version is None:
+        _without_version(driver)
         return
     yield found(
         f"Driver {version} is too old: this TensorFlow was built with CUDA {build}, which needs at least {floor}.",
         [
-            ("driver.module_version", str(version), source),
+            (fact, str(version), source),
             ("python.tensorflow.cuda_version", str(build), "build_info.py"),
             ("compat.drivers", f">= {floor}", row.source),
         ],
@@ -171,12 +174,18 @@ def build_cuda(snapshot: Snapshot) -> CudaVersion | None:
     return build
 
 
-def _version_of(driver: Driver, wsl: bool) -> tuple[DriverVersion | None, str]:
-    """Of the module; under WSL of the Windows driver, and without a module's word of what it runs, as NVML tells."""
+def _version_of(driver: Driver, wsl: bool) -> tuple[str, DriverVersion | None, str]:
+    """Fact, version, source: of the module; under WSL, and without a module's word of what it runs, as NVML tells."""
     module = None if wsl else need(driver.module_version)
     if module is not None:
-        return module, driver.module_source or "/proc/driver/nvidia/version"
-    return need(driver.nvml).driver_version, "NVML"
+        return "driver.module_version", module, driver.module_source or "/proc/driver/nvidia/version"
+    return "driver.nvml.driver_version", need(driver.nvml).driver_version, "NVML"
+
+
+def _without_version(driver: Driver) -> None:
+    """Unknown where libcuda runs; where it does not there is nothing to be too old."""
+    if cuda_works(driver):
+        raise Unknown(Gap("neither the kernel module nor NVML told the driver's version", "unsupported"))
 
 
 def _compat_covers(driver: Driver, build: CudaVersion) -> bool:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.compat.errors import NVML_GPU_IS_LOST, NVML_NO_PERMISSION, NVML_RESET_REQUIRED
+from gpucheck.compat.errors import NVML_NO_PERMISSION
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import cards_of, container_of, describe, named, nvidia_here, on_wsl
-
-_GONE = (NVML_GPU_IS_LOST, NVML_RESET_REQUIRED)
+from gpucheck.rules.presence import GONE, cards_of, container_of, describe, named, nvidia_here, on_wsl
 
 
 @rule(
@@ -39,12 +37,12 @@ def gpu_lost(snapshot: Snapshot) -> Iterator[Found]:
         return
     driver = need(snapshot.driver)
     gpus = known(snapshot.gpus, ())
-    lost = [gpu for gpu in gpus if gpu.error_code in _GONE]
+    lost = [gpu for gpu in gpus if gpu.error_code in GONE]
     for gpu in lost:
         yield _lost(named(gpu), ("gpus.error", gpu.error or "", "NVML"))
     if lost:
         return
-    if not isinstance(driver.nvml, Gap) and driver.nvml.code in _GONE:
+    if not isinstance(driver.nvml, Gap) and driver.nvml.code in GONE:
         yield _lost("A GPU", ("driver.nvml.code", str(driver.nvml.code), "nvmlInit"))
         return
     if need(driver.nvml).status == "ok":
@@ -87,7 +85,7 @@ def gpu_query_failed(snapshot: Snapshot) -> Iterator[Found]:
     if need(driver.nvml).status == "error":
         return
     for gpu in need(snapshot.gpus):
-        if gpu.error is not None and gpu.error_code not in (*_GONE, NVML_NO_PERMISSION):
+        if gpu.error is not None and gpu.error_code not in (*GONE, NVML_NO_PERMISSION):
             yield found(
                 f"NVML cannot tell about {named(gpu)}: {gpu.error}.",
                 [("gpus.error", gpu.error, "NVML"), ("gpus.error_code", gpu.error_code, "NVML")],
@@ -130,9 +128,9 @@ def gpu_not_bound_to_driver(snapshot: Snapshot) -> Iterator[Found]:
         return
     why = ""
     if module.major >= 590:
-        why = f"; branch {module.major} does not support Maxwell, Pascal and Volta any more"
+        why = f"; if it is a Maxwell, Pascal or Volta card: branch {module.major} does not support those any more"
     elif known(driver.module_open, None):
-        why = "; its open kernel module supports Turing and newer only"
+        why = "; its open kernel module supports Turing and newer cards only"
     evidence = [("driver.pci.driver", "none", f"/sys/bus/pci/devices/{card.address}") for card in orphans]
     yield found(
         f"Driver {module} is loaded but does not drive {', '.join(map(describe, orphans))}{why}.",

@@ -41,7 +41,7 @@ def exclusive_compute_mode(snapshot: Snapshot) -> Iterator[Found]:
         held = "" if gpu.compute_mode == "prohibited" else f" and taken by {_holders(gpu)}"
         yield found(
             f"{named(gpu)} is in compute mode {gpu.compute_mode}{held}.",
-            [("gpus.compute_mode", gpu.compute_mode, "NVML"), ("gpus.processes", _holders(gpu), "NVML")],
+            [("gpus.compute_mode", gpu.compute_mode, gpu.source), ("gpus.processes", _holders(gpu), "NVML")],
             [f"sudo nvidia-smi -i {gpu.number} -c 0", "# or end the program that has the GPU"],
             severity=None if len(blocked) == len(gpus) else Severity.WARNING,
         )

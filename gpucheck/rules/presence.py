@@ -30,6 +30,7 @@ NVIDIA, AMD, INTEL = "10de", "1002", "8086"
 # NVML answers these only after it has reached the kernel module or a GPU behind it: without a module it says 9. 999 is
 # "an internal driver error" (nvml.h).
 _NVML_OF_A_DRIVER = (NVML_NO_PERMISSION, NVML_GPU_IS_LOST, NVML_RESET_REQUIRED, NVML_VERSION_MISMATCH, NVML_UNKNOWN)
+GONE = (NVML_GPU_IS_LOST, NVML_RESET_REQUIRED)
 _CUDA_OF_A_DRIVER = (CUDA_SYSTEM_NOT_READY, CUDA_DRIVER_MISMATCH, CUDA_COMPAT_NOT_SUPPORTED)
 
 # Packages that bring the driver itself; nvidia-prime, the container toolkit and the like are there without it.
@@ -138,8 +139,9 @@ def describe(card: PciGpu) -> str:
 
 
 def usable(snapshot: Snapshot) -> tuple[Gpu, ...]:
-    """The GPUs that NVML could open."""
-    return tuple(gpu for gpu in need(snapshot.gpus) if gpu.error is None)
+    """The GPUs that are not known to be gone. Of one that NVML could not describe the fields are gaps, so that what is
+    judged by it stays open."""
+    return tuple(gpu for gpu in need(snapshot.gpus) if gpu.error_code not in GONE)
 
 
 def named(*gpus: Gpu) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Union
 
-from gpucheck.facts.gap import need
+from gpucheck.facts.gap import Gap, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
@@ -67,6 +67,9 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
     first = value.split(",")[0].strip()
     hides_all = not first or (not first.isdecimal() and not first.startswith(("GPU-", "MIG-")))
     gpus = () if hides_all else tuple(need(snapshot.gpus))
+    if _from_libcuda(snapshot, gpus):
+        yield from _as_libcuda_shows(value, gpus)
+        return
     choice = Choice(0, first or None, ()) if hides_all else choose(value, gpus)
     if choice.visible and choice.invalid is None:
         return
@@ -78,6 +81,27 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
         evidence,
         _fix(first),
         severity=Severity.WARNING if choice.visible else None,
+    )
+
+
+def _from_libcuda(snapshot: Snapshot, gpus: tuple[Gpu, ...]) -> bool:
+    """NVML made no list, so these are the GPUs that libcuda left after the variable, in its own order."""
+    nvml = need(snapshot.driver).nvml
+    listed = not isinstance(nvml, Gap) and nvml.device_count is not None
+    return not listed and any(gpu.source == "libcuda" for gpu in gpus)
+
+
+def _as_libcuda_shows(value: str, gpus: tuple[Gpu, ...]) -> Iterator[Found]:
+    """libcuda has applied the variable: if it shows as many as are named, all are good. MIG: a program gets one."""
+    entries = value.split(",")
+    if len(gpus) >= len(entries) or any(entry.strip().startswith("MIG-") for entry in entries):
+        return
+    yield found(
+        f"{NAME}={value} names {len(entries)} GPUs, and libcuda shows {len(gpus)}: an entry that names no GPU hides "
+        "itself and all behind it.",
+        [(f"environment.{NAME}", repr(value), "the environment"), ("gpus", len(gpus), "libcuda")],
+        _fix(entries[0].strip()),
+        severity=Severity.WARNING,
     )
 
 

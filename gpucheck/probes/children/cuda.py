@@ -1,7 +1,8 @@
-"""Child process: what libcuda answers to cuInit in the environment that programs get, one JSON object a line.
+"""Child process: what libcuda answers to cuInit in the environment that programs get, one JSON object a line; then
+what it says of each device that programs see, for where NVML does not answer.
 
 Run as ``python -I -S cuda.py``. It may hang or die of a signal; the parent judges by the lines that came. Nothing of
-gpucheck but its neighbour is imported here, and nothing costly. Error codes get their names in the parent.
+gpucheck but its neighbours is imported here, and nothing costly. Error codes get their names in the parent.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ else:
     import speaking
 
 LIBRARY = "libcuda.so.1"
+MOST = 4096  # a count that no machine has is a library's nonsense
 
 
 class Int(_ctypes._SimpleCData):  # type: ignore[type-arg]
@@ -59,6 +61,15 @@ def main() -> None:
         return
     code = count(_ctypes.byref(number))
     say("count", device_count=number.value if code == 0 else None, code=code)
+    if code == 0 and number.value > 0:
+        if TYPE_CHECKING:
+            from gpucheck.probes.children import cuda_device
+        else:
+            import cuda_device
+
+        devices = cuda_device.Devices(library, Call, Int)
+        for index in range(min(number.value, MOST)):
+            say("device", number=index, **devices.tell(index))
     say("done")
 
 

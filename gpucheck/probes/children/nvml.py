@@ -76,7 +76,8 @@ def main(folder: str) -> None:
         error=words,
     )
     for number in range(count or 0):
-        say("gpu", **tell_gpu(nvml, number))
+        for facts in tell_gpu(nvml, number):
+            say("gpu", number=number, **facts)
     say("done")
 
 

@@ -6,7 +6,7 @@ import ctypes
 
 TYPE_CHECKING = False  # the real one lives in typing, whose import costs as much as Python's own start
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 # nvml.h, nvmlReturn_t
@@ -126,29 +126,39 @@ def nvlinks(nvml: Nvml, gpu: Any) -> Any:
     return active
 
 
-def tell_gpu(nvml: Nvml, number: int) -> dict[str, Any]:
-    """Every field of gpucheck.facts.gpus.Gpu."""
+def tell_gpu(nvml: Nvml, number: int) -> Iterator[dict[str, Any]]:
+    """Every field of gpucheck.facts.gpus.Gpu but its number, in parts: "more" is in all of them but the last.
+
+    What decides comes first and by itself, so that a call that hangs or crashes takes only what comes after it.
+    """
     nvml.lost = None
     try:
         gpu = nvml.api.nvmlDeviceGetHandleByIndex(number)
     except nvml.api.NVMLError as error:
-        return {"number": number, "error": str(error), "error_code": error.value}
+        yield {"error": str(error), "error_code": error.value}
+        return
+    capability = nvml.read("nvmlDeviceGetCudaComputeCapability", gpu, use=lambda cc: f"{cc[0]}.{cc[1]}")
+    yield {"more": True, "compute_capability": capability}
+    yield {"more": True, "uuid": nvml.plain("nvmlDeviceGetUUID", gpu), "pci_address": pci_address(nvml, gpu)}
+    yield {
+        "more": True,
+        "name": nvml.plain("nvmlDeviceGetName", gpu),
+        "compute_mode": nvml.read("nvmlDeviceGetComputeMode", gpu, use=compute_mode),
+    }
+    facts = _rest(nvml, gpu)
+    lost = nvml.lost
+    yield {"error": lost and str(lost), "error_code": lost and lost.value, **facts}
+
+
+def _rest(nvml: Nvml, gpu: Any) -> dict[str, Any]:
     memory = nvml.ask("nvmlDeviceGetMemoryInfo", gpu)
     remapped = nvml.ask("nvmlDeviceGetRemappedRows", gpu)
     reasons = nvml.first(("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"), gpu)
     mig = nvml.read("nvmlDeviceGetMigMode", gpu, use=lambda modes: bool(modes[0]))
-    facts = {
-        "number": number,
-        "error": None,
-        "error_code": None,
-        "name": nvml.plain("nvmlDeviceGetName", gpu),
-        "uuid": nvml.plain("nvmlDeviceGetUUID", gpu),
-        "pci_address": pci_address(nvml, gpu),
-        "compute_capability": nvml.read("nvmlDeviceGetCudaComputeCapability", gpu, use=lambda cc: f"{cc[0]}.{cc[1]}"),
+    return {
         "memory_total": of(memory, lambda: memory.total),
         "memory_free": of(memory, lambda: memory.free),
         "processes": processes(nvml, gpu),
-        "compute_mode": nvml.read("nvmlDeviceGetComputeMode", gpu, use=compute_mode),
         "mig_mode": mig,
         "mig_devices": mig_devices(nvml, gpu, mig),
         "ecc_mode": nvml.read("nvmlDeviceGetEccMode", gpu, use=lambda modes: bool(modes[0])),
@@ -166,9 +176,6 @@ def tell_gpu(nvml: Nvml, number: int) -> dict[str, Any]:
         "persistence": nvml.read("nvmlDeviceGetPersistenceMode", gpu, use=bool),
         "display_active": nvml.read("nvmlDeviceGetDisplayActive", gpu, use=bool),
     }
-    if nvml.lost is not None:
-        facts.update(error=str(nvml.lost), error_code=nvml.lost.value)
-    return facts
 
 
 def of(answer: Any, use: Callable[[], Any]) -> Any:
