@@ -329,3 +329,125 @@ def test_nvmls_word_for_a_mismatch_is_enough_where_the_module_cannot_be_read() -
 def test_nobody_is_told_to_install_a_driver_where_it_comes_from_outside(name: str) -> None:
     for finding in looked.report(name).findings:
         assert not [line for line in finding.fix if "apt install" in line or "dnf install" in line], finding.name
+
+
+def fix_of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
+    finding = judge_all(snapshot).find(name)
+    assert finding, name
+    return finding.fix
+
+
+def test_only_modules_that_are_loaded_are_unloaded_and_those_that_use_others_first() -> None:
+    snapshot = looked.snapshot("driver-upgraded-not-rebooted")
+    for loaded, words in (
+        (("nvidia", "nvidia_uvm"), "sudo rmmod nvidia_uvm nvidia &&"),
+        (("i915", "nvidia", "nvidia_drm", "nvidia_modeset"), "sudo rmmod nvidia_drm nvidia_modeset nvidia &&"),
+        (HIDDEN, None),
+    ):
+        commands = [line for line in fix_of(with_driver(snapshot, modules=loaded), MISMATCH) if "rmmod" in line]
+        assert commands == ([] if words is None else [f"{words} sudo modprobe -a nvidia nvidia_uvm"])
+
+
+MISMATCH = "driver-library-version-mismatch"
+
+
+@pytest.mark.parametrize(
+    ("path", "accused"),
+    [
+        ("/lib/modules/6.8.0-90-generic/kernel/nvidia-580/nvidia.ko", False),
+        ("/lib/modules/6.8.0-90-generic/kernel/drivers/video/nvidia.ko", False),
+        ("/lib/modules/6.8.0-90-generic/updates/dkms/nvidia.ko.zst", True),
+        ("/lib/modules/6.17.5-300.fc43.x86_64/extra/nvidia/nvidia.ko.xz", True),
+        ("/lib/modules/5.14.0-570.el9.x86_64/weak-updates/nvidia/nvidia.ko.xz", True),
+    ],
+)
+def test_secure_boot_is_blamed_only_for_modules_that_the_distribution_did_not_sign(path: str, accused: bool) -> None:
+    report = judge_all(with_driver(looked.snapshot("azure-secure-boot"), module_files=(path,)))
+    assert bool(report.find("secure-boot-unsigned-module")) is accused
+    assert report.find("nvidia-kernel-module-not-loaded")
+
+
+def test_a_container_without_uvm_is_told_how_to_get_the_node() -> None:
+    fix = fix_of(looked.snapshot("podman-without-uvm"), "nvidia-uvm-not-loaded")
+    assert any("--device nvidia.com/gpu=all" in line for line in fix)
+    assert any("--device /dev/nvidia-uvm" in line for line in fix)
+    assert not any(line.startswith("sudo") for line in fix)
+
+
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        ("docker-lost-gpu", "cuda-init-failed"),
+        ("docker-lost-gpu", "nvml-not-answering"),
+        ("podman-without-uvm", "cuda-init-failed"),
+    ],
+)
+def test_in_a_container_no_command_loads_modules_or_reads_the_kernels_log(machine: str, name: str) -> None:
+    assert all(line.startswith("# ") for line in fix_of(looked.snapshot(machine), name))
+
+
+def test_under_wsl_the_driver_is_started_anew_from_windows() -> None:
+    assert "# wsl --shutdown" in fix_of(looked.snapshot("wsl2-linux-driver"), "cuda-init-failed")
+
+
+def test_a_library_that_needs_another_is_named_by_its_path_or_not_by_a_path_at_all() -> None:
+    snapshot = healthy()
+    assert not isinstance(snapshot.driver, Gap)
+    assert not isinstance(snapshot.driver.cuda, Gap)
+    sick = snapshot.driver.cuda._replace(
+        status="unloadable", code=None, path=None, device_count=None, message="libnvidia-gone.so: cannot open"
+    )
+    fix = fix_of(with_driver(snapshot, cuda=sick), "driver-library-unloadable")
+    assert fix[0] == "ldd /usr/lib/x86_64-linux-gnu/libcuda.so.580.126.09 | grep 'not found'"
+    fix = fix_of(with_driver(snapshot, cuda=sick, libraries=()), "driver-library-unloadable")
+    assert not any(word in line for line in fix for word in ("dpkg", "ls -lL"))
+
+
+def test_a_driver_put_into_wsl_by_hand_is_removed_without_naming_packages() -> None:
+    fix = fix_of(with_driver(looked.snapshot("wsl2-linux-driver"), packages=()), "linux-driver-installed-in-wsl")
+    assert not any("PACKAGES" in line for line in fix)
+    assert "sudo nvidia-uninstall" in fix
+
+
+def test_in_a_slurm_job_nobody_is_told_to_unset_the_variable() -> None:
+    for environment in (
+        (Variable("CUDA_VISIBLE_DEVICES", "NoDevFiles"),),
+        (Variable("CUDA_VISIBLE_DEVICES", "9"), Variable("SLURM_JOB_PARTITION", "gpu")),
+    ):
+        fix = fix_of(eight()._replace(environment=Environment(environment)), "cuda-visible-devices-hides-gpu")
+        assert any("--gres=gpu:1" in line for line in fix)
+        assert not any("unset" in line for line in fix)
+
+
+def test_a_driver_version_is_told_under_the_fact_that_it_was_read_from() -> None:
+    snapshot = looked.snapshot("t4-driver-470")
+    for machine, fact in ((snapshot, "driver.module_version"), (nvml_alone(snapshot), "driver.nvml.driver_version")):
+        finding = judge_all(machine).find("driver-too-old-for-cuda")
+        assert finding
+        assert finding.evidence[0].fact == fact
+
+
+def nvml_alone(snapshot: Snapshot) -> Snapshot:
+    """As in a container whose /proc does not show the host's module."""
+    return with_driver(snapshot, module_version=None, module_source=None)
+
+
+def test_a_card_that_is_not_driven_is_not_said_to_be_an_old_one() -> None:
+    finding = judge_all(looked.snapshot("pascal-on-driver-590")).find("gpu-not-bound-to-driver")
+    assert finding
+    assert "if it is a Maxwell, Pascal or Volta card" in finding.message
+
+
+def test_libcuda_says_the_drivers_cuda_where_nvml_does_not() -> None:
+    snapshot = looked.snapshot("h100-ptx-newer-than-driver")
+    assert not isinstance(snapshot.driver, Gap)
+    assert not isinstance(snapshot.driver.nvml, Gap)
+    silent = with_driver(snapshot, nvml=snapshot.driver.nvml._replace(cuda_version=None))
+    assert judge_all(silent).find("gpu-arch-too-new-for-build")
+    assert not isinstance(snapshot.driver.cuda, Gap)
+    nobody = with_driver(
+        silent,
+        nvml=snapshot.driver.nvml._replace(cuda_version=None),
+        cuda=snapshot.driver.cuda._replace(cuda_version=None),
+    )
+    assert "gpu-arch-too-new-for-build" in [one.name for one in judge_all(nobody).skipped]

@@ -27,6 +27,7 @@ from gpucheck.facts.driver import CudaDriver, Nvml
 from gpucheck.facts.gap import need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import cuda_works, nvidia_here
 
@@ -83,7 +84,7 @@ def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
             ("driver.cuda.status", answer.status, answer.path or "libcuda.so.1"),
             ("driver.cuda.code", answer.code, "cuInit"),
         ],
-        _CURES.get(answer.code, _LOOK),
+        fixes.on_machine(snapshot, _CURES.get(answer.code, _LOOK)),
         severity=None if here else Severity.WARNING,
     )
 
@@ -136,7 +137,7 @@ def nvml_not_answering(snapshot: Snapshot) -> Iterator[Found]:
             ("driver.nvml.status", answer.status, answer.path or "libnvidia-ml.so.1"),
             ("driver.nvml.code", answer.code, "NVML"),
         ],
-        [*_LOOK, "sudo reboot"],
+        fixes.on_machine(snapshot, [*_LOOK, "sudo reboot"]),
         severity=Severity.WARNING if cuda_works(driver) or not here else None,
     )
 
@@ -194,5 +195,5 @@ def nvidia_smi_hangs(snapshot: Snapshot) -> Iterator[Found]:
     yield found(
         f"{smi.path} did not answer before its deadline.",
         [("driver.smi.status", "hung", smi.path)],
-        ["ps -eo pid,stat,comm | awk '$2 ~ /D/'", *_LOOK],
+        ["ps -eo pid,stat,comm | awk '$2 ~ /D/'", *fixes.on_machine(snapshot, _LOOK)],
     )

@@ -13,6 +13,7 @@ from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.nodes import CONTROL
 from gpucheck.rules.presence import container_of, cuda_works, nvidia_here
@@ -24,15 +25,6 @@ _EVERYTHING = (
     "cuda-init-failed",
     "nvidia-uvm-not-loaded",
 )
-
-# How a container of each kind is given GPUs: the manuals are in docker-no-gpus-flag's references.
-_GIVE = {
-    "docker": ["# start it anew, with the flag before the image's name:", "docker run --gpus all IMAGE"],
-    "podman": ["podman run --device nvidia.com/gpu=all IMAGE", "# once on the host: nvidia-ctk cdi generate"],
-    "kubernetes": ["# in the pod's resources: limits: {nvidia.com/gpu: 1}"],
-    "apptainer": ["apptainer exec --nv IMAGE.sif python your_program.py"],
-    "lxc": ["lxc config device add NAME gpu gpu && lxc config set NAME nvidia.runtime true"],
-}
 
 
 def _inside(snapshot: Snapshot) -> tuple[Driver, str] | None:
@@ -87,7 +79,7 @@ def docker_no_gpus_flag(snapshot: Snapshot) -> Iterator[Found]:
             ),
             ("driver.nodes", "none", "/dev"),
         ],
-        _GIVE.get(kind, ["# start it anew with the GPU passed in"]),
+        fixes.pass_gpu_in(kind),
     )
 
 

@@ -8,6 +8,7 @@ from gpucheck.compat.errors import NVML_NO_PERMISSION
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import GONE, cards_of, container_of, describe, named, nvidia_here, on_wsl
 
@@ -39,11 +40,11 @@ def gpu_lost(snapshot: Snapshot) -> Iterator[Found]:
     gpus = known(snapshot.gpus, ())
     lost = [gpu for gpu in gpus if gpu.error_code in GONE]
     for gpu in lost:
-        yield _lost(named(gpu), ("gpus.error", gpu.error or "", "NVML"))
+        yield _lost(snapshot, named(gpu), ("gpus.error", gpu.error or "", "NVML"))
     if lost:
         return
     if not isinstance(driver.nvml, Gap) and driver.nvml.code in GONE:
-        yield _lost("A GPU", ("driver.nvml.code", str(driver.nvml.code), "nvmlInit"))
+        yield _lost(snapshot, "A GPU", ("driver.nvml.code", str(driver.nvml.code), "nvmlInit"))
         return
     if need(driver.nvml).status == "ok":
         need(snapshot.gpus)
@@ -51,15 +52,22 @@ def gpu_lost(snapshot: Snapshot) -> Iterator[Found]:
         return
     for card in cards_of(driver):
         if need(card.responds) is False:
-            yield _lost(describe(card), ("driver.pci.responds", "False", f"/sys/bus/pci/devices/{card.address}/config"))
+            yield _lost(
+                snapshot,
+                describe(card),
+                ("driver.pci.responds", "False", f"/sys/bus/pci/devices/{card.address}/config"),
+            )
 
 
-def _lost(who: str, evidence: tuple[str, str, str]) -> Found:
-    return found(
-        f"{who} is lost: it does not respond to the driver.",
-        [evidence],
-        ["sudo dmesg | grep -i xid | tail", "# with nothing using it:", "sudo nvidia-smi --gpu-reset", "sudo reboot"],
-    )
+def _lost(snapshot: Snapshot, who: str, evidence: tuple[str, str, str]) -> Found:
+    lines = [
+        "sudo dmesg | grep -i xid | tail",
+        "# with nothing using it:",
+        "sudo nvidia-smi --gpu-reset",
+        "sudo reboot",
+    ]
+    said = f"{who} is lost: it does not respond to the driver."
+    return found(said, [evidence], fixes.on_machine(snapshot, lines))
 
 
 @rule(Severity.WARNING)
@@ -89,7 +97,7 @@ def gpu_query_failed(snapshot: Snapshot) -> Iterator[Found]:
             yield found(
                 f"NVML cannot tell about {named(gpu)}: {gpu.error}.",
                 [("gpus.error", gpu.error, "NVML"), ("gpus.error_code", gpu.error_code, "NVML")],
-                ["sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"],
+                fixes.on_machine(snapshot, ["sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"]),
             )
 
 

@@ -105,16 +105,19 @@ def _mismatch(snapshot: Snapshot, driver: Driver, module: DriverVersion | None, 
     return found(f"{said}.", evidence, _reload(snapshot))
 
 
+# Those that use another come before it: rmmod takes them in this order, and fails at one that is not loaded.
+_UNLOAD = ("nvidia_fs", "nvidia_peermem", "nvidia_drm", "nvidia_modeset", "nvidia_uvm", "nvidia")
+
+
 def _reload(snapshot: Snapshot) -> list[str]:
-    modules = "nvidia_drm nvidia_modeset nvidia_uvm nvidia"
-    return fixes.on_host(
-        snapshot,
-        [
-            "sudo reboot",
-            "# or, with nothing using the GPU:",
-            f"sudo rmmod {modules} && sudo modprobe -a nvidia nvidia_uvm",
-        ],
-    )
+    driver = snapshot.driver
+    loaded = () if isinstance(driver, Gap) else known(driver.modules, ())
+    modules = [name for name in _UNLOAD if name in loaded]
+    lines = ["sudo reboot"]
+    if modules:
+        reload = f"sudo rmmod {' '.join(modules)} && sudo modprobe -a nvidia nvidia_uvm"
+        lines += ["# or, with nothing using the GPU:", reload]
+    return fixes.on_host(snapshot, lines)
 
 
 def _remove(snapshot: Snapshot, copy: UserLibrary) -> list[str]:
@@ -190,8 +193,8 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
     2.21.0 on: it silently registers no GPU (seen in the wheels of 2.18.1 to 2.21.0 over a driver without NVML).
 
     ## Why it matters
-    Findings about single GPUs (architecture, memory, MIG, throttling) cannot be made. With TensorFlow 2.21 it is an
-    error: the CPU is used.
+    Findings about single GPUs (memory, MIG, throttling) cannot be made; name and compute capability come from libcuda,
+    for the GPUs that CUDA_VISIBLE_DEVICES leaves. With TensorFlow 2.21 it is an error: the CPU is used.
 
     ## How to fix
     Install the driver's utilities of the module's version. In a container, ask for the capability "utility".
@@ -202,7 +205,8 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
     driver = _with_module(snapshot)
     if driver is None or not not_found(driver, "libnvidia-ml.so.1", need(driver.nvml)):
         return
-    said = "libnvidia-ml.so.1 is not on the loader's path, so nothing can be learned about the single GPUs"
+    what = "nothing" if isinstance(snapshot.gpus, Gap) else "nothing but what libcuda tells"
+    said = f"libnvidia-ml.so.1 is not on the loader's path, so {what} can be learned about the single GPUs"
     evidence: list[tuple[str, object, str]] = [
         ("driver.nvml.status", need(driver.nvml).status, "dlopen of libnvidia-ml.so.1")
     ]
@@ -261,16 +265,26 @@ def _unloadable(driver: Driver, soname: str, answer: CudaDriver | Nvml | Gap) ->
     copy = next((one for one in copies_of(driver, soname) if known(one.defect, None) not in (None, "dangling")), None)
     if answer.status == "crashed" and copy is None:
         return None
+    defective = copy is not None
     defect = "does not load" if copy is None else _DEFECTS.get(str(copy.defect), f"is {copy.defect}")
+    # Whole, and still not to be loaded: it needs something else.
+    copy = copy or next((one for one in copies_of(driver, soname) if one.first or one.reached), None)
     path = _place(copy) if copy else soname
     evidence = [("driver.libraries.path", path, "the loader")]
     if answer.message:
         evidence.append((f"driver.{'cuda' if soname == _LIBRARIES[0] else 'nvml'}.message", answer.message, "dlopen"))
-    if copy:
+    if copy and defective:
         evidence.append(("driver.libraries.defect", str(copy.defect), path))
     return found(
-        f"{path} {defect}" + (f" ({answer.message})." if answer.message and copy is None else "."),
+        f"{path} {defect}" + (f" ({answer.message})." if answer.message and not defective else "."),
         evidence,
-        [f"ls -lL {path}", "# reinstall the package that owns it:", f"dpkg -S {path} || rpm -qf {path}"],
+        _whose(soname, path if copy else None, defective),
         severity=None if soname == _LIBRARIES[0] else Severity.WARNING,
     )
+
+
+def _whose(soname: str, path: str | None, defective: bool) -> list[str]:
+    if path is None:
+        return ["# see which file the loader takes, and reinstall its package:", f"ldconfig -p | grep {soname}"]
+    look = f"ls -lL {path}" if defective else f"ldd {path} | grep 'not found'"
+    return [look, "# reinstall the package that owns it:", f"dpkg -S {path} || rpm -qf {path}"]

@@ -20,6 +20,41 @@ def on_host(snapshot: Snapshot, lines: list[str]) -> list[str]:
     return [f"# this is a {system.container} container; on its host:", *(f"# {line}" for line in lines)]
 
 
+# The manuals are in docker-no-gpus-flag's references.
+_GIVE = {
+    "docker": ["# start it anew, with the flag before the image's name:", "docker run --gpus all IMAGE"],
+    "podman": ["podman run --device nvidia.com/gpu=all IMAGE", "# once on the host: nvidia-ctk cdi generate"],
+    "kubernetes": ["# in the pod's resources: limits: {nvidia.com/gpu: 1}"],
+    "apptainer": ["apptainer exec --nv IMAGE.sif python your_program.py"],
+    "lxc": ["lxc config device add NAME gpu gpu && lxc config set NAME nvidia.runtime true"],
+}
+
+
+def pass_gpu_in(kind: str) -> list[str]:
+    """How a container of that kind is given GPUs."""
+    return _GIVE.get(kind, ["# start it anew with the GPU passed in"])
+
+
+def pass_node_in(kind: str, path: str) -> list[str]:
+    """How it is given one device node that is missing: with all the others, or by its name."""
+    by_name = [f"# or name it beside the nodes that it has: --device {path}"] if kind in ("docker", "podman") else []
+    return [*pass_gpu_in(kind), *by_name]
+
+
+def under_slurm(snapshot: Snapshot) -> bool:
+    """In a job of Slurm's, which chooses the GPUs that a program may use."""
+    environment = snapshot.environment
+    return not isinstance(environment, Gap) and any(one.name.startswith("SLURM_") for one in environment.variables)
+
+
+def on_machine(snapshot: Snapshot, lines: list[str]) -> list[str]:
+    """Lines about the kernel half: of this Linux, of a container's host, or under WSL of Windows, which has it."""
+    system = snapshot.system
+    if not isinstance(system, Gap) and system.wsl is not None and not isinstance(system.wsl, Gap):
+        return ["# the driver is Windows': start WSL anew, in PowerShell:", "# wsl --shutdown"]
+    return on_host(snapshot, lines)
+
+
 def install_driver(snapshot: Snapshot) -> list[str]:
     """Ubuntu: ubuntu-drivers; Debian: its non-free package; Fedora: RPM Fusion's; others: NVIDIA's guide."""
     lines = {

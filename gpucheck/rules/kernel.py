@@ -221,13 +221,19 @@ def _driver_without_card(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
+# Folders of /lib/modules/<kernel> for what does not come with the kernel (depmod.d: updates, extra, weak-updates).
+_ELSEWHERE = {"updates", "extra", "weak-updates", "dkms", "akmods"}
+
+
 @rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "device-nodes-missing", *FOLLOWERS))
 def secure_boot_unsigned_module(snapshot: Snapshot) -> Iterator[Found]:
     """Secure Boot is on, and the nvidia module that is installed does not load.
 
     ## What it means
-    With Secure Boot the kernel loads only modules signed with a key that the firmware knows. The module is there for
-    the running kernel, it is not loaded, and nothing else holds the card: its key is not enrolled.
+    With Secure Boot the kernel loads only modules signed with a key that the firmware knows. The module was built on
+    this machine (by DKMS or akmods) or installed beside the kernel's own, it is not loaded, and nothing else holds the
+    card: most likely the key that signed it is not enrolled. A distribution's prebuilt module (Ubuntu's
+    linux-modules-nvidia, under kernel/) is signed with a key that the firmware knows and is not accused.
 
     ## Why it matters
     `modprobe nvidia` says "Key was rejected by service" or "Required key not available"; everything after it says that
@@ -249,10 +255,12 @@ def secure_boot_unsigned_module(snapshot: Snapshot) -> Iterator[Found]:
         return
     if need(driver.bbswitch) == "OFF":
         return
-    files = need(driver.module_files)
+    files = [path for path in need(driver.module_files) if _ELSEWHERE & set(path.split("/"))]
+    if not files:
+        return
     yield found(
-        f"Secure Boot is on and the nvidia module for kernel {_kernel(snapshot)} is installed but not loaded: "
-        "its signing key is not enrolled.",
+        f"Secure Boot is on and the nvidia module for kernel {_kernel(snapshot)}, which the distribution did not sign, "
+        "is installed but not loaded: most likely its signing key is not enrolled.",
         [
             ("system.secure_boot", "on", "/sys/firmware/efi/efivars/SecureBoot-*"),
             ("driver.module_files", files[0], f"/lib/modules/{_kernel(snapshot)}"),

@@ -9,6 +9,7 @@ from gpucheck.facts.driver import DeviceNode, Driver
 from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import container_of, cuda_works, gpu_number, nvidia_here, on_wsl
 
@@ -143,8 +144,13 @@ def nvidia_uvm_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
             ("driver.nodes", ", ".join(paths), "/dev"),
             ("driver.cuda.code", need(driver.cuda).code, "cuInit"),
         ],
-        [("# on the host: " if inside else "") + "sudo nvidia-modprobe -c 0 -u"],
+        _uvm_fix(snapshot, inside),
     )
+
+
+def _uvm_fix(snapshot: Snapshot, inside: str | None) -> list[str]:
+    on_host = fixes.on_host(snapshot, ["sudo nvidia-modprobe -c 0 -u"])
+    return [*on_host, "# then:", *fixes.pass_node_in(inside, UVM)] if inside else on_host
 
 
 @rule(Severity.ERROR, explains=("cuda-init-failed",))

@@ -9,6 +9,7 @@ from gpucheck.facts.gap import Gap, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import nvidia_here
 
@@ -54,8 +55,9 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
     cuInit answers CUDA_ERROR_NO_DEVICE, and TensorFlow uses the CPU without another word.
 
     ## How to fix
-    Unset the variable, or name GPUs that exist (`nvidia-smi -L`). It may come from a shell profile, a scheduler (Slurm
-    writes NoDevFiles into a job that asked for no GPU), an IDE, or the program itself (os.environ).
+    Unset the variable, or name GPUs that exist (`nvidia-smi -L`). It may come from a shell profile, an IDE, or the
+    program itself (os.environ). In a Slurm job the scheduler sets it (NoDevFiles where none was asked for): ask for
+    GPUs with --gres=gpu:1 and leave the variable alone.
 
     ## References
     https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables
@@ -68,7 +70,7 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
     hides_all = not first or (not first.isdecimal() and not first.startswith(("GPU-", "MIG-")))
     gpus = () if hides_all else tuple(need(snapshot.gpus))
     if _from_libcuda(snapshot, gpus):
-        yield from _as_libcuda_shows(value, gpus)
+        yield from _as_libcuda_shows(snapshot, value, gpus)
         return
     choice = Choice(0, first or None, ()) if hides_all else choose(value, gpus)
     if choice.visible and choice.invalid is None:
@@ -79,7 +81,7 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
     yield found(
         f"{NAME}={value} {_what(choice, gpus)}.",
         evidence,
-        _fix(first),
+        _fix(snapshot, first),
         severity=Severity.WARNING if choice.visible else None,
     )
 
@@ -91,7 +93,7 @@ def _from_libcuda(snapshot: Snapshot, gpus: tuple[Gpu, ...]) -> bool:
     return not listed and any(gpu.source == "libcuda" for gpu in gpus)
 
 
-def _as_libcuda_shows(value: str, gpus: tuple[Gpu, ...]) -> Iterator[Found]:
+def _as_libcuda_shows(snapshot: Snapshot, value: str, gpus: tuple[Gpu, ...]) -> Iterator[Found]:
     """libcuda has applied the variable: if it shows as many as are named, all are good. MIG: a program gets one."""
     entries = value.split(",")
     if len(gpus) >= len(entries) or any(entry.strip().startswith("MIG-") for entry in entries):
@@ -100,7 +102,7 @@ def _as_libcuda_shows(value: str, gpus: tuple[Gpu, ...]) -> Iterator[Found]:
         f"{NAME}={value} names {len(entries)} GPUs, and libcuda shows {len(gpus)}: an entry that names no GPU hides "
         "itself and all behind it.",
         [(f"environment.{NAME}", repr(value), "the environment"), ("gpus", len(gpus), "libcuda")],
-        _fix(entries[0].strip()),
+        _fix(snapshot, entries[0].strip()),
         severity=Severity.WARNING,
     )
 
@@ -118,9 +120,12 @@ def _what(choice: Choice, gpus: tuple[Gpu, ...]) -> str:
     return f"hides every GPU: {choice.invalid!r} is not one of them"
 
 
-def _fix(first: str) -> list[str]:
-    if first == "NoDevFiles":
-        return ["# this Slurm job asked for no GPU: srun --gres=gpu:1 ...", f"unset {NAME}"]
+def _fix(snapshot: Snapshot, first: str) -> list[str]:
+    if first == "NoDevFiles" or fixes.under_slurm(snapshot):
+        return [
+            f"# Slurm gives a job its GPUs and sets {NAME}: leave it as it is, and ask for one",
+            "srun --gres=gpu:1 ...",
+        ]
     return [
         f"unset {NAME}",
         f"grep -n {NAME} ~/.bashrc ~/.profile ~/.bash_profile ~/.zshrc /etc/environment",

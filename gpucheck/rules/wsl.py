@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.facts.driver import Driver
+from gpucheck.facts.driver import Driver, UserLibrary
 from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
@@ -151,10 +151,21 @@ def linux_driver_installed_in_wsl(snapshot: Snapshot) -> Iterator[Found]:
     if shadows and copy is not None:
         said += f", and its {copy.path} is loaded in place of Windows' libcuda"
         evidence.append(("driver.libraries.path", copy.path, "the loader"))
-    names = " ".join(one.split()[0] for one in packages) or "PACKAGES"
     yield found(
         f"{said}.",
         evidence,
-        [f"sudo apt remove --purge {names}", "sudo ldconfig", "# keep the NVIDIA driver on Windows alone"],
+        [*_removal(packages, copy), "sudo ldconfig", "# keep the NVIDIA driver on Windows alone"],
         severity=Severity.ERROR if shadows else None,
     )
+
+
+def _removal(packages: list[str], copy: UserLibrary | None) -> list[str]:
+    """By package; without one: NVIDIA's .run installer, or files put there by hand."""
+    if packages:
+        return [f"sudo apt remove --purge {' '.join(one.split()[0] for one in packages)}"]
+    path = copy.path if copy else "libcuda.so.1"
+    return [
+        "# NVIDIA's .run installer removes what it has installed:",
+        "sudo nvidia-uninstall",
+        f"# without it: remove what no package owns: dpkg -S {path} || rpm -qf {path}",
+    ]
