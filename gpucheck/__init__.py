@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing's own: nothing is imported here, so that the command can first see to sys.path
 if TYPE_CHECKING:
     from gpucheck.facts.snapshot import Snapshot
     from gpucheck.findings import Report

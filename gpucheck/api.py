@@ -10,6 +10,7 @@ from gpucheck.facts.snapshot import SCHEMA, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MOST_BYTES = 64 << 20  # of a file to judge; a recording has some hundred kilobytes
 DEEP_SECONDS = 120.0  # importing TensorFlow from a cold disk, then compiling kernels, takes its time
 
 
@@ -37,6 +38,8 @@ def snapshot(python: Union[str, None] = None, deep: bool = False, *, timeout: fl
     """Look at this machine: see `gpucheck.snapshot`."""
     import sys
 
+    if not 0.1 <= timeout <= 86400:  # NaN fails, too
+        raise ValueError(f"timeout takes seconds, 0.1 to 86400, not {timeout}")
     return look_here(python or sys.executable, deep, max(timeout, DEEP_SECONDS) if deep else timeout)
 
 
@@ -84,13 +87,29 @@ def read_file(path: str) -> Snapshot:
     import json
 
     try:
-        with open(path, encoding="utf-8") as file:
-            data = json.load(file)
+        data = json.loads(_content(path))
+    except BadFile:
+        raise
     except OSError as error:
         raise BadFile(error.strerror or str(error)) from error
     except (ValueError, RecursionError) as error:
         raise BadFile(f"no JSON: {error}") from error
     return read_data(data)
+
+
+def _content(path: str) -> str:
+    """A regular file's text: a pipe or a device in its place might never end."""
+    import os
+    import stat
+
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(handle, "rb") as file:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadFile("no regular file")
+        if status.st_size > MOST_BYTES:
+            raise BadFile(f"larger than {MOST_BYTES >> 20} MiB")
+        return file.read(MOST_BYTES).decode("utf-8-sig")
 
 
 def read_data(data: Any) -> Snapshot:

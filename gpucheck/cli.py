@@ -9,9 +9,26 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any, NoReturn, Union
 
-from gpucheck.output import WrongUsage, complain, leave
+
+def _own_modules_first() -> None:
+    """PYTHONPATH and the current folder belong to what is examined: a json.py there must not become ours.
+
+    They go to the end of sys.path, not away, because our own requirements may lie on them.
+    """
+    theirs = {"", *os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    try:  # noqa: SIM105 (contextlib may be theirs)
+        theirs |= {os.path.abspath(one) for one in theirs}
+    except OSError:  # the current folder was removed
+        pass
+    sys.path.sort(key=lambda folder: folder in theirs)
+
+
+_own_modules_first()
+
+from typing import Any, NoReturn, Union  # noqa: E402
+
+from gpucheck.output import WrongUsage, complain, leave  # noqa: E402
 
 FORMATS = ("terminal", "json", "markdown")
 _VALUES = {"--python", "--format", "--output", "--timeout"}

@@ -38,6 +38,7 @@ def doctor(
     if list_rules:
         from gpucheck.render import rules
 
+        _check_documented()
         write(rules.listing(format), output)
         return 0
     if snapshot and (python is not None or deep):
@@ -74,6 +75,7 @@ def explain(name: str) -> int:
     """Show what a finding means, why it matters and how to fix it."""
     from gpucheck.render import rules
 
+    _check_documented()
     rule = rules.find(name)
     if rule is None:
         like = rules.alike(name)
@@ -81,6 +83,13 @@ def explain(name: str) -> int:
         raise WrongUsage(f"no rule is called {name}{hint}")
     write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
     return 0
+
+
+def _check_documented() -> None:
+    import sys
+
+    if sys.flags.optimize >= 2:
+        raise WrongUsage("this Python runs with -OO (PYTHONOPTIMIZE=2), which leaves out what rules say of themselves")
 
 
 def _judged(

@@ -107,3 +107,30 @@ def test_a_version_of_the_wrong_type_in_a_file_is_refused():
     data = encode(Nvml("ok", 0, None, None, None, DriverVersion("580.65.06"), "13", CudaVersion("13.0"), 1))
     with pytest.raises(BadFacts):
         decode(Nvml, {**data, "driver_version": 580})
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb", "\udce9\ud800"])
+def test_a_lone_surrogate_becomes_a_visible_escape(text: str):
+    encode(text).encode("utf-8")
+    json.dumps(encode(text), ensure_ascii=False).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"libc": {"gap": "x", "kind": "y"}},
+        {"libc": {"gap": "x", "kind": []}},
+        {"wsl": True},
+        {"memory_bytes": 10**400},
+        {"uid": -(10**30)},
+    ],
+)
+def test_what_our_own_schema_would_refuse_is_refused(change: dict[str, object]):
+    with pytest.raises(BadFacts):
+        decode(System, {**encode(_system()), **change})
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e300])
+def test_a_number_that_is_none_is_refused(number: float):
+    with pytest.raises(BadFacts):
+        decode(float, number)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gpucheck.host import sieve
+from gpucheck.facts.codec import encode
+from gpucheck.host import sieve, spoken
 from gpucheck.host.local import LocalHost
 from gpucheck.host.recording import RecordingHost
 from gpucheck.probes.look import look
@@ -51,3 +52,27 @@ def test_what_was_planted_in_files_and_variables_is_not_recorded(tmp_path: Path)
 @pytest.mark.parametrize("data", [b"", b"[", b"[1]", b"[" * 100_000, b'{"argv": 3}', b'{"argv": []}', b"\xff"])
 def test_rubbish_in_a_file_of_json_is_left_out_whole(data: bytes):
     assert b"\xff" not in sieve.content("/home/.keras/keras.json", data)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("fatal: cannot log in with hunter2", ""),
+        ("RuntimeError: token hunter2 refused", "RuntimeError"),
+        ("Fatal Python error: init_fs_encoding", "Fatal Python error: init_fs_encoding"),
+        ("ModuleNotFoundError: No module named 'encodings'", "ModuleNotFoundError: No module named 'encodings'"),
+        ("python: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file", None),
+        ("TOKEN=hunter2: not found", ""),
+    ],
+)
+def test_of_a_foreign_programs_words_only_well_known_ones_are_kept(said: str, kept: str | None):
+    assert spoken.kept(f"Traceback\n  File x\n{said}\n") == (said if kept is None else kept)
+
+
+def test_what_an_interpreter_says_is_in_no_fact_and_no_recording(tmp_path: Path):
+    liar = tmp_path / "python3"
+    liar.write_text(f"#!/bin/sh\necho 'cannot log in with {_PLANTED}' >&2\nexit 1\n")
+    liar.chmod(0o755)
+    host = RecordingHost(LocalHost(timeout=5.0, environ={"HOME": "/nowhere", "PATH": "/usr/bin:/bin"}))
+    snapshot = look(host, str(liar), timeout=5.0)
+    assert _PLANTED not in json.dumps(encode(snapshot)) + json.dumps(host.machine())

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gpucheck.facts.gap import Gap
+from gpucheck.facts.gap import Gap, GapKind
 from gpucheck.facts.versions import Version
 
 Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
+
+
+_MOST = 2**63  # bytes, pids and counts of any machine are smaller
 
 
 class BadFacts(ValueError):
@@ -23,9 +26,7 @@ def encode(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
-        return (
-            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        )
+        return value if value.isascii() else _visible(value)
     if isinstance(value, Version):
         return encode(value.text)
     if isinstance(value, Gap):
@@ -35,6 +36,14 @@ def encode(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     raise TypeError(f"not a fact: {type(value).__name__}")
+
+
+def _visible(text: str) -> str:
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte: JSON can carry one in
+        data = text.encode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "backslashreplace")
 
 
 _HINTS: dict[type, dict[str, Any]] = {}
@@ -59,7 +68,7 @@ def decode(kind: Any, data: Any, where: str = "$") -> Any:
     if origin is Union:
         return _decode_union(get_args(kind), data, where)
     if origin is Literal:
-        if data in get_args(kind) and not isinstance(data, (dict, list)):
+        if any(type(data) is type(one) and data == one for one in get_args(kind)):
             return data
         raise BadFacts(f"{where}: one of {', '.join(map(str, get_args(kind)))} expected")
     if origin is tuple:
@@ -69,7 +78,7 @@ def decode(kind: Any, data: Any, where: str = "$") -> Any:
         return tuple(decode(item, one, f"{where}[{at}]") for at, one in enumerate(data))
     if kind is Gap:
         if isinstance(data, dict) and isinstance(data.get("gap"), str):
-            return Gap(data["gap"], data.get("kind", "unreadable"))
+            return Gap(data["gap"], decode(GapKind, data.get("kind", "unreadable"), f"{where}.kind"))
         raise BadFacts(f"{where}: a gap expected")
     if isinstance(kind, type) and issubclass(kind, Version):
         if isinstance(data, str):
@@ -78,8 +87,12 @@ def decode(kind: Any, data: Any, where: str = "$") -> Any:
     if hasattr(kind, "_fields"):
         return _decode_tuple(kind, data, where)
     if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool):
+        if not -_MOST < data < _MOST:  # neither infinite nor NaN
+            raise BadFacts(f"{where}: a number of this size is no fact")
         return float(data)
     if isinstance(kind, type) and type(data) is kind:
+        if isinstance(data, int) and abs(data) > _MOST:
+            raise BadFacts(f"{where}: a number of this size is no fact")
         return data
     raise BadFacts(f"{where}: {getattr(kind, '__name__', kind)} expected, not {type(data).__name__}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -25,7 +26,8 @@ _SCRIPTS = os.path.join(os.path.dirname(_HERE), "probes", "children")
 _START = "import sys; sys.path[:0] = {!r}; import nursery; nursery.main()"
 # Between spawning and executing, this whole process stands still (vfork). A program on a disk that does not answer
 # would stop it for ever, so it is the shell, which lies on the system's disk, that executes it.
-_EXECUTE = ("/bin/sh", "-c", 'exec "$@"', "sh")
+# A file that is neither a binary nor a script with an interpreter is not run: a shell would take it for its own script.
+_EXECUTE = ("/bin/sh", "-c", 'IFS= read -r head <"$1"; case $head in "#!"*|?ELF*) exec "$@";; esac; exit 126', "sh")
 _NOT_EXECUTED = (126, 127)  # POSIX, "Exit Status for Commands"
 _FREE = 10  # lowest number for descriptors that the nursery inherits, clear of 0, 1 and 2
 
@@ -86,7 +88,9 @@ class _Process:
         for handle in inherited:
             os.set_inheritable(handle, True)
         try:
-            self.pid = os.posix_spawnp(argv[0], argv, environ, file_actions=actions, setsid=True)
+            # Whoever ignores SIGCHLD (trap '' CHLD) passes that on, and then no child's end can be learned.
+            ours = [signal.SIGCHLD]
+            self.pid = os.posix_spawnp(argv[0], argv, environ, file_actions=actions, setsid=True, setsigdef=ours)
         except (OSError, ValueError, NotImplementedError) as error:
             self.failure = str(error)
 
@@ -123,8 +127,10 @@ class _Nursery:
         if self.told.open:
             self.told.read()
         for line in self.told.text().splitlines():
-            who, how, number = line.split(" ")
-            self._ends[who] = -int(number) if how == "signal" else int(number)
+            words = line.split(" ")
+            # A library that writes on every descriptor may babble here, too.
+            if len(words) == 3 and words[0] in self._names and words[1] in ("exit", "signal") and words[2].isdigit():
+                self._ends[words[0]] = -int(words[2]) if words[1] == "signal" else int(words[2])
         if len(self._ends) == len(self._names):
             self._reap()
         elif not self.told.open and self.process.poll():
@@ -136,6 +142,7 @@ class _Nursery:
         # It leaves right after its last word; a moment's patience spares a zombie (in a notebook, say).
         for _ in range(50):
             if self.process.poll():
+                self.told.close()
                 return
             time.sleep(0.001)
 
@@ -272,3 +279,5 @@ class Children:
         for running in self._running.values():
             if running.process is not None and not running.process.poll():
                 running.process.kill()
+            for stream in (running.output, running.errors, *([running.nursery.told] if running.nursery else ())):
+                stream.close()

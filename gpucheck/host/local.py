@@ -57,7 +57,8 @@ class LocalHost:
         )
 
     def env(self, name: str) -> Union[str, None]:
-        assert name in NAMES, f"{name} is not on the allow-list of compat.variables"
+        if name not in NAMES:
+            raise LookupError(f"{name} is not on the allow-list of compat.variables")
         return self._environ.get(name)
 
     def read(self, path: str, limit: int = 65536) -> Union[bytes, None, Gap]:
@@ -75,7 +76,8 @@ class LocalHost:
                 room -= len(piece)
             return b"".join(pieces)
         except OSError as error:
-            return _gap(error, path) or Gap(f"{error.strerror}: {path}")
+            gap = _gap(error, path)
+            return Gap(f"{error.strerror}: {path}") if gap is None else gap
         finally:
             os.close(handle)
 
@@ -128,8 +130,10 @@ class LocalHost:
         if not isinstance(handle, int):
             return handle
         try:
-            return read_elf(lambda offset, size: os.pread(handle, size, offset), os.fstat(handle).st_size)
-        except (OSError, OverflowError, ValueError) as error:
+            size = os.fstat(handle).st_size
+            # Offsets beyond the file, which a header may claim, are not the kernel's to refuse.
+            return read_elf(lambda at, most: os.pread(handle, most, at) if at < size else b"", size)
+        except (OSError, ValueError) as error:
             return Gap(f"{error}: {path}")
         finally:
             os.close(handle)

@@ -65,7 +65,8 @@ class RecordedHost:
         return self._about
 
     def env(self, name: str) -> Union[str, None]:
-        assert name in NAMES, f"{name} is not on the allow-list of compat.variables"
+        if name not in NAMES:
+            raise LookupError(f"{name} is not on the allow-list of compat.variables")
         return self._env.get(name)
 
     def _walk(self, path: str) -> Union[str, None]:

@@ -98,7 +98,7 @@ class RecordingHost:
             "ended": answer.ended,
             "code": answer.code,
             "lines": lines,
-            "errors": encode(answer.errors),
+            "errors": encode(sieve.errors(name, answer.errors)),
         }
         return answer
 

@@ -7,7 +7,9 @@ it. The probes see the whole; a replay gives them the same facts from what is ke
 from __future__ import annotations
 
 from gpucheck.compat.driver_packages import PREFIXES
+from gpucheck.host import spoken
 
+_OF_GPUS = ("gpu", "cuda", "cudnn", "nvidia", "tensorflow", "xla", "dynamic library", "dlopen")
 _DPKG = "/var/lib/dpkg/"
 
 
@@ -30,6 +32,15 @@ def content(path: str, data: bytes) -> bytes:
     if path.endswith(".pth"):
         return b"".join(line for line in data.splitlines(keepends=True) if not line.startswith(b"import"))
     return data
+
+
+def errors(child: str, text: str) -> str:
+    """The part of a child's stderr that a recording keeps: of our scripts all, of TensorFlow what speaks of GPUs."""
+    if child in ("nvml", "cuda"):
+        return text
+    if child == "deep":
+        return "\n".join(line for line in text.splitlines() if any(word in line.lower() for word in _OF_GPUS))
+    return spoken.kept(text)
 
 
 def _parts(data: bytes) -> bytes:

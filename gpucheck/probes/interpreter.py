@@ -10,7 +10,7 @@ import os
 from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap, GapKind
-from gpucheck.host import Answer, Child, Host, Stat
+from gpucheck.host import Answer, Child, Host, Stat, spoken
 from gpucheck.probes import environments
 from gpucheck.probes.layout import Layout, parent
 
@@ -117,13 +117,14 @@ def ask(host: Host, executable: str) -> Layout:
     )
 
 
+_MOST_LINES = 500  # what a sitecustomize may print before ours
 _TEXTS = ("executable", "version", "implementation", "prefix", "base_prefix")
 
 
 def _parsed(answer: Answer) -> Union[dict[str, Any], None]:
     import json
 
-    for line in answer.lines:
+    for line in answer.lines[:_MOST_LINES]:
         try:
             facts = json.loads(line)
         except (ValueError, RecursionError):
@@ -141,7 +142,7 @@ def _parsed(answer: Answer) -> Union[dict[str, Any], None]:
 
 
 def _failure(answer: Answer, executable: str) -> Gap:
-    last = answer.errors.strip().rpartition("\n")[2][:200]
+    last = spoken.kept(answer.errors).rpartition("\n")[2][:200]
     kinds: dict[str, tuple[str, GapKind]] = {
         "deadline": ("gave no answer in time", "deadline"),
         "signal": (f"died of signal {answer.code}", "crashed"),

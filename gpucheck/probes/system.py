@@ -94,7 +94,7 @@ def memory(host: Host) -> Union[int, None, Gap]:
         return raw
     for line in raw.decode("ascii", "replace").splitlines():
         words = line.split()
-        if len(words) > 1 and words[0] == "MemTotal:" and words[1].isdigit():
+        if len(words) > 1 and words[0] == "MemTotal:" and words[1].isdigit() and len(words[1]) < 18:
             return int(words[1]) * 1024
     return Gap("no MemTotal in /proc/meminfo")
 

@@ -41,10 +41,13 @@ def private_stdout() -> Callable[..., None]:
 
 
 def loaded_path(name: str) -> str | None:
-    """The file behind a library's name ("libcuda.so"), as the kernel has mapped it."""
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            path = line.rstrip("\n").partition("/")[2]
-            if path.rpartition("/")[2].startswith(name):
-                return "/" + path
+    """The file behind a library's name ("libcuda.so"), as the kernel has mapped it; None where /proc does not tell."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+            for line in maps:
+                path = line.rstrip("\n").partition("/")[2]
+                if path.rpartition("/")[2].startswith(name):
+                    return "/" + path
+    except OSError:  # no /proc here, or the library has taken every descriptor
+        pass
     return None
