@@ -107,6 +107,8 @@ def test_an_empty_variable_hides_every_gpu_even_where_nvml_tells_nothing() -> No
 
 def test_choosing_some_of_the_gpus_is_no_finding() -> None:
     assert not judge_all(with_variable(eight(), "CUDA_VISIBLE_DEVICES", "2,3")).find("cuda-visible-devices-hides-gpu")
+    for ended in ("0,", "0,-1", "2,3,-1"):  # a common way to end the list
+        assert not judge_all(with_variable(eight(), "CUDA_VISIBLE_DEVICES", ended)).find("cuda-visible-devices-hides-gpu")
 
 
 # Architectures
@@ -451,3 +453,33 @@ def test_libcuda_says_the_drivers_cuda_where_nvml_does_not() -> None:
         cuda=snapshot.driver.cuda._replace(cuda_version=None),
     )
     assert "gpu-arch-too-new-for-build" in [one.name for one in judge_all(nobody).skipped]
+
+
+def test_an_older_release_is_named_with_a_python_that_it_resolves_on() -> None:
+    # 2.14.1's extra does not resolve on Python 3.11, which that machine has
+    fix = fix_of(looked.snapshot("k80-driver-470"), "gpu-arch-too-old-for-build")
+    assert "python3.10 -m venv tf-gpu" in fix
+    assert fix[-1] == "tf-gpu/bin/python -m pip install 'tensorflow[and-cuda]==2.14.1'"
+
+
+def test_no_release_is_named_for_a_gpu_that_none_has_code_for() -> None:
+    (line,) = fix_of(looked.snapshot("rtx5090-build-without-ptx"), "gpu-arch-too-new-for-build")
+    assert "NGC" in line
+
+
+def test_a_switched_off_cache_means_minutes_at_every_start() -> None:
+    snapshot = looked.snapshot("h100-build-with-ptx-of-8.0")
+    usual = judge_all(snapshot).find("ptx-jit-slow-start")
+    assert usual
+    assert "at first use" in usual.message
+    off = judge_all(with_variable(snapshot, "CUDA_CACHE_DISABLE", "1")).find("ptx-jit-slow-start")
+    assert off
+    assert "at every start" in off.message
+    assert off.fix[0] == "unset CUDA_CACHE_DISABLE"
+
+
+def test_forced_compilation_is_told_though_the_build_has_code() -> None:
+    finding = judge_all(with_variable(healthy(), "CUDA_FORCE_PTX_JIT", "1")).find("ptx-jit-slow-start")
+    assert finding
+    assert finding.fix == ("unset CUDA_FORCE_PTX_JIT",)
+    assert not judge_all(with_variable(healthy(), "CUDA_FORCE_PTX_JIT", "0")).find("ptx-jit-slow-start")

@@ -73,7 +73,8 @@ def cuda_visible_devices_hides_gpu(snapshot: Snapshot) -> Iterator[Found]:
         yield from _as_libcuda_shows(snapshot, value, gpus)
         return
     choice = Choice(0, first or None, ()) if hides_all else choose(value, gpus)
-    if choice.visible and choice.invalid is None:
+    ended_on_purpose = choice.invalid in ("", "-1") and not choice.lost  # "0," and "0,-1" are common ways to write 0
+    if choice.visible and (choice.invalid is None or ended_on_purpose):
         return
     evidence = [(f"environment.{NAME}", repr(value), "the environment")]
     if gpus:
