@@ -191,6 +191,62 @@ def test_at_most_forty_lines_of_log_about_gpus_are_kept() -> None:
     assert max(map(len, deep.log)) <= 400
 
 
+HARMLESS = """\
+E0000 00:00:1 1 cuda_fft.cc:477] Unable to register cuFFT factory: Attempting to register factory for plugin cuFFT when
+E0000 00:00:1 1 cuda_dnn.cc:8310] Unable to register cuDNN factory: Attempting to register factory for plugin cuDNN when
+E0000 00:00:1 1 cuda_blas.cc:1418] Unable to register cuBLAS factory: Attempting to register factory for plugin cuBLAS
+W tensorflow/compiler/tf2tensorrt/utils/py_utils.cc:38] TF-TRT Warning: Could not find TensorRT
+W dso_loader.cc:64] Could not load dynamic library 'libnvinfer.so.7'; dlerror: libnvinfer.so.7: cannot open shared
+I cuda_gpu_executor.cc:981] could not open file to read NUMA node: /sys/bus/pci/devices/0000:01:00.0/numa_node
+I gpu_device.cc:1700] Adding visible gpu devices: 0
+I dso_loader.cc:53] Successfully opened dynamic library libcudart.so.11.0
+"""
+MISMATCH = "E cuda_dnn.cc:522] Loaded runtime CuDNN library: 9.1.0 but source was compiled with: 9.3.0."
+
+
+def test_lines_of_healthy_runs_are_not_shown_as_a_cause() -> None:
+    errors = HARMLESS + MISMATCH + "\nI gpu_device.cc:2022] Created device GPU:0 with 13775 MB memory: Tesla T4\n"
+    deep = deep_probe.probe(machine([{"stage": "begin", "what": "import"}], "signal", 4, errors), Gap("x"))
+    assert isinstance(deep, Deep)
+    assert [line.split("]")[0] for line in deep.log] == ["E cuda_dnn.cc:522", "I gpu_device.cc:2022"]
+
+
+def test_of_a_long_log_both_ends_are_kept() -> None:
+    errors = "\n".join(f"cuda line {at}" for at in range(90))
+    deep = deep_probe.probe(machine([{"stage": "begin", "what": "import"}], "signal", 4, errors), Gap("x"))
+    assert isinstance(deep, Deep)
+    assert (deep.log[0], deep.log[-1]) == ("cuda line 0", "cuda line 89")
+
+
+@pytest.mark.parametrize(
+    ("error", "log", "line"),
+    [
+        ("DNN library is not found", MISMATCH, "gpucheck explain cudnn-wrong-version"),
+        ("ResourceExhaustedError: OOM when allocating tensor", "", "export TF_FORCE_GPU_ALLOW_GROWTH=true"),
+        ("CUDA_ERROR_INVALID_PTX", "", "gpucheck explain gpu-arch-too-new-for-build"),
+        ("CUBLAS_STATUS_NOT_INITIALIZED", "", "export TF_FORCE_GPU_ALLOW_GROWTH=true"),
+        (
+            "killed by SIGABRT",
+            "Could not load library libcudnn_ops.so.9",
+            "gpucheck explain cuda-libs-not-on-loader-path",
+        ),
+        ("something new", "", "# follow the other findings; the kernel's log tells of the driver's side:"),
+    ],
+)
+def test_a_failed_operation_is_told_with_what_helps(error: str, log: str, line: str) -> None:
+    (finding,) = judged(proof(operation(status="error", error=error), log=(log,) if log else ())).findings
+    assert line in finding.fix
+    names = [one.removeprefix("gpucheck explain ") for one in finding.fix if one.startswith("gpucheck explain ")]
+    assert set(names) <= set(RULES)
+
+
+def test_lines_that_tell_of_a_failure_are_shown_before_company() -> None:
+    company = tuple(f"I gpu_device.cc:{at}] Created device GPU:0" for at in range(20))
+    deep = proof(operation(status="error", error="x"), log=(MISMATCH, *company))
+    (finding,) = judged(deep).findings
+    assert [one.value for one in finding.evidence if one.fact == "deep.log"] == [MISMATCH]
+
+
 def proof(*operations: Operation, **changes: Any) -> Deep:
     """What --deep saw: a GPU of TensorFlow 2.21.0, healthy unless changed."""
     devices = tuple(dict.fromkeys(one.device for one in operations))

@@ -24,5 +24,5 @@ class Deep(NamedTuple):
     import_seconds: Union[float, None]
     devices: Union[tuple[str, ...], Gap]  # GPU:0 … as TensorFlow lists them
     operations: Union[tuple[Operation, ...], Gap]
-    log: tuple[str, ...]  # the lines of TensorFlow's stderr that speak of GPUs, at most 40
+    log: tuple[str, ...]  # lines of TensorFlow's stderr that speak of GPUs and are not said in healthy runs, at most 40
     failed_libraries: tuple[str, ...]  # sonames that TensorFlow's own loader could not open

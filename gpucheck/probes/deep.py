@@ -20,6 +20,15 @@ _SPEAKS_OF_GPUS = (
     *("gpu", "cuda", "cudnn", "cublas", "cufft", "cusolver", "cusparse", "nccl", "nvidia", "ptx", "libdevice"),
     *("dlerror", "numpy 1.x", "_array_api"),
 )
+# Said in healthy runs, too (the taxonomy's ok-harmless-log-line): beside a failure they would look like its cause.
+_HARMLESS = (
+    *("unable to register cu", "attempting to register factory", "computation placer already registered"),
+    *("could not find tensorrt", "libnvinfer", "numa node", "numa support"),
+    *("cpu_feature_guard", "available cpu instructions", "onednn custom operations"),
+    *("adding visible gpu devices", "nothing_to_do"),
+    *("can't find ptxas binary", "couldn't get ptxas version", "relying on driver to perform ptx compilation"),
+    *("falling back to the cuda driver for ptx compilation", "successfully opened"),
+)
 
 
 def start(host: Host, examined: Union[Python, Gap]) -> None:
@@ -154,10 +163,11 @@ def _log(errors: str) -> tuple[str, ...]:
     kept: dict[str, None] = {}
     for line in errors.splitlines():
         lower = line.lower()
-        # Said only because the child asks TensorFlow's loader to name what it cannot open.
-        if "successfully opened" not in lower and any(word in lower for word in _SPEAKS_OF_GPUS):
+        if any(word in lower for word in _SPEAKS_OF_GPUS) and not any(words in lower for words in _HARMLESS):
             kept[line.strip()[:_MOST_LINE]] = None
-    return tuple(kept)[:_MOST_LOG]
+    lines = tuple(kept)
+    # What is missing is said at the beginning, what a computation died of at the end.
+    return lines if len(lines) <= _MOST_LOG else (*lines[: _MOST_LOG // 2], *lines[-_MOST_LOG // 2 :])
 
 
 def _failed_libraries(errors: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from gpucheck.facts.deep import Deep, Operation
 from gpucheck.facts.gap import Gap, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes, operations
 from gpucheck.rules.engine import Found, found, rule
 
 _SOURCE = "TensorFlow in a child process (--deep)"
@@ -158,10 +159,13 @@ def deep_operation_failed(snapshot: Snapshot) -> Iterator[Found]:
     - https://docs.nvidia.com/deeplearning/cudnn/latest/reference/support-matrix.html
     """
     for deep, operation in _operations(snapshot, "error", "crashed"):
+        cause = operations.cause_of(operation, deep)
         yield found(
             f"{operation.device} is listed, but {_WORDS[operation.operation]} on it "
-            f"{'killed the process' if operation.status == 'crashed' else 'fails'}: {operation.error}",
+            f"{'killed the process' if operation.status == 'crashed' else 'fails'}: {operation.error}"
+            + (f" (most likely {cause.said})" if cause else ""),
             _proof(operation, deep),
+            operations.fix_of(cause) if cause else fixes.on_machine(snapshot, operations.fix_of(None)),
         )
 
 
@@ -260,7 +264,7 @@ def _proof(operation: Operation, deep: Deep) -> Evidence:
 
 
 def _log(deep: Deep) -> Evidence:
-    return [("deep.log", line, "TensorFlow's stderr") for line in deep.log[-8:]]
+    return [("deep.log", line, "TensorFlow's stderr") for line in operations.shown(deep.log)]
 
 
 def _python(snapshot: Snapshot) -> str:
