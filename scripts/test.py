@@ -23,7 +23,7 @@ from own_environment import ROOT, SetupFailed, make, require_python
 FOLDER = ROOT / ".venv-test"
 FAST = [
     *("-m", "not real and not native and not slow", "--hypothesis-profile", "fast"),
-    *("-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"),
+    *("-n", "auto", "--maxprocesses", "4"),
 ]
 # Program -> Debian's packages that bring it.
 SYSTEM = {"cc": ["gcc", "libc6-dev"]}

@@ -1,4 +1,4 @@
-"""How many examples a property test tries: all that it names, or a fifth in the fast part of the suite.
+"""How many examples a property test tries: all that it names, or few in the fast part of the suite.
 
 The fast part loads Hypothesis's profile "fast" (``--hypothesis-profile=fast``); everything else runs "full".
 """
@@ -20,6 +20,9 @@ def few_or(few: int, all_: int) -> int:
     return few if settings().max_examples < FULL else all_
 
 
-def examples(number: int, **others: Any) -> settings:
-    """Settings of a test that tries so many examples in the full suite; others: as `hypothesis.settings` takes them."""
-    return settings(max_examples=few_or(max(3, number // 5), number), **others)
+def examples(number: int, few: int | None = None, **others: Any) -> settings:
+    """Settings of a test that tries so many examples in the full suite, and few (a fifth) in the fast part.
+
+    others: as `hypothesis.settings` takes them.
+    """
+    return settings(max_examples=few_or(few or number // 5, number), **others)
