@@ -108,7 +108,9 @@ def test_an_empty_variable_hides_every_gpu_even_where_nvml_tells_nothing() -> No
 def test_choosing_some_of_the_gpus_is_no_finding() -> None:
     assert not judge_all(with_variable(eight(), "CUDA_VISIBLE_DEVICES", "2,3")).find("cuda-visible-devices-hides-gpu")
     for ended in ("0,", "0,-1", "2,3,-1"):  # a common way to end the list
-        assert not judge_all(with_variable(eight(), "CUDA_VISIBLE_DEVICES", ended)).find("cuda-visible-devices-hides-gpu")
+        assert not judge_all(with_variable(eight(), "CUDA_VISIBLE_DEVICES", ended)).find(
+            "cuda-visible-devices-hides-gpu"
+        )
 
 
 # Architectures
@@ -331,6 +333,15 @@ def test_nvmls_word_for_a_mismatch_is_enough_where_the_module_cannot_be_read() -
 def test_nobody_is_told_to_install_a_driver_where_it_comes_from_outside(name: str) -> None:
     for finding in looked.report(name).findings:
         assert not [line for line in finding.fix if "apt install" in line or "dnf install" in line], finding.name
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [("0", False), ("0,", False), ("0,-1", False), ("0,7", True), ("7", False)]
+)
+def test_libcuda_has_applied_the_variable_where_nvml_lists_nothing(value: str, found: bool) -> None:
+    # it shows one GPU there, which may be the number 7 of the machine
+    snapshot = with_variable(looked.snapshot("visible-devices-shown-by-libcuda"), "CUDA_VISIBLE_DEVICES", value)
+    assert bool(judge_all(snapshot).find("cuda-visible-devices-hides-gpu")) is found
 
 
 def fix_of(snapshot: Snapshot, name: str) -> tuple[str, ...]:

@@ -97,6 +97,8 @@ def _from_libcuda(snapshot: Snapshot, gpus: tuple[Gpu, ...]) -> bool:
 def _as_libcuda_shows(snapshot: Snapshot, value: str, gpus: tuple[Gpu, ...]) -> Iterator[Found]:
     """libcuda has applied the variable: if it shows as many as are named, all are good. MIG: a program gets one."""
     entries = value.split(",")
+    if entries[-1].strip() in ("", "-1"):  # ended on purpose
+        entries.pop()
     if len(gpus) >= len(entries) or any(entry.strip().startswith("MIG-") for entry in entries):
         return
     yield found(
