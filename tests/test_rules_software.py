@@ -12,12 +12,13 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.facts.system import System
-from gpucheck.facts.versions import ComputeCapability, LibcVersion, PackageVersion, PythonVersion
+from gpucheck.facts.system import Disk, System
+from gpucheck.facts.versions import ComputeCapability, DriverVersion, LibcVersion, PackageVersion, PythonVersion
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.rules import load
-from gpucheck.rules.choice import choose, install_lines, pip
+from gpucheck.rules.choice import choose
 from gpucheck.rules.engine import RULES, judge_all
+from gpucheck.rules.recipes import install_lines, pip
 
 SITE = "/home/user/venv/lib/python3.11/site-packages"
 GAP = Gap("permission denied", "denied")
@@ -217,9 +218,7 @@ def machine(python: str = "3.11.9", libc: str = "2.39", capability: str = "8.9",
     snapshot = looked.snapshot("tf221-without-cuda")
     assert isinstance(snapshot.system, System)
     system = snapshot.system._replace(libc=LibcVersion(libc), machine=arch)
-    return changed(
-        snapshot._replace(system=system, gpus=(gpu(capability),)), "python", version=PythonVersion(python)
-    )
+    return changed(snapshot._replace(system=system, gpus=(gpu(capability),)), "python", version=PythonVersion(python))
 
 
 @pytest.mark.parametrize(
@@ -282,8 +281,70 @@ def test_an_environment_without_pip_gets_uvs_command_in_uvs_words() -> None:
 
 
 def test_a_machine_without_a_gpu_is_not_told_to_download_cuda() -> None:
-    lines = install_lines(looked.snapshot("no-gpu-vm"))
-    assert "and-cuda" not in " ".join(lines)
+    fresh = changed(looked.snapshot("no-gpu-vm"), "python", tensorflow=None)
+    # 2.21.0 misses cuSOLVER's folder, which is nothing to a machine without a GPU
+    assert install_lines(fresh) == ("/home/user/venv/bin/python3 -m pip install tensorflow==2.21.0",)
+    # CUDA's wheels are here: somebody wants to run this on a machine with a GPU
+    assert "tensorflow[and-cuda]==2.20.0" in install_lines(looked.snapshot("no-gpu-vm"))[0]
+
+
+def test_a_machine_without_a_gpu_needs_little_room_for_tensorflow() -> None:
+    room = (Disk("environment", "/home/user", 2_000_000_000, 40_000_000_000),)
+    fresh = changed(looked.snapshot("no-gpu-vm"), "python", tensorflow=None)
+    found = judge_all(changed(fresh, "system", disks=room)).find("disk-or-tmp-full")
+    assert found is not None
+    assert "installing TensorFlow takes about 2.5 GB there" in found.message
+    enough = (Disk("environment", "/home/user", 3_000_000_000, 40_000_000_000),)
+    assert judge_all(changed(fresh, "system", disks=enough)).find("disk-or-tmp-full") is None
+
+
+def test_pypy_and_a_32_bit_python_are_given_another_interpreter() -> None:
+    for facts in ({"implementation": "pypy"}, {"bits": 32}):
+        other = changed(machine(), "python", **facts)
+        assert choose(other) is None
+        assert "Python 3.13 (CPython, 64 bits)" in install_lines(other)[0]
+
+
+def test_an_old_driver_gets_the_release_that_it_can_run() -> None:
+    old = looked.snapshot("t4-driver-470")
+    on_310 = changed(old, "python", version=PythonVersion("3.10.12"))
+    assert "tensorflow[and-cuda]==2.14.1" in install_lines(on_310)[0]
+    on_311 = changed(old, "python", version=PythonVersion("3.11.9"))
+    assert install_lines(on_311)[0].startswith("# TensorFlow 2.14.1 is the newest")
+    assert install_lines(on_311)[1] == "python3.10 -m venv tf-gpu"
+
+
+def test_where_the_driver_is_too_old_for_every_release_it_comes_first() -> None:
+    driver = looked.snapshot("t4-driver-470").driver
+    assert not isinstance(driver, Gap)
+    ancient = driver._replace(module_version=DriverVersion("418.39"), cuda=GAP)
+    lines = install_lines(changed(machine(), "driver", **ancient._asdict()))
+    assert lines[0] == ("# First upgrade the driver: TensorFlow 2.20.0 needs 525.60.13 or later, this is 418.39. Then:")
+    assert "tensorflow[and-cuda]==2.20.0" in lines[1]
+
+
+def test_a_cpu_build_stays_where_nothing_better_can_be_installed() -> None:
+    gpus = looked.snapshot("rtx5090-tf218").gpus
+    lines = judge_all(looked.snapshot("tensorflow-cpu-on-a-gpu-machine")._replace(gpus=gpus)).find("cpu-only-package")
+    assert lines is not None
+    assert lines.fix == (
+        "# No official TensorFlow wheel has code for this GPU (Blackwell): use NVIDIA's NGC container.",
+    )
+
+
+def test_an_environment_without_anything_in_it_gets_uvs_command() -> None:
+    bare = changed(machine(), "python", distributions=(), executable="/home/user/venv/bin/python")
+    assert pip(bare, "numpy<2").startswith("uv pip install --python /home/user/venv/bin/python ")
+    assert pip(changed(bare, "python", distributions=GAP), "numpy<2").startswith("/home/user/venv/bin/python -m pip ")
+
+
+def test_a_managed_python_is_never_given_a_command_that_it_refuses() -> None:
+    marker = "/usr/lib/python3.12/EXTERNALLY-MANAGED"
+    managed = changed(machine(), "python", externally_managed=marker, executable="/usr/bin/python3")
+    assert pip(managed, "numpy<2") == (
+        "# /usr/bin/python3 refuses pip (PEP 668). In a virtual environment that holds TensorFlow: "
+        "python -m pip install 'numpy<2'"
+    )
 
 
 def test_a_managed_python_is_given_an_environment_instead_of_pip() -> None:

@@ -14,11 +14,11 @@ from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import CudnnVersion, PackageVersion
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import install_lines, pip
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import broken_clause
 from gpucheck.rules.missing import missing
 from gpucheck.rules.presence import nvidia_here
+from gpucheck.rules.recipes import install_lines, pip
 from gpucheck.rules.stakes import stakes
 
 

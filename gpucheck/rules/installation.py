@@ -10,9 +10,9 @@ from gpucheck.facts.python import Distribution, Python, TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import install_lines, pip
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import TENSORFLOWS, by_conda
+from gpucheck.rules.recipes import install_lines, pip
 from gpucheck.rules.stakes import stakes
 
 _INFO = "python/platform/build_info.py"

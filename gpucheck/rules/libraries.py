@@ -8,9 +8,10 @@ from gpucheck.facts.gap import known, need
 from gpucheck.facts.libraries import Wanted
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import choose, install_lines, pip, quoted
+from gpucheck.rules.choice import choose
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import asked, base, build_of, folders, is_bundled, missing, names, title
+from gpucheck.rules.recipes import install_lines, pip, quoted
 from gpucheck.rules.stakes import stakes
 
 _LD = "export LD_LIBRARY_PATH={}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"

@@ -13,9 +13,9 @@ from gpucheck.facts.python import Distribution, Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import pip, quoted
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import broken_clause, by_conda, installed
+from gpucheck.rules.recipes import pip, quoted
 
 _NUMPY_2 = PackageVersion("2")
 _FIRST_FOR_NUMPY_2 = PackageVersion("2.18")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.facts.gap import Gap, known, need
+from gpucheck.compat.tensorflow import ROOM_FOR_CPU, ROOM_WITH_CUDA
+from gpucheck.facts.gap import Gap, Unknown, known, need
 from gpucheck.facts.python import Kernel, Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import Disk
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import install_lines, quoted
 from gpucheck.rules.engine import Found, found, rule
+from gpucheck.rules.presence import nvidia_here
+from gpucheck.rules.recipes import install_lines, quoted
 from gpucheck.rules.stakes import gpu_seen
 
-# pip needs the wheels (3.4 GB for 2.21.0) in its temporary folder and 6.3 GB in the environment: measured.
-_ROOM_TO_INSTALL = {"environment": 7 << 30, "temp": 4 << 30}
 _FULL = 64 << 20
 
 
@@ -175,7 +175,8 @@ def disk_or_tmp_full(snapshot: Snapshot) -> Iterator[Found]:
 
     ## What it means
     The file system of the environment or of the temporary folder is full, or TensorFlow is not installed yet and they
-    lack the room for it: pip unpacks 3.4 GB of wheels in the temporary folder (often a small tmpfs) and writes 6.3 GB.
+    lack the room for it: with CUDA pip unpacks 3.4 GB of wheels in the temporary folder (often a small tmpfs) and
+    writes 6.3 GB; without (there is no GPU here) it is 0.6 and 2.1 GB.
 
     ## Why it matters
     "[Errno 28] No space left on device", although the disk has room: it is the other file system that is full. What was
@@ -190,15 +191,25 @@ def disk_or_tmp_full(snapshot: Snapshot) -> Iterator[Found]:
     disks = need(need(snapshot.system).disks)
     python = snapshot.python
     absent = isinstance(python, Python) and not isinstance(python.tensorflow, Gap) and python.tensorflow is None
+    cuda = absent and not _no_gpu(snapshot)
+    room = ROOM_WITH_CUDA if cuda else ROOM_FOR_CPU
     for disk in disks:
-        wanted = _ROOM_TO_INSTALL.get(disk.role, 0) if absent else 0
+        wanted = {"temp": room.temp, "environment": room.environment}.get(disk.role, 0) if absent else 0
         if disk.free_bytes < max(wanted, _FULL):
-            yield _little_room(disk, wanted)
+            yield _little_room(disk, wanted, "TensorFlow with CUDA" if cuda else "TensorFlow")
 
 
-def _little_room(disk: Disk, wanted: int) -> Found:
+def _no_gpu(snapshot: Snapshot) -> bool:
+    """Only the smaller demand where that is not known: not knowing accuses nobody."""
+    try:
+        return nvidia_here(snapshot) is None
+    except Unknown:
+        return True
+
+
+def _little_room(disk: Disk, wanted: int, what: str) -> Found:
     place = {"environment": "the environment", "temp": "the temporary folder", "home": "the home folder"}[disk.role]
-    why = f"; installing TensorFlow with CUDA takes about {wanted / 1e9:.0f} GB there" if wanted else ""
+    why = f"; installing {what} takes about {wanted / 1e9:.1f} GB there" if wanted else ""
     lines = ["# Free some room, or put the environment on another file system."]
     if disk.role == "temp":
         lines = ["# Let pip unpack in a folder with room:", "mkdir -p ~/tmp && export TMPDIR=~/tmp"]

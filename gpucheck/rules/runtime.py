@@ -9,9 +9,9 @@ from gpucheck.facts.gap import known
 from gpucheck.facts.libraries import LibraryCopy
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import install_lines
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import asked, build_of, missing, names, title
+from gpucheck.rules.recipes import install_lines
 from gpucheck.rules.stakes import stakes
 
 

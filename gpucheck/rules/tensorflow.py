@@ -11,10 +11,10 @@ from gpucheck.facts.python import Distribution, Python, TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import install_lines, pip
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import TENSORFLOWS, by_conda, installed
 from gpucheck.rules.presence import nvidia_here
+from gpucheck.rules.recipes import install_lines, pip, replace_lines
 from gpucheck.rules.stakes import stakes
 
 _INFO = "python/platform/build_info.py"
@@ -222,7 +222,7 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
                 ("python.tensorflow.cuda_build", known(build.cuda_build, None), f"{build.root}/{_INFO}"),
                 ("python.tensorflow.distribution", _label(build), build.root),
             ],
-            [pip(snapshot, "-y", name, action="uninstall"), *install_lines(snapshot)],
+            replace_lines(snapshot, name),
         )
     torch = known(python.torch, None)
     if torch is not None and torch.cuda_version is None and nvidia_here(snapshot):

@@ -11,10 +11,10 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion, PackageVersion
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import pip
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import is_bundled
 from gpucheck.rules.presence import nvidia_here
+from gpucheck.rules.recipes import pip
 
 _LOCAL, _NVCC, _PTXAS = "/usr/local/cuda", "nvcc on PATH", "ptxas on PATH"
 

@@ -9,9 +9,10 @@ from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import LibcVersion, PackageVersion
 from gpucheck.findings import Severity
-from gpucheck.rules.choice import choose, install_lines
+from gpucheck.rules.choice import choose
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import by_conda, installed
+from gpucheck.rules.recipes import install_lines
 from gpucheck.rules.stakes import gpu_seen
 
 
