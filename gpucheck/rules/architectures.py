@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.compat.architectures import BLACKWELL, BLACKWELL_TOOLKIT, name_of
+from gpucheck.facts.environment import Environment
 from gpucheck.facts.gap import Gap, Unknown, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.python import TensorFlowBuild, capability_codes
@@ -14,6 +15,7 @@ from gpucheck.facts.versions import ComputeCapability, CudaVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import alike, named, nvidia_here, usable
+from gpucheck.rules.recipes import install_lines
 
 # native: binary code. ptx: compiled by the driver at first use, minutes. ptx-fails: there is PTX, and for this
 # generation and build it is reported to fail. ptx-driver: there is PTX that this driver is too old to compile.
@@ -171,20 +173,9 @@ def gpu_arch_too_old_for_build(snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{about}, and TensorFlow {build.version} has no code for that: not at all.",
             _evidence(one, build),
-            _older_release(one.capability),
+            install_lines(snapshot),
             severity=_severity(all_),
         )
-
-
-def _older_release(capability: ComputeCapability) -> list[str]:
-    from gpucheck.compat.tensorflow import RELEASES
-
-    fitting = [row for row in RELEASES if row.capabilities and fit(row.capabilities, capability)[0] == "native"]
-    if not fitting:
-        return ["# no TensorFlow release with CUDA that is known here has code for it"]
-    last = fitting[-1]
-    name = f"{last.package}[and-cuda]" if last.cudnn_wheel else last.package
-    return [f'python -m pip install "{name}=={last.version}"', f"# it has wheels for Python {last.pythons}"]
 
 
 @rule(Severity.ERROR, decisive=True)
@@ -212,11 +203,11 @@ def gpu_arch_too_new_for_build(snapshot: Snapshot) -> Iterator[Found]:
     all_, build = fits(snapshot)
     for about, one in _groups(all_, "too-new", "ptx-fails", "ptx-driver"):
         assert build is not None
-        said, fix = _too_new(one, build)
+        said, fix = _too_new(snapshot, one, build)
         yield found(f"{about}, and {said}.", _evidence(one, build), fix, severity=_severity(all_))
 
 
-def _too_new(one: Fit, build: Build) -> tuple[str, list[str]]:
+def _too_new(snapshot: Snapshot, one: Fit, build: Build) -> tuple[str, Iterable[str]]:
     if one.runs == "ptx-driver":
         return (
             f"TensorFlow {build.version} has only PTX of CUDA {build.cuda} for that, "
@@ -234,7 +225,7 @@ def _too_new(one: Fit, build: Build) -> tuple[str, list[str]]:
         )
     return (
         f"TensorFlow {build.version} has neither code nor PTX for that: not at all",
-        ['python -m pip install --upgrade "tensorflow[and-cuda]"'],
+        install_lines(snapshot),
     )
 
 
@@ -244,7 +235,8 @@ def ptx_jit_slow_start(snapshot: Snapshot) -> Iterator[Found]:
 
     ## What it means
     The build has no machine code for the GPU, but PTX that the driver compiles for it. The result is kept in
-    ~/.nv/ComputeCache (256 MB unless CUDA_CACHE_MAXSIZE says more).
+    ~/.nv/ComputeCache (256 MB unless CUDA_CACHE_MAXSIZE says more); CUDA_CACHE_DISABLE=1 forbids that.
+    CUDA_FORCE_PTX_JIT=1 makes the driver compile PTX even where the build has machine code for the GPU.
 
     ## Why it matters
     The first start seems to hang for many minutes after "Adding visible gpu devices"; with a small or disabled cache
@@ -252,18 +244,39 @@ def ptx_jit_slow_start(snapshot: Snapshot) -> Iterator[Found]:
 
     ## How to fix
     Install a TensorFlow that has code for the GPU. Until then let the cache hold it all:
-    CUDA_CACHE_MAXSIZE=4294967296.
+    CUDA_CACHE_MAXSIZE=4294967296, without CUDA_CACHE_DISABLE. CUDA_FORCE_PTX_JIT is for tests: unset it.
 
     ## References
     https://github.com/tensorflow/tensorflow/issues/48450
     https://github.com/tensorflow/tensorflow/issues/41148
+    https://docs.nvidia.com/cuda/cuda-c-programming-guide/index.html#cuda-environment-variables
     """
     all_, build = fits(snapshot)
+    environment = need(snapshot.environment)
+    when, no_cache = "at first use", _switched_on(environment, "CUDA_CACHE_DISABLE")
+    unset = ["unset CUDA_CACHE_DISABLE"] if no_cache else []
+    if no_cache:
+        when = "at every start (CUDA_CACHE_DISABLE forbids to keep it)"
     for about, one in _groups(all_, "ptx"):
         assert build is not None
         yield found(
             f"{about}, and TensorFlow {build.version} has only PTX of {one.ptx} for that: "
-            "the driver compiles it at first use, which takes minutes.",
-            _evidence(one, build),
-            ["export CUDA_CACHE_MAXSIZE=4294967296", "# or install a TensorFlow built for this GPU"],
+            f"the driver compiles it {when}, which takes minutes.",
+            [*_evidence(one, build), *no_cache],
+            [*unset, "export CUDA_CACHE_MAXSIZE=4294967296", "# or install a TensorFlow built for this GPU"],
         )
+    forced = _switched_on(environment, "CUDA_FORCE_PTX_JIT")
+    for about, one in _groups(all_, "native") if forced else ():
+        assert build is not None
+        yield found(
+            f"{about}, for which TensorFlow {build.version} has machine code; CUDA_FORCE_PTX_JIT makes the driver "
+            f"compile PTX {when} all the same, which takes minutes, and fails where there is none.",
+            [*_evidence(one, build), *forced, *no_cache],
+            ["unset CUDA_FORCE_PTX_JIT", *unset],
+        )
+
+
+def _switched_on(environment: Environment, name: str) -> list[tuple[str, object, str]]:
+    """The variable as evidence, where it is 1."""
+    value = environment.get(name)
+    return [(f"environment.{name}", value, "the environment")] if value == "1" else []
