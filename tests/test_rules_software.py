@@ -87,6 +87,22 @@ def test_a_file_that_shadows_another_is_named_with_both_versions() -> None:
     assert one.fix == ("unset LD_LIBRARY_PATH",)
 
 
+def test_an_older_nvjitlink_in_front_is_an_error_and_an_older_cublas_a_warning() -> None:
+    jit = finding("older-nvjitlink-in-ld-library-path", "ld-library-path-shadows-bundled-cuda")
+    assert jit.severity is Severity.ERROR
+    assert "libnvJitLink.so.12 (12.3.101) before" in jit.message
+    assert jit.message.endswith("; cuSOLVER and cuSPARSE then do not open.")
+    blas = finding("older-cublas-of-another-environment-in-ld-library-path", "ld-library-path-shadows-bundled-cuda")
+    assert blas.severity is Severity.WARNING
+    assert "libcublas.so.12 (12.3.4.1) before" in blas.message
+
+
+def test_a_file_in_front_of_which_no_version_is_known_is_told_as_a_note() -> None:
+    one = finding("cufft-of-unknown-version-in-ld-library-path", "ld-library-path-shadows-bundled-cuda")
+    assert one.severity is Severity.INFO
+    assert "/opt/lib/libcufft.so.11 (version not known) before" in one.message
+
+
 def test_the_shadow_is_the_cause_and_the_wrong_cudnn_follows() -> None:
     report = looked.report("old-cudnn-in-ld-library-path")
     cause = finding("old-cudnn-in-ld-library-path", "ld-library-path-shadows-bundled-cuda")

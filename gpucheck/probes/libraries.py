@@ -57,6 +57,8 @@ class _Wants:
         self.loader = loader
         self.found = found
         self.open: dict[str, str] = {}
+        self.asked: frozenset[str] = frozenset()  # names of libraries that TensorFlow opens by itself
+        self.dependencies: list[Wanted] = []
         # DT_RPATH of the program itself counts for objects without a RUNPATH: conda's python has one.
         program = examined.real_executable if isinstance(examined.real_executable, str) else None
         elf = loader.elf(program) if program else None
@@ -77,6 +79,7 @@ class _Wants:
         if not isinstance(cuda, CudaVersion) or not isinstance(cudnn, CudnnVersion):
             return Gap("the build does not say its CUDA version", "unsupported")
         checked = table.checked_by(build.version)  # type: ignore[arg-type]
+        self.asked = frozenset((*checked, *_LATER))
         wants: list[Wanted] = []
         for library in (*checked, *_LATER):
             soname = table.soname(library, cuda, cudnn)
@@ -84,8 +87,11 @@ class _Wants:
                 return Gap(f"the sonames of CUDA {cuda} are not in gpucheck's table", "unsupported")
             if soname is not None:
                 wants.append(self._want(library, soname, asker, library in checked))
-            if library == "cudnn":
-                wants += self._parts(wants[-1], asker)
+                wants += self.dependencies
+                self.dependencies = []
+            if soname is not None and library == "cudnn":
+                whole = next(one for one in wants if one.soname == soname)
+                wants += self._parts(whole, asker)
         return tuple(wants)
 
     def _asker(self, objects: tuple[SharedObject, ...]) -> Union[Asker, None]:
@@ -119,7 +125,7 @@ class _Wants:
             self._version(first.path),
             tuple(hit.path for hit in hits[1:] if isinstance(hit, Hit)),
             elsewhere,
-            first.defect or self._missing(first.path, asker),
+            first.defect or self._missing(first.path, asker, needed),
         )
 
     def _copy(self, path: str) -> Union[LibraryCopy, None]:
@@ -133,23 +139,29 @@ class _Wants:
         copy = self._copy(path)
         return copy.version if copy else Gap(f"version not known: {path}", "unsupported")
 
-    def _missing(self, path: str, asker: Asker) -> Union[str, None, Gap]:
-        """The first of NVIDIA's libraries that this one needs and that would not be found: the loader then gives up."""
+    def _missing(self, path: str, asker: Asker, needed: bool) -> Union[str, None, Gap]:
+        """The first of NVIDIA's libraries that this one needs and that would not be found: the loader then gives up.
+
+        Those that are found and that TensorFlow does not open by itself (nvJitLink) are noted as wanted, too.
+        """
         elf = self.loader.elf(path)
         if not isinstance(elf, Elf):
             return None
         own = self._own(path, elf, asker)
         for soname in elf.needed:
-            if table.library_of(soname) is None or soname in self.open:
+            library = table.library_of(soname)
+            if library is None or soname in self.open:
                 continue
-            hit = self.loader.resolve(soname, own)
-            if hit is None:
+            hits = self.loader.hits(soname, own)
+            if not hits:
                 return f"needs {soname}, which is not found"
-            if isinstance(hit, Gap):
-                return hit
-            if hit.defect:
-                return f"needs {soname}, which is {hit.defect}: {hit.path}"
-            self.open[soname] = hit.path
+            if isinstance(hits[0], Gap):
+                return hits[0]
+            if hits[0].defect:
+                return f"needs {soname}, which is {hits[0].defect}: {hits[0].path}"
+            self.open[soname] = hits[0].path
+            if library not in self.asked:
+                self.dependencies.append(self._want(library, soname, own, needed))
         return None
 
     def _own(self, path: str, elf: Elf, asker: Asker) -> Asker:

@@ -13,6 +13,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.versions import LibraryVersion
 from gpucheck.host import Host
+from gpucheck.probes.distributions import split_folder
 from gpucheck.probes.toolkits import read_header
 
 
@@ -37,7 +38,8 @@ class Versions:
         self.host = host
         self.installed = {one.name: one for one in installed}
         self.versions = {(one.location, one.name): one.version.text for one in installed}
-        self._records: dict[str, list[bytes]] = {}
+        self._learnt = {one.location for one in installed}
+        self._records: dict[tuple[str, str], list[bytes]] = {}
 
     def of(
         self, library: str, path: str, real: Union[str, None, Gap], soname: str, owner: Union[str, None]
@@ -49,8 +51,28 @@ class Versions:
             version = LibraryVersion.parse(ending)
             if version:
                 return version, "file name"
-        found = self.record(library, path, owner) or self._header(library, path)
+        found = self.record(library, path, owner or self._site_of(path, real)) or self._header(library, path)
         return found or (Gap(f"neither its name nor anything beside it tells: {path}", "unsupported"), None)
+
+    def _site_of(self, path: str, real: Union[str, None, Gap]) -> Union[str, None]:
+        """The site-packages that a wheel's library lies in, another environment's, too (on LD_LIBRARY_PATH)."""
+        for place in (path, real):
+            if isinstance(place, str) and "/site-packages/nvidia/" in place:
+                folder = f"{place.rpartition('/site-packages/nvidia/')[0]}/site-packages"
+                self._learn(folder)
+                return folder
+        return None
+
+    def _learn(self, folder: str) -> None:
+        """The wheels of an environment that is not the examined one, once."""
+        if folder in self._learnt:
+            return
+        self._learnt.add(folder)
+        names = self.host.names(folder)
+        for name in names if isinstance(names, tuple) else ():
+            pair = split_folder(name) if name.startswith("nvidia_") else None
+            if pair:
+                self.versions.setdefault((folder, pair[0]), pair[1])
 
     def _header(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
         """From the header beside it: cuDNN's, and CUDA's own for its runtime."""
@@ -94,11 +116,12 @@ class Versions:
         ]
 
     def _lines(self, owner: str, name: str) -> list[bytes]:
-        if name not in self._records:
+        key = (owner, name)
+        if key not in self._records:
             folder = f"{owner}/{name.replace('-', '_')}-{self.versions[owner, name]}.dist-info"
             data = self.host.read(f"{folder}/RECORD", 1 << 18)
-            self._records[name] = data.splitlines() if isinstance(data, bytes) else []
-        return self._records[name]
+            self._records[key] = data.splitlines() if isinstance(data, bytes) else []
+        return self._records[key]
 
     def _conda(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
         for name in (f"lib{library.lower()}", library, BY_NAME[library].wheel.removeprefix("nvidia-")):

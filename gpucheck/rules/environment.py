@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.facts.gap import known, need
+from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.libraries import Libraries, LibraryCopy, SearchDir, Wanted
 from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.versions import LibraryVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import is_bundled
+from gpucheck.rules.stakes import stakes
 
 _VARIABLE = "LD_LIBRARY_PATH"
 _STUBS = "/stubs"
+_OF_CUDNN = ("cudnn-wrong-version", "torch-cudnn-pin-conflict")
 
 
 def _entries(libraries: Libraries) -> list[SearchDir]:
@@ -26,13 +29,14 @@ def _without(snapshot: Snapshot, *folders: str) -> list[str]:
     return [f"export {_VARIABLE}={':'.join(kept)}"] if kept else [f"unset {_VARIABLE}"]
 
 
-@rule(Severity.WARNING, explains=("cudnn-wrong-version", "cuda-library-broken", "torch-cudnn-pin-conflict"))
+@rule(Severity.WARNING, decisive=True, explains=("cuda-library-broken",))
 def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     """LD_LIBRARY_PATH puts an older CUDA library before TensorFlow's own.
 
     ## What it means
     The loader looks into LD_LIBRARY_PATH (and LD_PRELOAD) before the RUNPATH that leads to pip's wheels. A file of the
-    same soname there wins, and it is older than the wheel's, or broken.
+    same soname there wins, and it is older than the wheel's, or broken. An older nvJitLink is an error: its symbols
+    carry the minor version. Where nothing tells the version of the file in front, this is an information.
 
     ## Why it matters
     "Loaded runtime CuDNN library: X but source was compiled with: Y", "undefined symbol" in libcudnn or libcusolver, or
@@ -49,16 +53,22 @@ def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     build = need(need(snapshot.python).tensorflow)
     if build is None:
         return
-    worse = []
+    worse, untold = [], []
     for one in need(libraries.wanted) or ():
         path = need(one.path)
         if path is None or not (one.via or "").startswith((_VARIABLE, "LD_PRELOAD")) or is_bundled(path, build):
             continue
         own = next((copy for copy in _copies(libraries, one.hides) if is_bundled(copy.path, build)), None)
-        if own is not None and _worse(one, own):
+        if own is None:
+            continue
+        if _untold(one) and need(own.defect) is None:
+            untold.append((one, own))
+        elif _worse(one, own):
             worse.append((one, own))
     if worse:
         yield _shadow(snapshot, worse)
+    elif untold:
+        yield _shadow(snapshot, untold, Severity.INFO)
 
 
 def _copies(libraries: Libraries, paths: tuple[str, ...]) -> list[LibraryCopy]:
@@ -75,16 +85,37 @@ def _worse(one: Wanted, own: LibraryCopy) -> bool:
     return mine is not None and theirs is not None and mine < theirs
 
 
+def _untold(one: Wanted) -> bool:
+    """Sound, and nothing beside the file tells its version. (A version that was not asked for accuses nobody.)"""
+    return need(one.defect) is None and isinstance(one.version, Gap) and one.version.kind == "unsupported"
+
+
+def _costs_the_gpu(one: Wanted, own: LibraryCopy) -> bool:
+    """nvJitLink names the minor in its symbols (__nvJitLinkAddData_12_5): a lower one than the wheel's lacks those that
+    cuSOLVER and cuSPARSE were linked with, and they do not open."""
+    mine, theirs = known(one.version, None), known(own.version, None)
+    if one.library != "nvjitlink" or mine is None or theirs is None:
+        return False
+    return LibraryVersion(_minor(mine)) < LibraryVersion(_minor(theirs))
+
+
+def _minor(version: LibraryVersion) -> str:
+    return ".".join(version.text.split(".")[:2])
+
+
 def _state(one: Wanted | LibraryCopy) -> str:
-    return str(known(one.defect, None) or known(one.version, None))
+    return str(known(one.defect, None) or known(one.version, None) or "version not known")
 
 
-def _shadow(snapshot: Snapshot, worse: list[tuple[Wanted, LibraryCopy]]) -> Found:
-    one, own = worse[0]
+def _shadow(snapshot: Snapshot, worse: list[tuple[Wanted, LibraryCopy]], severity: Severity | None = None) -> Found:
+    fatal = next((pair for pair in worse if _costs_the_gpu(*pair)), None)
+    stake = stakes(snapshot) if fatal else None
+    one, own = fatal or worse[0]
+    remark = f"; cuSOLVER and cuSPARSE then do not open{stake.remark}" if stake else ""
     more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
     folders = {(known(pair[0].path, None) or "").rpartition("/")[0] for pair in worse}
     return found(
-        f"{one.via} puts {one.path} ({_state(one)}) before TensorFlow's own {own.path} ({_state(own)}){more}.",
+        f"{one.via} puts {one.path} ({_state(one)}) before TensorFlow's own {own.path} ({_state(own)}){more}{remark}.",
         [
             (
                 "libraries.wanted",
@@ -94,6 +125,8 @@ def _shadow(snapshot: Snapshot, worse: list[tuple[Wanted, LibraryCopy]]) -> Foun
             for each, hidden in worse
         ],
         _without(snapshot, *folders) if (one.via or "").startswith(_VARIABLE) else ["unset LD_PRELOAD"],
+        severity=stake.severity if stake else severity,
+        explains=_OF_CUDNN if any(each.library == "cudnn" for each, _ in worse) else (),
     )
 
 
