@@ -20,7 +20,7 @@ _LIBRARIES = {"libnvidia-ml.so": "fake_nvml.c", "libcuda.so": "fake_cuda.c"}
 
 
 class FakeDriver:
-    """Folders to put on LD_LIBRARY_PATH, all below `root`: driver, old, only-libcuda, and one for each kind of broken file."""
+    """Folders to put on LD_LIBRARY_PATH, all below `root`: driver, old, only-libcuda, one for each broken file."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
