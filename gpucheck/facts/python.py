@@ -52,6 +52,9 @@ class Kernel(NamedTuple):
     interpreter: Union[str, None]
     # Where that leads: None: nowhere (a deleted environment). A bare "python" is Jupyter's own and leads to no gap.
     real_interpreter: Union[str, None, Gap] = Gap("not looked for", "not-collected")
+    # Real paths of the environments: of the interpreter (by its own name, for its target leaves a venv), of this file.
+    starts: Union[str, None, Gap] = Gap("not looked for", "not-collected")
+    belongs_to: Union[str, None, Gap] = Gap("not looked for", "not-collected")
 
 
 class Interpreter(NamedTuple):

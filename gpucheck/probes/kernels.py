@@ -7,8 +7,10 @@ from typing import Any, Union
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Kernel
 from gpucheck.host import Host
+from gpucheck.probes.layout import parent
 
 _MOST_KERNELS = 100
+_KERNELS = "/share/jupyter/kernels"
 
 
 def read_object(data: bytes) -> Union[dict[str, Any], None]:
@@ -37,7 +39,7 @@ def keras(host: Host) -> tuple[Union[str, None, Gap], Union[str, None]]:
 def find(host: Host, prefix: Union[str, None]) -> Union[tuple[Kernel, ...], Gap]:
     """Kernels that Jupyter offers, the user's first (jupyter_core/paths.py, jupyter_path)."""
     folders = [f"{host.about().home}/.local/share/jupyter/kernels"]
-    folders += [f"{prefix}/share/jupyter/kernels"] if prefix else []
+    folders += [f"{prefix}{_KERNELS}"] if prefix else []
     folders += ["/usr/local/share/jupyter/kernels", "/usr/share/jupyter/kernels"]
     found: list[Kernel] = []
     for folder in dict.fromkeys(folders):
@@ -64,5 +66,7 @@ def _kernel(host: Host, folder: str, name: str) -> Union[Kernel, None]:
     if interpreter is None:
         return Kernel(name, path, None, None)
     # Jupyter puts its own interpreter in place of a bare "python" (jupyter_client, KernelManager.format_kernel_cmd).
-    real = host.real(interpreter) if interpreter.startswith("/") else interpreter
-    return Kernel(name, path, interpreter, real)
+    if not interpreter.startswith("/"):
+        return Kernel(name, path, interpreter, interpreter)
+    starts = host.real(parent(parent(interpreter)) or "/")
+    return Kernel(name, path, interpreter, host.real(interpreter), starts, host.real(folder.removesuffix(_KERNELS)))

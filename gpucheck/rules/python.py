@@ -160,7 +160,10 @@ def _kernel(kernel: Kernel, python: Python) -> Iterator[Found]:
         )
         return
     prefix = known(python.prefix, None)
-    if prefix and kernel.path.startswith(f"{prefix}/") and not kernel.interpreter.startswith(f"{prefix}/"):
+    home, own = known(kernel.starts, None), known(kernel.belongs_to, None)
+    if not prefix or not kernel.path.startswith(f"{prefix}/") or not home or not own:
+        return
+    if home != own and not home.startswith(f"{own}/"):
         yield found(
             f"The Jupyter kernel {kernel.name!r} of {prefix} starts another environment's Python, "
             f"{kernel.interpreter}.",
