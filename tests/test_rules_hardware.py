@@ -344,6 +344,14 @@ def test_libcuda_has_applied_the_variable_where_nvml_lists_nothing(value: str, f
     assert bool(judge_all(snapshot).find("cuda-visible-devices-hides-gpu")) is found
 
 
+def test_a_gpu_that_cannot_be_asked_keeps_no_other_from_being_judged() -> None:
+    snapshot = looked.snapshot("gpu-handle-fails")
+    hot = tuple(gpu._replace(temperature_c=95) if gpu.number == 5 else gpu for gpu in gpus_of(snapshot))
+    report = judge_all(snapshot._replace(gpus=hot))
+    assert report.find("gpu-too-hot")
+    assert report.verdict == "unknown"
+
+
 def fix_of(snapshot: Snapshot, name: str) -> tuple[str, ...]:
     finding = judge_all(snapshot).find(name)
     assert finding, name

@@ -9,8 +9,9 @@ from gpucheck.facts.gap import known, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import alike, cuda_works, named, nvidia_here, usable
+from gpucheck.rules.presence import alike, cuda_works, described, named, nvidia_here, usable
 
 _GIB = 1 << 30
 
@@ -135,11 +136,14 @@ def fabricmanager_not_running(snapshot: Snapshot) -> Iterator[Found]:
                 ("driver.fabric.manager_running", str(known(fabric.manager_running, False)), "/proc"),
                 ("driver.cuda.code", need(driver.cuda).code, "cuInit"),
             ],
-            [
-                "systemctl status nvidia-fabricmanager",
-                "# install it in the driver's own version, then:",
-                "sudo systemctl enable --now nvidia-fabricmanager",
-            ],
+            fixes.on_host(
+                snapshot,
+                [
+                    "systemctl status nvidia-fabricmanager",
+                    "# install it in the driver's own version, then:",
+                    "sudo systemctl enable --now nvidia-fabricmanager",
+                ],
+            ),
         )
 
 
@@ -176,7 +180,7 @@ def gpu_memory_held_by_other_process(snapshot: Snapshot) -> Iterator[Found]:
     """
     if nvidia_here(snapshot) is None:
         return
-    for gpu in usable(snapshot):
+    for gpu in described(snapshot):
         total, free = need(gpu.memory_total), need(gpu.memory_free)
         # In MIG mode the whole GPU's figures say nothing about an instance.
         if not total or free is None or need(gpu.mig_mode) or 2 * free > total:

@@ -9,7 +9,7 @@ from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.presence import named, nvidia_here, usable
+from gpucheck.rules.presence import described, named, nvidia_here
 
 # The power cap alone is a GPU that works as hard as it may, and idle is idle.
 _THROTTLES = ("hw-slowdown", "hw-thermal-slowdown", "hw-power-brake-slowdown", "sw-thermal-slowdown")
@@ -17,7 +17,7 @@ _UNDER_LOAD = 50  # percent; below it a GPU may lower its link to save power
 
 
 def _gpus(snapshot: Snapshot) -> tuple[Gpu, ...]:
-    return () if nvidia_here(snapshot) is None else usable(snapshot)
+    return () if nvidia_here(snapshot) is None else described(snapshot)
 
 
 @rule(Severity.WARNING, explains=("gpu-too-hot",))

@@ -186,5 +186,5 @@ def nvidia_uvm_broken_after_suspend(snapshot: Snapshot) -> Iterator[Found]:
             ("system.suspends", str(times), "/sys/power/suspend_stats/success"),
             ("driver.modules", "nvidia_uvm", "/proc/modules"),
         ],
-        ["sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm", "# or: sudo reboot"],
+        fixes.on_host(snapshot, ["sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm", "# or: sudo reboot"]),
     )

@@ -144,6 +144,12 @@ def usable(snapshot: Snapshot) -> tuple[Gpu, ...]:
     return tuple(gpu for gpu in need(snapshot.gpus) if gpu.error_code not in GONE)
 
 
+def described(snapshot: Snapshot) -> tuple[Gpu, ...]:
+    """The GPUs that NVML told about without an error: for rules on one GPU's health, which decide nothing. The others
+    have gpu-query-failed, and must not keep these from being judged."""
+    return tuple(gpu for gpu in usable(snapshot) if gpu.error is None)
+
+
 def named(*gpus: Gpu) -> str:
     """ "GPU 0 (NVIDIA H100 80GB HBM3)", "GPUs 0, 1, 2 (Tesla T4)": the name is the first one's."""
     numbers = ", ".join(str(gpu.number) for gpu in gpus)
