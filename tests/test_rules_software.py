@@ -13,7 +13,14 @@ from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import Disk, System
-from gpucheck.facts.versions import ComputeCapability, DriverVersion, LibcVersion, PackageVersion, PythonVersion
+from gpucheck.facts.versions import (
+    ComputeCapability,
+    DriverVersion,
+    LibcVersion,
+    LibraryVersion,
+    PackageVersion,
+    PythonVersion,
+)
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.rules import load
 from gpucheck.rules.choice import choose
@@ -101,6 +108,44 @@ def test_a_file_in_front_of_which_no_version_is_known_is_told_as_a_note() -> Non
     one = finding("cufft-of-unknown-version-in-ld-library-path", "ld-library-path-shadows-bundled-cuda")
     assert one.severity is Severity.INFO
     assert "/opt/lib/libcufft.so.11 (version not known) before" in one.message
+
+
+def test_findings_about_ld_library_path_do_not_undo_each_other() -> None:
+    both = looked.snapshot("cuda-11-in-ld-library-path-beside-a-dead-entry")
+    report = judge_all(both)
+    for rule in ("ld-library-path-dead-entry", "ld-library-path-other-cuda", "ld-library-path-shadows-bundled-cuda"):
+        one = report.find(rule)
+        assert one is not None
+        assert one.fix == ("export LD_LIBRARY_PATH=/usr/lib/fine",)
+
+
+def test_two_wheels_of_cudnn_in_one_folder_name_the_one_that_was_hit() -> None:
+    snapshot = looked.snapshot("tensorflow-beside-torch-for-cuda-13")
+    for version, who in (("9.3.0.75", "it is PyTorch"), ("9.26.0.51", "it is TensorFlow"), (None, "is not known")):
+        libraries = snapshot.libraries
+        assert not isinstance(libraries, Gap)
+        assert not isinstance(libraries.copies, Gap)
+        place = LibraryVersion(version) if version else None
+        copies = tuple(
+            one._replace(version=place) if "/nvidia/cudnn/lib/libcudnn.so." in one.path else one
+            for one in libraries.copies
+        )
+        one = judge_all(changed(snapshot, "libraries", copies=copies)).find("torch-cudnn-pin-conflict")
+        assert one is not None
+        assert who in one.message
+
+
+def test_condas_tensorflow_gets_condas_cudnn() -> None:
+    snapshot = looked.snapshot("gtx1080-with-newest-cudnn")
+    assert not isinstance(snapshot.python, Gap)
+    assert not isinstance(snapshot.python.distributions, Gap)
+    built = tuple(
+        one._replace(build="cuda120py311h5cbd639_0") if one.name == "tensorflow" else one
+        for one in snapshot.python.distributions
+    )
+    one = judge_all(changed(snapshot, "python", distributions=built)).find("cudnn-dropped-gpu-generation")
+    assert one is not None
+    assert one.fix == ("conda install 'cudnn<9.11'",)
 
 
 def test_the_shadow_is_the_cause_and_the_wrong_cudnn_follows() -> None:

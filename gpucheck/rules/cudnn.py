@@ -12,10 +12,10 @@ from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.libraries import Wanted
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.facts.versions import CudnnVersion, PackageVersion
+from gpucheck.facts.versions import CudnnVersion, LibraryVersion, PackageVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.installed import broken_clause
+from gpucheck.rules.installed import broken_clause, by_conda
 from gpucheck.rules.missing import missing
 from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.recipes import install_lines, pip
@@ -121,7 +121,9 @@ def _other_major(snapshot: Snapshot, asked: Asked) -> Iterator[Found]:
 
 
 def _cudnn_lines(snapshot: Snapshot, asked: Asked) -> list[str]:
-    """The wheel that the release itself asks for; releases before [and-cuda] find no wheel."""
+    """The wheel that the release itself asks for; releases before [and-cuda] find no wheel, conda's look for none."""
+    if _by_conda(snapshot):
+        return [f"conda install 'cudnn>={asked.least},<{asked.least.major + 1}'"]
     if asked.row is None or not asked.row.cudnn_wheel:
         return [f"# Install cuDNN {asked.least} (same major, this minor or later).", *install_lines(snapshot)]
     wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
@@ -135,6 +137,8 @@ def torch_cudnn_pin_conflict(snapshot: Snapshot) -> Iterator[Found]:
     ## What it means
     PyTorch and TensorFlow both use the wheel nvidia-cudnn-cu12 (or -cu11) and pin it to different versions. There is
     one copy per environment: whichever was installed last decided, and this TensorFlow does not take that version.
+    PyTorch for CUDA 13 brings nvidia-cudnn-cu13, which unpacks into the same folder as TensorFlow's nvidia-cudnn-cu12:
+    one of the two was overwritten, and which one suffers is told (a warning).
 
     ## Why it matters
     pip mentions "dependency conflicts" once; after that TensorFlow finds no libcudnn of its major, or fails at the
@@ -164,20 +168,46 @@ def torch_cudnn_pin_conflict(snapshot: Snapshot) -> Iterator[Found]:
 
 
 def _shared(snapshot: Snapshot, own: Distribution, wheels: list[Distribution]) -> Iterator[Found]:
-    """Wheels for two CUDA majors unpack into the same nvidia/cudnn/lib: TensorFlow's is sound, PyTorch's was hit."""
-    others = [one for one in wheels if one.name != own.name and one.location == own.location]
-    for other in others:
+    """Wheels for two CUDA majors unpack into the same nvidia/cudnn/lib; a file's size tells whose is in place."""
+    folder = f"{own.location}/nvidia/cudnn"
+    for other in (one for one in wheels if one.name != own.name and one.location == own.location):
+        place = _in_place(snapshot, folder)
+        words, lines = _who_suffers(snapshot, place.text if place else None, own, other)
         yield found(
-            f"{own.name} {own.version} and {other.name} {other.version} both unpack into {own.location}/nvidia/cudnn: "
-            "files of the one that was installed last lie over the other's.",
-            [("python.distributions", f"{one.name} {one.version}", one.location) for one in (own, other)],
+            f"{own.name} {own.version} (TensorFlow's) and {other.name} {other.version} (PyTorch's) both unpack into "
+            f"{folder}: {words}.",
             [
-                "# Best: one environment for TensorFlow and one for PyTorch.",
-                "# To give TensorFlow's back: "
-                + pip(snapshot, "--force-reinstall", "--no-deps", f"{own.name}=={own.version}"),
+                *(("python.distributions", f"{one.name} {one.version}", one.location) for one in (own, other)),
+                ("libraries.copies", f"libcudnn: {place or 'version not known'}", folder),
             ],
+            ["# One environment for TensorFlow and one for PyTorch cures it.", *lines],
             severity=Severity.WARNING,
         )
+
+
+def _in_place(snapshot: Snapshot, folder: str) -> Union[LibraryVersion, None]:
+    """The version of the libcudnn that lies in a wheel's folder, where that is known."""
+    libraries = snapshot.libraries
+    for copy in () if isinstance(libraries, Gap) else known(libraries.copies, ()):
+        if copy.path.startswith(f"{folder}/lib/libcudnn.so."):
+            return known(copy.version, None)
+    return None
+
+
+def _who_suffers(
+    snapshot: Snapshot, place: Union[str, None], own: Distribution, other: Distribution
+) -> tuple[str, list[str]]:
+    """In words; and TensorFlow's wheel again where it is TensorFlow's that was hit."""
+    if place == own.version.text and place != other.version.text:
+        return (
+            "TensorFlow's files are in place and sound; PyTorch's were overwritten, and it is PyTorch that may fail",
+            [],
+        )
+    again = pip(snapshot, "--force-reinstall", "--no-deps", f"{own.name}=={own.version}")
+    if place == other.version.text and place != own.version.text:
+        words = "PyTorch's files are in place; TensorFlow's were overwritten, and it is TensorFlow that may fail"
+        return words, ["# Or give TensorFlow's back (PyTorch may then fail):", again]
+    return "files of the one that was installed last lie over the other's; whose, is not known", []
 
 
 def _suffers(snapshot: Snapshot, asked: Asked) -> bool:
@@ -249,7 +279,18 @@ def cudnn_dropped_gpu_generation(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
+def _by_conda(snapshot: Snapshot) -> bool:
+    """conda's build of TensorFlow: it loads the libraries of the environment's lib/, never pip's wheels."""
+    python = snapshot.python
+    if isinstance(python, Gap) or isinstance(python.tensorflow, Gap) or python.tensorflow is None:
+        return False
+    name = python.tensorflow.distribution or "tensorflow"
+    return any(one.name == name and by_conda(one) for one in known(python.distributions, ()))
+
+
 def _older_cudnn(snapshot: Snapshot) -> list[str]:
+    if _by_conda(snapshot):
+        return ["conda install 'cudnn<9.11'"]
     build = known(snapshot.python.tensorflow, None) if not isinstance(snapshot.python, Gap) else None
     row = find_release(str(known(build.version, None))) if build else None
     if row and row.cudnn_wheel and broken_clause(row.cudnn_wheel, PackageVersion(LAST_BEFORE_TURING)) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.facts.gap import Gap, known, need
+from gpucheck.facts.gap import Gap, Unknown, known, need
 from gpucheck.facts.libraries import Libraries, LibraryCopy, SearchDir, Wanted
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import LibraryVersion
@@ -15,6 +15,7 @@ from gpucheck.rules.stakes import stakes
 
 _VARIABLE = "LD_LIBRARY_PATH"
 _STUBS = "/stubs"
+_Pair = tuple[Wanted, LibraryCopy]
 _OF_CUDNN = ("cudnn-wrong-version", "torch-cudnn-pin-conflict")
 
 
@@ -22,11 +23,26 @@ def _entries(libraries: Libraries) -> list[SearchDir]:
     return [one for one in need(libraries.search) if one.via == _VARIABLE]
 
 
-def _without(snapshot: Snapshot, *folders: str) -> list[str]:
-    """The variable without these folders, as a command."""
+def _cleaned(snapshot: Snapshot, *folders: str) -> list[str]:
+    """The variable without these folders and all others that a rule here accuses: one value, whichever finding says it.
+
+    Else the command of one finding would bring back what another one took out.
+    """
     value = need(snapshot.environment).get(_VARIABLE) or ""
-    kept = [one for one in value.replace(";", ":").split(":") if one and one.rstrip("/") not in folders]
+    bad = {*folders, *_all_bad(snapshot)}
+    kept = [one for one in value.replace(";", ":").split(":") if one and one.rstrip("/") not in bad]
     return [f"export {_VARIABLE}={':'.join(kept)}"] if kept else [f"unset {_VARIABLE}"]
+
+
+def _all_bad(snapshot: Snapshot) -> set[str]:
+    """What the rules of this module accuse, as far as each of them can be judged."""
+    bad: set[str] = set()
+    for accused in (_shadowing, _stubs, _dead, _of_other_cuda):
+        try:
+            bad |= set(accused(snapshot))
+        except Unknown:
+            continue
+    return bad
 
 
 @rule(Severity.WARNING, decisive=True, explains=("cuda-library-broken",))
@@ -49,14 +65,24 @@ def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     https://man7.org/linux/man-pages/man8/ld.so.8.html
     https://github.com/NVIDIA/tensorflow/issues/55
     """
+    worse, untold = _shadows(snapshot)
+    if worse:
+        yield _shadow(snapshot, worse)
+    elif untold:
+        yield _shadow(snapshot, untold, Severity.INFO)
+
+
+def _shadows(snapshot: Snapshot) -> tuple[list[_Pair], list[_Pair]]:
+    """Files in front with the wheel's copies that they hide: those that are worse, and those of unknown version."""
+    worse: list[_Pair] = []
+    untold: list[_Pair] = []
     libraries = need(snapshot.libraries)
     build = need(need(snapshot.python).tensorflow)
-    if build is None:
-        return
-    worse, untold = [], []
-    for one in need(libraries.wanted) or ():
+    wanted = need(libraries.wanted) if build else None
+    for one in wanted or ():
         path = need(one.path)
-        if path is None or not (one.via or "").startswith((_VARIABLE, "LD_PRELOAD")) or is_bundled(path, build):
+        forced = (one.via or "").startswith((_VARIABLE, "LD_PRELOAD"))
+        if build is None or path is None or not forced or is_bundled(path, build):
             continue
         own = next((copy for copy in _copies(libraries, one.hides) if is_bundled(copy.path, build)), None)
         if own is None:
@@ -65,10 +91,12 @@ def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
             untold.append((one, own))
         elif _worse(one, own):
             worse.append((one, own))
-    if worse:
-        yield _shadow(snapshot, worse)
-    elif untold:
-        yield _shadow(snapshot, untold, Severity.INFO)
+    return worse, untold
+
+
+def _shadowing(snapshot: Snapshot) -> list[str]:
+    """Folders whose files are worse than the wheels'."""
+    return [(known(one.path, None) or "").rpartition("/")[0] for one, _ in _shadows(snapshot)[0]]
 
 
 def _copies(libraries: Libraries, paths: tuple[str, ...]) -> list[LibraryCopy]:
@@ -107,7 +135,7 @@ def _state(one: Wanted | LibraryCopy) -> str:
     return str(known(one.defect, None) or known(one.version, None) or "version not known")
 
 
-def _shadow(snapshot: Snapshot, worse: list[tuple[Wanted, LibraryCopy]], severity: Severity | None = None) -> Found:
+def _shadow(snapshot: Snapshot, worse: list[_Pair], severity: Severity | None = None) -> Found:
     fatal = next((pair for pair in worse if _costs_the_gpu(*pair)), None)
     stake = stakes(snapshot) if fatal else None
     one, own = fatal or worse[0]
@@ -124,7 +152,7 @@ def _shadow(snapshot: Snapshot, worse: list[tuple[Wanted, LibraryCopy]], severit
             )
             for each, hidden in worse
         ],
-        _without(snapshot, *folders) if (one.via or "").startswith(_VARIABLE) else ["unset LD_PRELOAD"],
+        _cleaned(snapshot, *folders) if (one.via or "").startswith(_VARIABLE) else ["unset LD_PRELOAD"],
         severity=stake.severity if stake else severity,
         explains=_OF_CUDNN if any(each.library == "cudnn" for each, _ in worse) else (),
     )
@@ -147,13 +175,17 @@ def ld_library_path_stubs(snapshot: Snapshot) -> Iterator[Found]:
     ## References
     https://github.com/numba/numba/issues/9732
     """
-    for one in _entries(need(snapshot.libraries)):
-        if one.path.endswith(_STUBS) and need(one.exists):
-            yield found(
-                f"LD_LIBRARY_PATH names CUDA's stubs, {one.path}, which stand in for the driver's libraries.",
-                [("libraries.search", one.path, _VARIABLE)],
-                _without(snapshot, one.path),
-            )
+    for path in _stubs(snapshot):
+        yield found(
+            f"LD_LIBRARY_PATH names CUDA's stubs, {path}, which stand in for the driver's libraries.",
+            [("libraries.search", path, _VARIABLE)],
+            _cleaned(snapshot, path),
+        )
+
+
+def _stubs(snapshot: Snapshot) -> list[str]:
+    entries = _entries(need(snapshot.libraries))
+    return [one.path for one in entries if one.path.endswith(_STUBS) and need(one.exists)]
 
 
 @rule(Severity.INFO)
@@ -172,15 +204,19 @@ def ld_library_path_dead_entry(snapshot: Snapshot) -> Iterator[Found]:
     ## References
     https://man7.org/linux/man-pages/man8/ld.so.8.html
     """
-    dead = [one.path for one in _entries(need(snapshot.libraries)) if need(one.exists) is False]
+    dead = _dead(snapshot)
     if dead:
         cuda = any(word in path.lower() for path in dead for word in ("cuda", "cudnn", "nvidia", "nccl"))
         yield found(
             f"LD_LIBRARY_PATH names {', '.join(dead)}, which {'does' if len(dead) == 1 else 'do'} not exist.",
             [("libraries.search", path, _VARIABLE) for path in dead],
-            _without(snapshot, *dead),
+            _cleaned(snapshot, *dead),
             severity=Severity.WARNING if cuda else None,
         )
+
+
+def _dead(snapshot: Snapshot) -> list[str]:
+    return [one.path for one in _entries(need(snapshot.libraries)) if need(one.exists) is False]
 
 
 @rule(Severity.WARNING, explains=("ld-library-path-shadows-bundled-cuda",))
@@ -201,27 +237,32 @@ def ld_library_path_other_cuda(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/NVIDIA/tensorflow/issues/55
     https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/
     """
+    for folder, copy in _of_other_cuda(snapshot).items():
+        version = known(copy.version, None)
+        build = need(need(snapshot.python).tensorflow)
+        cuda = need(build.cuda_version) if build else None
+        yield found(
+            f"LD_LIBRARY_PATH names {folder}, the libraries of CUDA {version.major if version else '?'}; "
+            f"this TensorFlow is built for CUDA {cuda}.",
+            [
+                ("libraries.copies", f"{copy.path} ({version})", copy.version_source or copy.path),
+                ("python.tensorflow.cuda_version", cuda, "build_info.py"),
+            ],
+            _cleaned(snapshot, folder),
+        )
+
+
+def _of_other_cuda(snapshot: Snapshot) -> dict[str, LibraryCopy]:
+    """Folders with the CUDA runtime of another major: one file per folder is enough to tell."""
     libraries = need(snapshot.libraries)
     entries = {one.path for one in _entries(libraries)}
-    if not entries:
-        return
-    build = need(need(snapshot.python).tensorflow)
+    build = need(need(snapshot.python).tensorflow) if entries else None
     cuda = need(build.cuda_version) if build and need(build.cuda_build) else None
-    if cuda is None:
-        return
-    for copy in need(libraries.copies):
+    other: dict[str, LibraryCopy] = {}
+    for copy in need(libraries.copies) if cuda else ():
         folder = copy.path.rpartition("/")[0]
-        if copy.library != "cudart" or copy.stub or folder not in entries:
-            continue
-        version = need(copy.version)
-        if version is not None and version.major != cuda.major:
-            entries.discard(folder)  # one file per folder is enough to tell
-            yield found(
-                f"LD_LIBRARY_PATH names {folder}, the libraries of CUDA {version.major}; this TensorFlow is built for "
-                f"CUDA {cuda}.",
-                [
-                    ("libraries.copies", f"{copy.path} ({version})", copy.version_source or copy.path),
-                    ("python.tensorflow.cuda_version", cuda, "build_info.py"),
-                ],
-                _without(snapshot, folder),
-            )
+        if copy.library == "cudart" and not copy.stub and folder in entries:
+            version = need(copy.version)
+            if cuda is not None and version is not None and version.major != cuda.major:
+                other.setdefault(folder, copy)
+    return other
