@@ -230,7 +230,7 @@ def test_of_a_long_log_both_ends_are_kept() -> None:
             "Could not load library libcudnn_ops.so.9",
             "gpucheck explain cuda-libs-not-on-loader-path",
         ),
-        ("something new", "", "# follow the other findings; the kernel's log tells of the driver's side:"),
+        ("something new", "", "export TF_FORCE_GPU_ALLOW_GROWTH=true"),
     ],
 )
 def test_a_failed_operation_is_told_with_what_helps(error: str, log: str, line: str) -> None:

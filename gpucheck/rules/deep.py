@@ -165,7 +165,7 @@ def deep_operation_failed(snapshot: Snapshot) -> Iterator[Found]:
             f"{'killed the process' if operation.status == 'crashed' else 'fails'}: {operation.error}"
             + (f" (most likely {cause.said})" if cause else ""),
             _proof(operation, deep),
-            operations.fix_of(cause) if cause else fixes.on_machine(snapshot, operations.fix_of(None)),
+            operations.fix_of(cause, fixes.on_machine(snapshot, ["sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"])),
         )
 
 

@@ -17,7 +17,10 @@ def on_host(snapshot: Snapshot, lines: list[str]) -> list[str]:
     system = snapshot.system
     if isinstance(system, Gap) or isinstance(system.container, Gap) or system.container is None:
         return lines
-    return [f"# this is a {system.container} container; on its host:", *(f"# {line}" for line in lines)]
+    return [
+        f"# this is a {system.container} container; on its host:",
+        *(line if line.startswith("#") else f"# {line}" for line in lines),
+    ]
 
 
 # The manuals are in docker-no-gpus-flag's references.

@@ -85,12 +85,13 @@ def cause_of(operation: Operation, deep: Deep) -> Cause | None:
     return next((one for one in CAUSES[-2:] if any(words in both for words in one.words)), None)
 
 
-def fix_of(cause: Cause | None) -> list[str]:
-    """Where the cause is explained, and what helps against it."""
+def fix_of(cause: Cause | None, look: list[str]) -> list[str]:
+    """Where the cause is explained, and what helps against it; `look`: how to read the kernel's log here."""
     if cause is None:
         return [
-            "# follow the other findings; the kernel's log tells of the driver's side:",
-            "sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20",
+            "# follow the other findings; if there is none, take memory as needed, and read the kernel's log:",
+            *_ROOM,
+            *look,
         ]
     return [
         f"# most likely {cause.said}; see:",
