@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.facts.gap import Gap, Unknown, known, need
-from gpucheck.facts.libraries import Libraries, LibraryCopy, SearchDir, Wanted
+from gpucheck.facts.gap import Unknown, known, need
+from gpucheck.facts.libraries import Libraries, LibraryCopy, SearchDir
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.facts.versions import LibraryVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
-from gpucheck.rules.missing import is_bundled
+from gpucheck.rules.shadows import Pair, costs_the_gpu, shadows, state
 from gpucheck.rules.stakes import stakes
 
 _VARIABLE = "LD_LIBRARY_PATH"
 _STUBS = "/stubs"
-_Pair = tuple[Wanted, LibraryCopy]
 _OF_CUDNN = ("cudnn-wrong-version", "torch-cudnn-pin-conflict")
 
 
@@ -65,89 +63,31 @@ def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     https://man7.org/linux/man-pages/man8/ld.so.8.html
     https://github.com/NVIDIA/tensorflow/issues/55
     """
-    worse, untold = _shadows(snapshot)
+    worse, untold = shadows(snapshot)
     if worse:
         yield _shadow(snapshot, worse)
     elif untold:
         yield _shadow(snapshot, untold, Severity.INFO)
 
 
-def _shadows(snapshot: Snapshot) -> tuple[list[_Pair], list[_Pair]]:
-    """Files in front with the wheel's copies that they hide: those that are worse, and those of unknown version."""
-    worse: list[_Pair] = []
-    untold: list[_Pair] = []
-    libraries = need(snapshot.libraries)
-    build = need(need(snapshot.python).tensorflow)
-    wanted = need(libraries.wanted) if build else None
-    for one in wanted or ():
-        path = need(one.path)
-        forced = (one.via or "").startswith((_VARIABLE, "LD_PRELOAD"))
-        if build is None or path is None or not forced or is_bundled(path, build):
-            continue
-        own = next((copy for copy in _copies(libraries, one.hides) if is_bundled(copy.path, build)), None)
-        if own is None:
-            continue
-        if _untold(one) and need(own.defect) is None:
-            untold.append((one, own))
-        elif _worse(one, own):
-            worse.append((one, own))
-    return worse, untold
-
-
 def _shadowing(snapshot: Snapshot) -> list[str]:
     """Folders whose files are worse than the wheels'."""
-    return [(known(one.path, None) or "").rpartition("/")[0] for one, _ in _shadows(snapshot)[0]]
+    return [(known(one.path, None) or "").rpartition("/")[0] for one, _ in shadows(snapshot)[0]]
 
 
-def _copies(libraries: Libraries, paths: tuple[str, ...]) -> list[LibraryCopy]:
-    return [copy for copy in need(libraries.copies) if copy.path in paths] if paths else []
-
-
-def _worse(one: Wanted, own: LibraryCopy) -> bool:
-    """The file in front is broken, or older than the wheel's sound copy. An untold version accuses nobody."""
-    if need(own.defect) is not None:
-        return False
-    if need(one.defect) is not None:
-        return True
-    mine, theirs = need(one.version), need(own.version)
-    return mine is not None and theirs is not None and mine < theirs
-
-
-def _untold(one: Wanted) -> bool:
-    """Sound, and nothing beside the file tells its version. (A version that was not asked for accuses nobody.)"""
-    return need(one.defect) is None and isinstance(one.version, Gap) and one.version.kind == "unsupported"
-
-
-def _costs_the_gpu(one: Wanted, own: LibraryCopy) -> bool:
-    """nvJitLink names the minor in its symbols (__nvJitLinkAddData_12_5): a lower one than the wheel's lacks those that
-    cuSOLVER and cuSPARSE were linked with, and they do not open."""
-    mine, theirs = known(one.version, None), known(own.version, None)
-    if one.library != "nvjitlink" or mine is None or theirs is None:
-        return False
-    return LibraryVersion(_minor(mine)) < LibraryVersion(_minor(theirs))
-
-
-def _minor(version: LibraryVersion) -> str:
-    return ".".join(version.text.split(".")[:2])
-
-
-def _state(one: Wanted | LibraryCopy) -> str:
-    return str(known(one.defect, None) or known(one.version, None) or "version not known")
-
-
-def _shadow(snapshot: Snapshot, worse: list[_Pair], severity: Severity | None = None) -> Found:
-    fatal = next((pair for pair in worse if _costs_the_gpu(*pair)), None)
+def _shadow(snapshot: Snapshot, worse: list[Pair], severity: Severity | None = None) -> Found:
+    fatal = next((pair for pair in worse if costs_the_gpu(*pair)), None)
     stake = stakes(snapshot) if fatal else None
     one, own = fatal or worse[0]
     remark = f"; cuSOLVER and cuSPARSE then do not open{stake.remark}" if stake else ""
     more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
     folders = {(known(pair[0].path, None) or "").rpartition("/")[0] for pair in worse}
     return found(
-        f"{one.via} puts {one.path} ({_state(one)}) before TensorFlow's own {own.path} ({_state(own)}){more}{remark}.",
+        f"{one.via} puts {one.path} ({state(one)}) before TensorFlow's own {own.path} ({state(own)}){more}{remark}.",
         [
             (
                 "libraries.wanted",
-                f"{each.soname}: {known(each.path, None)} ({_state(each)}) hides {hidden.path} ({_state(hidden)})",
+                f"{each.soname}: {known(each.path, None)} ({state(each)}) hides {hidden.path} ({state(hidden)})",
                 f"through {each.via}",
             )
             for each, hidden in worse
