@@ -25,6 +25,8 @@ DEBIAN: tuple[str, ...] = ("/usr/lib/cuda", "/usr/lib/nvidia-cuda-toolkit")
 
 # Environment variables that name a toolkit; NVIDIA's cuda-pathfinder prefers CUDA_PATH to CUDA_HOME.
 POINTERS: tuple[str, ...] = ("CUDA_PATH", "CUDA_HOME", "CUDA_ROOT")
+# XLA looks for libdevice and ptxas in the folder that this option in XLA_FLAGS names.
+XLA_POINTER = "--xla_gpu_cuda_data_dir"
 
 # Below a toolkit's root. targets/<machine> is where lib64 and include of NVIDIA's own toolkits lead.
 LIBRARY_FOLDERS: tuple[str, ...] = ("lib64", "lib", "targets/x86_64-linux/lib", "targets/sbsa-linux/lib")

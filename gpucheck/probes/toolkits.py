@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Union
 
-from gpucheck.compat.places import DEBIAN, HEADERS, LIBDEVICE, LIBRARY_FOLDERS, POINTERS, TOOLKITS
+from gpucheck.compat.places import DEBIAN, HEADERS, LIBDEVICE, LIBRARY_FOLDERS, POINTERS, TOOLKITS, XLA_POINTER
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion
@@ -27,6 +27,9 @@ def probe(host: Host) -> Union[Toolkits, Gap]:
         return unseen
     search = _Search(host)
     pointers = [Pointer(name, value, search.add(value, name)) for name in POINTERS if (value := host.env(name))]
+    named = _named_to_xla(host)
+    if named:
+        pointers.append(Pointer(XLA_POINTER, named, search.add(named, XLA_POINTER)))
     for tool in ("nvcc", "ptxas"):
         path = _on_path(host, tool)
         if path:
@@ -163,6 +166,15 @@ def read_header(data: bytes) -> Union[CudaVersion, None]:
         words = rest[:40].split()
         if found and words and words[0].isdigit() and len(words[0]) < 9:
             return CudaVersion.of_number(int(words[0]))
+    return None
+
+
+def _named_to_xla(host: Host) -> Union[str, None]:
+    """The folder in XLA_FLAGS, which may be quoted; None: none, or one below a working folder that is not known."""
+    for word in (host.env("XLA_FLAGS") or "").split():
+        name, _, value = word.partition("=")
+        if name == XLA_POINTER and value.strip("\"'").startswith("/"):
+            return value.strip("\"'")
     return None
 
 

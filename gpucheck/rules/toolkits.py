@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Union
 
 from gpucheck.compat.architectures import architecture_of
+from gpucheck.compat.places import XLA_POINTER
 from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
@@ -71,8 +72,8 @@ def cuda_home_dangling(snapshot: Snapshot) -> Iterator[Found]:
     """CUDA_HOME, CUDA_PATH or /usr/local/cuda leads to no CUDA toolkit.
 
     ## What it means
-    The variable names a folder that does not exist or holds no toolkit, or the link /usr/local/cuda leads nowhere: the
-    toolkit was removed or upgraded, or the value has a typo.
+    The variable (or --xla_gpu_cuda_data_dir in XLA_FLAGS) names a folder that does not exist or holds no toolkit, or
+    the link /usr/local/cuda leads nowhere: the toolkit was removed or upgraded, or the value has a typo.
 
     ## Why it matters
     Whatever compiles CUDA code looks there first and fails; XLA looks there for libdevice and ptxas.
@@ -93,10 +94,16 @@ def cuda_home_dangling(snapshot: Snapshot) -> Iterator[Found]:
             f"{pointer.name}{f'={pointer.value}' if variable else ''} leads to no CUDA toolkit.",
             [(f"toolkits.pointers.{pointer.name}", pointer.value, "the environment" if variable else pointer.name)],
             [
-                f"unset {pointer.name}" if variable else f"sudo rm {pointer.name}",
+                _take_back(pointer),
                 f"# Toolkits on this machine: {others or 'none'}.",
             ],
         )
+
+
+def _take_back(pointer: Pointer) -> str:
+    if pointer.name == XLA_POINTER:
+        return f"# Take {XLA_POINTER} out of XLA_FLAGS, or let it name a folder with nvvm/libdevice in it."
+    return f"sudo rm {pointer.name}" if pointer.name.startswith("/") else f"unset {pointer.name}"
 
 
 @rule(Severity.WARNING)
@@ -124,8 +131,11 @@ def libdevice_not_found(snapshot: Snapshot) -> Iterator[Found]:
         return  # conda's build brings its own, in folders of its own
     version = need(build.version)
     flags = need(snapshot.environment).get("XLA_FLAGS") or ""
-    if version is None or version < PackageVersion("2.11") or "xla_gpu_cuda_data_dir" in flags:
+    if version is None or version < PackageVersion("2.11"):
         return  # before 2.11 XLA was off unless it was asked for
+    named = _pointer(need(snapshot.toolkits), XLA_POINTER)
+    if need(named.target) is not None if named else XLA_POINTER in flags:
+        return  # XLA is told where to look; of a relative folder nothing is known
     libraries = need(snapshot.libraries)
     wanted = [one for one in need(libraries.wanted) or () if one.needed_for_gpu]
     if not wanted or any(need(one.path) is None for one in wanted):
