@@ -82,7 +82,10 @@ class Collection:
     ) -> None:
         """A file that is no shared object: ptxas, libdevice."""
         status = self.host.stat(path)
-        if isinstance(status, Gap) or status is None:
+        if isinstance(status, Gap):
+            self.unread = status if self.unread is None else self.unread
+            return
+        if status is None:
             return
         record = self.versions.record(library, path, owner) if owner else None
         if record is None and kit and isinstance(kit.version, CudaVersion):
@@ -161,6 +164,8 @@ def _add_python(found: Collection, examined: Python) -> None:
             continue
         if "nvidia" in names:
             listed = found.loader.listing(f"{folder}/nvidia")
+            if isinstance(listed, Gap) and found.unread is None:
+                found.unread = listed
             inside = listed if isinstance(listed, frozenset) else frozenset()
             for name in sorted(inside):
                 if not name.startswith("_"):

@@ -19,11 +19,12 @@ _LD = "export LD_LIBRARY_PATH={}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
 
 @rule(Severity.ERROR, decisive=True)
 def cuda_library_broken(snapshot: Snapshot) -> Iterator[Found]:
-    """The file that the loader takes for a CUDA library is broken.
+    """The file that the loader takes for a CUDA library is broken, or this user may not read it.
 
     ## What it means
     The first file of that name on the loader's way is empty, cut short, no library at all or made for another
-    processor; or one that it depends on is. The loader does not go on to the next one.
+    processor; or one that it depends on is. The loader does not go on to the next one. A file that may not be read it
+    passes over.
 
     ## Why it matters
     TensorFlow says "Cannot dlopen some GPU libraries" and runs on the CPU; a file that was cut short kills the process
@@ -36,6 +37,7 @@ def cuda_library_broken(snapshot: Snapshot) -> Iterator[Found]:
     https://man7.org/linux/man-pages/man8/ld.so.8.html
     https://github.com/astral-sh/uv/issues/11723
     """
+    yield from _forbidden(snapshot)
     for one in need(need(snapshot.libraries).wanted) or ():
         if need(one.path) is None or not one.needed_for_gpu:
             continue
@@ -53,6 +55,19 @@ def cuda_library_broken(snapshot: Snapshot) -> Iterator[Found]:
                 _reinstall(snapshot, one),
                 severity=stake.severity,
             )
+
+
+def _forbidden(snapshot: Snapshot) -> Iterator[Found]:
+    lacking = missing(snapshot)
+    stake = stakes(snapshot) if lacking and lacking.forbidden else None
+    for one in lacking.forbidden if lacking and stake else ():
+        path = one.elsewhere[0]
+        yield found(
+            f"{one.soname} will not load: this user may not read {path}{stake.remark if stake else ''}.",
+            [asked(one, f"{path}, permission denied")],
+            [f"namei -l {quoted(path)}", f"sudo chmod a+rX {quoted(path.rpartition('/')[0])} {quoted(path)}"],
+            severity=stake.severity if stake else None,
+        )
 
 
 def _words(defect: str) -> str:

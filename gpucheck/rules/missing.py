@@ -11,9 +11,10 @@ from gpucheck.facts.snapshot import Snapshot
 
 
 class Missing(NamedTuple):
-    """Sonames that TensorFlow cannot register a GPU without and that will not load, each in one of the four.
+    """Sonames that TensorFlow cannot register a GPU without and that will not load, each in one of the five.
 
     bundled: a copy lies beside TensorFlow in its site-packages. elsewhere: a copy lies where the loader does not look.
+    forbidden: there are copies, and this user may read none of them.
     other: only copies with another soname. nowhere: no copy at all. loaded: how many of the needed ones will load.
     wrong_toolkit: of `other`, what another CUDA version than TensorFlow's has in its place (never cuDNN).
     """
@@ -24,6 +25,7 @@ class Missing(NamedTuple):
     nowhere: tuple[Wanted, ...]
     loaded: int
     wrong_toolkit: tuple[tuple[Wanted, tuple[LibraryCopy, ...]], ...]
+    forbidden: tuple[Wanted, ...]
 
 
 def missing(snapshot: Snapshot) -> Union[Missing, None]:
@@ -39,8 +41,12 @@ def missing(snapshot: Snapshot) -> Union[Missing, None]:
     lacking = [one for one in needed if need(one.path) is None]
     if build is None or not lacking:
         return None
-    bundled = [one for one in lacking if any(is_bundled(path, build) for path in one.elsewhere)]
-    elsewhere = [one for one in lacking if one.elsewhere and one not in bundled]
+    closed = {copy.path for copy in need(libraries.copies) if known(copy.defect, None) == "unreadable"}
+    forbidden = [one for one in lacking if one.elsewhere and all(path in closed for path in one.elsewhere)]
+    bundled = [
+        one for one in lacking if one not in forbidden and any(is_bundled(path, build) for path in one.elsewhere)
+    ]
+    elsewhere = [one for one in lacking if one.elsewhere and one not in bundled and one not in forbidden]
     rest = [(one, _other_copies(one, need(libraries.copies))) for one in lacking if not one.elsewhere]
     other = tuple((one, copies) for one, copies in rest if copies)
     return Missing(
@@ -50,6 +56,7 @@ def missing(snapshot: Snapshot) -> Union[Missing, None]:
         tuple(one for one, copies in rest if not copies),
         len(needed) - len(lacking),
         _of_another_cuda(other, build),
+        tuple(forbidden),
     )
 
 
