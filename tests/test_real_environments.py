@@ -49,7 +49,8 @@ class Seen(NamedTuple):
 
     def names(self, *, loads: bool) -> set[str]:
         """The sonames of TensorFlow's check that load, or that do not."""
-        checked = [one for one in self.wanted if one.needed_for_gpu]
+        # nvJitLink is opened by cuSPARSE and cuSOLVER: TensorFlow's own log does not name it
+        checked = [one for one in self.wanted if one.needed_for_gpu and one.library != "nvjitlink"]
         return {one.soname for one in checked if (one.path is not None and one.defect is None) == loads}
 
     def version(self, name: str) -> str:
