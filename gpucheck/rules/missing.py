@@ -41,7 +41,8 @@ def missing(snapshot: Snapshot) -> Union[Missing, None]:
     lacking = [one for one in needed if need(one.path) is None]
     if build is None or not lacking:
         return None
-    closed = {copy.path for copy in need(libraries.copies) if known(copy.defect, None) == "unreadable"}
+    there = {path for one in lacking for path in one.elsewhere}
+    closed = {copy.path for copy in need(libraries.copies) if copy.path in there and need(copy.defect) == "unreadable"}
     forbidden = [one for one in lacking if one.elsewhere and all(path in closed for path in one.elsewhere)]
     bundled = [
         one for one in lacking if one not in forbidden and any(is_bundled(path, build) for path in one.elsewhere)
