@@ -58,7 +58,7 @@ def before(name: str) -> Counter[str]:
 
 
 def test_hiding_some_facts_adds_no_finding() -> None:
-    for name in machines.names():
+    for name in machines.names()[::3]:  # all of them, and every fact, in the slow part
         snapshot, known = looked.snapshot(name), before(name)
         every = list(places(snapshot, Snapshot))
         # Another part of the facts on each machine, and the same part on each run.
