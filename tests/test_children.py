@@ -61,3 +61,10 @@ def test_an_error_while_reading_is_a_gap():
 def test_a_variable_that_is_not_on_the_list_cannot_be_asked_for_even_without_assertions():
     with pytest.raises(LookupError):
         _host().env("AWS_SECRET_ACCESS_KEY")
+
+
+def test_a_child_that_somebody_else_reaped_has_no_known_exit_status():
+    host = _host()
+    host.start(Child("x", None, ("/bin/sh", "-c", "exit 7")))
+    os.waitpid(-1, 0)  # as a notebook's SIGCHLD handler does
+    assert host.answer("x")[:2] == ("exit", None)

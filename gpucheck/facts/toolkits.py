@@ -13,7 +13,7 @@ class Toolkit(NamedTuple):
     found_via: tuple[str, ...]  # CUDA_HOME, PATH, /usr/local/cuda, module cuda/12.4, dpkg …
     nvcc: Union[str, None]  # its path
     ptxas: Union[str, None]
-    libdevice: Union[str, None]
+    libdevice: Union[str, None, Gap]
 
 
 class Pointer(NamedTuple):

@@ -69,7 +69,7 @@ class Answer(NamedTuple):
     """What a child left behind. lines: one JSON object each, in order (a script), or the raw text (a command)."""
 
     ended: Literal["exit", "signal", "deadline", "not-started"]
-    code: Union[int, None]  # exit status or signal number
+    code: Union[int, None]  # exit status or signal number; None: not known
     lines: tuple[str, ...]
     errors: str  # the end of its stderr
 

@@ -79,6 +79,7 @@ class _Process:
     ) -> None:
         self.pid = 0
         self.ended: Union[int, None] = None  # exit code, or minus a signal
+        self.reaped = False  # by others: nobody tells how it ended
         self.failure: Union[str, None] = None
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -100,7 +101,7 @@ class _Process:
             try:
                 pid, status = os.waitpid(self.pid, os.WNOHANG)
             except ChildProcessError:  # somebody else's SIGCHLD handler (a notebook's) reaped it
-                self.ended = 0
+                self.ended, self.reaped = 0, True
                 return True
             if pid:
                 self.ended = os.waitstatus_to_exitcode(status)
@@ -184,6 +185,8 @@ class _Running:
         if ended is None:
             self.process.kill()
             return Answer("deadline", None, lines, self.errors.text())
+        if self.nursery is None and self.process.reaped:
+            return Answer("exit", None, lines, self.errors.text())
         return Answer("signal" if ended < 0 else "exit", abs(ended), lines, self.errors.text())
 
     def _wait(self) -> Union[int, None]:

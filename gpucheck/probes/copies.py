@@ -151,7 +151,7 @@ def _add_toolkits(found: Collection, kits: Toolkits) -> None:
                 found.add_folder(f"{kit.root}/{folder}", via)
                 found.add_folder(f"{kit.root}/{folder}/{STUBS}", f"{via}, stubs")
         for library, path in (("ptxas", kit.ptxas), ("libdevice", kit.libdevice)):
-            if path:
+            if isinstance(path, str):
                 found.add_other(library, path, via, kit=kit)
 
 

@@ -147,7 +147,10 @@ def _failure(answer: Answer, executable: str) -> Gap:
         "deadline": ("gave no answer in time", "deadline"),
         "signal": (f"died of signal {answer.code}", "crashed"),
         "not-started": ("was not started", "not-collected" if answer.errors == "not recorded" else "crashed"),
-        "exit": (f"answered nothing usable, exit status {answer.code}", "crashed"),
+        "exit": (
+            "answered nothing usable" + ("" if answer.code is None else f", exit status {answer.code}"),
+            "crashed",
+        ),
     }
     words, kind = kinds[answer.ended]
     return Gap(f"{executable} {words}" + (f": {last}" if last else ""), kind)

@@ -90,17 +90,25 @@ class _Search:
             version,
             source,
             (*via, *loaded, *_packages(self.host, root)),
-            self._file(root, ("bin/nvcc",)),
-            self._file(root, ("bin/ptxas",)),
+            self._tool(root, "bin/nvcc"),
+            self._tool(root, "bin/ptxas"),
             self._file(root, tuple(f"{folder}/libdevice.10.bc" for folder in LIBDEVICE)),
         )
 
-    def _file(self, root: str, names: tuple[str, ...]) -> Union[str, None]:
+    def _file(self, root: str, names: tuple[str, ...]) -> Union[str, None, Gap]:
+        unseen: Union[Gap, None] = None
         for name in names:
             status = self.host.stat(f"{root}/{name}")
-            if status is not None and not isinstance(status, Gap):
+            if isinstance(status, Gap):
+                unseen = status
+            elif status is not None:
                 return f"{root}/{name}"
-        return None
+        return unseen
+
+    def _tool(self, root: str, name: str) -> Union[str, None]:
+        """A program that may be run: one that may not be seen is none."""
+        found = self._file(root, (name,))
+        return found if isinstance(found, str) else None
 
 
 def find_version(host: Host, root: str) -> tuple[Union[CudaVersion, None, Gap], Union[str, None]]:

@@ -142,7 +142,8 @@ def libdevice_not_found(snapshot: Snapshot) -> Iterator[Found]:
         return  # the GPU will not be used anyway, and [and-cuda] brings this, too
     if any(copy.library == "libdevice" for copy in need(libraries.copies)):
         return
-    if any(kit.libdevice for kit in need(snapshot.toolkits).found):
+    places = [kit.libdevice for kit in need(snapshot.toolkits).found]
+    if any(isinstance(one, str) for one in places) or any(need(one) for one in places):
         return
     cuda = need(build.cuda_version)
     major = cuda.major if cuda else 12
