@@ -58,7 +58,6 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     Make an environment with a Python that the newest release has a wheel for.
 
     ## References
-    https://www.tensorflow.org/install/source#gpu
     https://www.tensorflow.org/install/source#tested_build_configurations
     """
     python = need(snapshot.python)
