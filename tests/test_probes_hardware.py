@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from gpucheck.facts.codec import encode
-from gpucheck.facts.driver import DkmsBuild, Driver, Fabric, UserLibrary
+from gpucheck.facts.driver import DkmsBuild, Driver, Fabric, Nvml, UserLibrary
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.system import System
@@ -486,3 +486,11 @@ def test_no_line_of_a_child_makes_a_probe_fail(stages: list[dict[str, Any]], end
     chips = gpus.probe(recorded)
     assert isinstance(chips, (tuple, Gap))
     encode(chips)
+
+
+def test_a_line_of_json_nested_without_end_is_passed_over() -> None:
+    said = [{"stage": "load", "ok": True, "path": "/x"}, {"stage": "init", "code": 9, "error": "Driver Not Loaded"}]
+    child = {"ended": "exit", "code": 0, "lines": ["[" * 100_000, *said]}
+    seen = driver.probe(host(children={"nvml": child, "cuda": child})).nvml
+    assert isinstance(seen, Nvml)
+    assert (seen.path, seen.code) == ("/x", 9)

@@ -35,7 +35,7 @@ def read(answer: Answer) -> Union[Told, Gap]:
     for line in answer.lines:
         try:
             stage = json.loads(line)
-        except ValueError:  # cut short by a crash, or a library's own words
+        except (ValueError, RecursionError):  # cut short by a crash, or a library's own words
             continue
         if not isinstance(stage, dict):
             continue

@@ -71,7 +71,7 @@ def _lines(answer: Answer) -> list[dict[str, Any]]:
     for text in answer.lines:
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(line, dict) and isinstance(line.get("stage"), str):
             found.append(line)
@@ -146,7 +146,7 @@ def _end(answer: Answer) -> str:
 
     try:
         return f"killed by {signal.Signals(answer.code).name}"
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"killed by signal {answer.code}"
 
 
