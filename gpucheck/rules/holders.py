@@ -98,7 +98,6 @@ def hybrid_graphics_gpu_off(snapshot: Snapshot) -> Iterator[Found]:
     Choose the profile that powers it and reboot. With bumblebee, start the program under `optirun`.
 
     ## References
-    https://wiki.debian.org/NVIDIA%20Optimus
     https://github.com/Bumblebee-Project/bbswitch
     """
     if nvidia_here(snapshot) is None or on_wsl(snapshot):

@@ -245,7 +245,7 @@ def secure_boot_unsigned_module(snapshot: Snapshot) -> Iterator[Found]:
 
     ## References
     https://github.com/MicrosoftDocs/azure-docs/issues/111536
-    https://wiki.debian.org/SecureBoot
+    https://docs.kernel.org/admin-guide/module-signing.html
     https://ubuntu.com/server/docs/nvidia-drivers-installation
     """
     driver = _module_missing(snapshot)
