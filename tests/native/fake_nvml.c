@@ -44,6 +44,17 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
     return 0;
 }
 
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
+    unsigned number, mig;
+    int is_mig = !strncmp(uuid, "MIG", 3);
+    if (sscanf(uuid + 3, "-%8x-0000-4000-8000-%12x", &number, &mig) != 2) return NOT_FOUND;
+    CALL("nvmlDeviceGetHandleByUUID", (int)number)
+    if ((int)number >= chosen()->count || (is_mig ? chosen()->mig != 1 || mig < 1 : mig > 0)) return NOT_FOUND;
+    if (number_of("FAKE_LOST", -1) == (int)number) return LOST;
+    *handle = (void *)(is_mig ? 1000 * (long)(number + 1) + mig - 1 : (long)(number + 1));
+    return 0;
+}
+
 int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
     DEVICE("nvmlDeviceGetName")
     snprintf(text, length, "%s", setting("FAKE_NAME", chosen()->gpu));
@@ -82,18 +93,18 @@ int nvmlDeviceGetMemoryInfo(void *handle, unsigned long long *memory) {
     return 0;
 }
 
-static int running(void *handle, unsigned *count, process_t *found) {
-    int pid = number_of("FAKE_PID", 0);
-    (void)handle;
-    if (!pid) { *count = 0; return 0; }
-    if (!found || *count < 1) { *count = 1; return INSUFFICIENT_SIZE; }
-    *count = 1;
-    found[0] = (process_t){pid, 512 * MIB, 0, 0};
-    return 0;
+static int running(const char *variable, unsigned *count, process_t *found) {
+    const char *list = setting(variable, "");
+    unsigned room = found ? *count : 0;
+    for (*count = 0; *list; list = strchr(list, ',') ? strchr(list, ',') + 1 : "") {
+        if (*count < room) found[*count] = (process_t){atoi(list), 512 * MIB, 0, 0};
+        ++*count;
+    }
+    return *count > room ? INSUFFICIENT_SIZE : 0;
 }
 
-int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetComputeRunningProcesses") return running(handle, count, found); }
-int nvmlDeviceGetGraphicsRunningProcesses_v2(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetGraphicsRunningProcesses") (void)found; *count = 0; return 0; }
+int nvmlDeviceGetComputeRunningProcesses_v2(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetComputeRunningProcesses") return running("FAKE_PID", count, found); }
+int nvmlDeviceGetGraphicsRunningProcesses_v2(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetGraphicsRunningProcesses") return running("FAKE_GRAPHICS_PID", count, found); }
 
 int nvmlDeviceGetEccMode(void *handle, unsigned *current, unsigned *pending) {
     DEVICE("nvmlDeviceGetEccMode")
@@ -118,9 +129,9 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(void *handle, unsigned long long *
 
 int nvmlDeviceGetTemperature(void *handle, unsigned sensor, unsigned *answer) { DEVICE("nvmlDeviceGetTemperature") (void)sensor; *answer = 45; return 0; }
 int nvmlDeviceGetTemperatureThreshold(void *handle, unsigned kind, unsigned *answer) { DEVICE("nvmlDeviceGetTemperatureThreshold") (void)kind; *answer = 92; return 0; }
-int nvmlDeviceGetUtilizationRates(void *handle, unsigned *rates) { DEVICE("nvmlDeviceGetUtilizationRates") rates[0] = 7, rates[1] = 3; return 0; }
+int nvmlDeviceGetUtilizationRates(void *handle, unsigned *rates) { DEVICE("nvmlDeviceGetUtilizationRates") rates[0] = number_of("FAKE_UTILIZATION", 7), rates[1] = 3; return 0; }
 UNSIGNED(nvmlDeviceGetComputeMode, number_of("FAKE_COMPUTE_MODE", 0))
-UNSIGNED(nvmlDeviceGetPowerUsage, 21500)
+UNSIGNED(nvmlDeviceGetPowerUsage, (long)(1000 * atof(setting("FAKE_WATTS", "21.5"))))
 UNSIGNED(nvmlDeviceGetEnforcedPowerLimit, chosen()->watts * 1000)
 UNSIGNED(nvmlDeviceGetCurrPcieLinkGeneration, 1)
 UNSIGNED(nvmlDeviceGetMaxPcieLinkGeneration, chosen()->pcie)
@@ -129,11 +140,51 @@ UNSIGNED(nvmlDeviceGetMaxPcieLinkWidth, 16)
 UNSIGNED(nvmlDeviceGetPersistenceMode, 0)
 UNSIGNED(nvmlDeviceGetDisplayActive, 0)
 
+int nvmlDeviceGetClockInfo(void *handle, unsigned kind, unsigned *clock) { DEVICE("nvmlDeviceGetClockInfo") *clock = kind == 2 ? 5000 : number_of("FAKE_CLOCK", 1350); return 0; }
+int nvmlDeviceGetMaxClockInfo(void *handle, unsigned kind, unsigned *clock) { DEVICE("nvmlDeviceGetMaxClockInfo") *clock = kind == 2 ? 5000 : 1500; return 0; }
+
 #ifndef OLD
+int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *millijoules) {
+    struct timespec now;
+    unsigned long long step = number_of("FAKE_ENERGY_STEP", 50), at;
+    DEVICE("nvmlDeviceGetTotalEnergyConsumption")
+    if (chosen()->major < 7 || (long)handle >= 1000) return NOT_SUPPORTED;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    at = (now.tv_sec * 1000ULL + now.tv_nsec / 1000000) / step * step;
+    *millijoules = given("FAKE_ENERGY") ? strtoull(given("FAKE_ENERGY"), NULL, 10) : (unsigned long long)(at * atof(setting("FAKE_WATTS", "21.5")));
+    return 0;
+}
+
+typedef struct { unsigned pid; unsigned long long time; unsigned sm, memory, encoder, decoder; } used_t;
+
+int nvmlDeviceGetProcessUtilization(void *handle, used_t *found, unsigned *count, unsigned long long since) {
+    static const char *const LISTS[] = {"FAKE_PID", "FAKE_MPS_PID", "FAKE_GRAPHICS_PID"};
+    unsigned room = found ? *count : 0;
+    DEVICE("nvmlDeviceGetProcessUtilization")
+    (void)since;
+    if (!given("FAKE_PROCESS_SM")) return NOT_FOUND;
+    *count = 0;
+    for (size_t at = 0; at < sizeof LISTS / sizeof *LISTS; at++)
+        for (const char *list = setting(LISTS[at], ""); *list; list = strchr(list, ',') ? strchr(list, ',') + 1 : "") {
+            if (*count < room) found[*count] = (used_t){atoi(list), since + 1, number_of("FAKE_PROCESS_SM", 0), 0, 0, 0};
+            ++*count;
+        }
+    return *count > room ? INSUFFICIENT_SIZE : 0;
+}
+
+int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetMPSComputeRunningProcesses") return running("FAKE_MPS_PID", count, found); }
+
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *handle, void **whole) {
+    DEVICE("nvmlDeviceGetDeviceHandleFromMigDeviceHandle")
+    if ((long)handle < 1000) return INVALID_ARGUMENT;
+    *whole = (void *)((long)handle / 1000);
+    return 0;
+}
+
 int nvmlInitWithFlags(unsigned flags) { CALL("nvmlInit", -1) (void)flags; return 0; }
 int nvmlSystemGetCudaDriverVersion(int *version) { CALL("nvmlSystemGetCudaDriverVersion", -1) *version = number_of("FAKE_CUDA", 13000); return 0; }
-int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetComputeRunningProcesses") return running(handle, count, found); }
-int nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetGraphicsRunningProcesses") (void)found; *count = 0; return 0; }
+int nvmlDeviceGetComputeRunningProcesses_v3(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetComputeRunningProcesses") return running("FAKE_PID", count, found); }
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *handle, unsigned *count, process_t *found) { DEVICE("nvmlDeviceGetGraphicsRunningProcesses") return running("FAKE_GRAPHICS_PID", count, found); }
 int nvmlDeviceGetCurrentClocksEventReasons(void *handle, unsigned long long *reasons) { return nvmlDeviceGetCurrentClocksThrottleReasons(handle, reasons); }
 UNSIGNED(nvmlDeviceGetMaxMigDeviceCount, chosen()->mig < 0 ? -1 : 7)
 

@@ -9,6 +9,17 @@
    FAKE_SEGV          this call dies of SIGSEGV; FAKE_SEGV_GPU: only for the GPU of this number
    FAKE_GONE_AFTER    after so many calls everything returns FAKE_GONE_CODE (default 999)
    FAKE_CHATTER       print this on stdout at every call
+   FAKE_LIVE          a file of NAME=VALUE lines, read at every call, that go before the environment: what comes in the
+                      middle of a run (a hang, a crash, a throttle reason) is written there (with a rename) by the test
+   FAKE_REASONS       clocks-event reasons, nvml.h's bits as a decimal number (default 1: idle; 4: power cap; 64: hot)
+   FAKE_PID           compute processes on the GPU: "12" or "12,34"; FAKE_MPS_PID, FAKE_GRAPHICS_PID: of these kinds
+   FAKE_PROCESS_SM    percent of the SMs that each of these processes used lately (default: no samples)
+   FAKE_PCIE_WIDTH    lanes in use of the 16
+   FAKE_WATTS         power (default 21.5) and what the total-energy counter rises by; the counter is that of a GPU from
+                      Volta on, and counts from the machine's start in steps of FAKE_ENERGY_STEP milliseconds (default 50)
+   FAKE_ENERGY        the total-energy counter stands at so many mJ
+   FAKE_CLOCK         MHz of the SMs (default 1350, of at most 1500); the memory has 5000
+   FAKE_UTILIZATION   percent (default 7)
 */
 
 #ifndef PROFILES_H
@@ -17,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MIB (1024ULL * 1024ULL)
@@ -38,12 +50,34 @@ static const struct profile PROFILES[] = {
     {"8xh100", "NVIDIA H100 80GB HBM3", 8, 9, 0, 81559 * MIB, 1, 0, 18, 5, 700, 132},
 };
 
+/* The value of a variable; what FAKE_LIVE says of it goes first. Good until this thread has asked 16 times more. */
+static const char *given(const char *name) {
+    static __thread char kept[16][256];
+    static __thread unsigned next;
+    const char *path = getenv("FAKE_LIVE");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    size_t length = strlen(name);
+    char *line = kept[next++ % 16];
+    if (!file) return getenv(name);
+    while (fgets(line, sizeof *kept, file))
+        if (!strncmp(line, name, length) && line[length] == '=') {
+            fclose(file);
+            line[strcspn(line, "\n")] = 0;
+            return line + length + 1;
+        }
+    fclose(file);
+    return getenv(name);
+}
+
 static const char *setting(const char *name, const char *otherwise) {
-    const char *value = getenv(name);
+    const char *value = given(name);
     return value && *value ? value : otherwise;
 }
 
-static int number_of(const char *name, int otherwise) { return atoi(setting(name, "-1")) >= 0 && getenv(name) ? atoi(getenv(name)) : otherwise; }
+static int number_of(const char *name, int otherwise) {
+    const char *value = setting(name, "");
+    return *value && atoi(value) >= 0 ? atoi(value) : otherwise;
+}
 
 static const struct profile *chosen(void) {
     const char *key = setting("FAKE_PROFILE", "t4");
@@ -55,17 +89,18 @@ static const struct profile *chosen(void) {
 
 /* gpu: the number that the call is about, or -1. */
 static int asked(const char *variable, const char *call, int gpu) {
-    const char *wanted = getenv(variable);
+    const char *wanted = given(variable), *only;
     char which[64];
     if (!wanted || strcmp(wanted, call)) return 0;
     snprintf(which, sizeof which, "%s_GPU", variable);
-    return !getenv(which) || atoi(getenv(which)) == gpu;
+    only = given(which);
+    return !only || atoi(only) == gpu;
 }
 
 static int calls;
 
 static int enter(const char *call, int gpu) {
-    const char *codes = getenv("FAKE_CODES"), *limit = getenv("FAKE_GONE_AFTER"), *chatter = getenv("FAKE_CHATTER");
+    const char *codes = given("FAKE_CODES"), *limit = given("FAKE_GONE_AFTER"), *chatter = given("FAKE_CHATTER");
     size_t length = strlen(call);
     calls++;
     if (chatter) { puts(chatter); fflush(stdout); }
