@@ -6,25 +6,22 @@ import random
 from collections.abc import Mapping
 from typing import Union
 
+from gpucheck.bench.verdict import figures, verdict
 from gpucheck.facts.bench import (
     SCHEMA,
     Aside,
     Block,
     Doctor,
     Failure,
-    Figures,
-    Interval,
     Learning,
     Leg,
     Part,
     Phase,
-    Reason,
     Result,
     Sample,
     SeedLine,
     Settings,
     Trial,
-    Verdict,
     Work,
 )
 from gpucheck.facts.gap import Gap
@@ -68,7 +65,7 @@ def blocks(
     watts: float = 210.0,
     shared: Union[tuple[float, ...], None] = None,
 ) -> tuple[Block, ...]:
-    """Blocks whose mean step is `step` with relative normal noise; `shared`: factors on whole rounds, as of a busy machine."""
+    """Blocks whose mean is `step` with relative normal noise; `shared`: factors on whole rounds (a busy machine)."""
     made = []
     steps = max(2, round(BLOCK / step) + 1)
     for number in range(rounds):
@@ -244,41 +241,18 @@ def result(
     return finished(raw._replace(**changes))
 
 
-def finished(raw: Result) -> Result:
-    """With figures and verdicts. For now with those of a simple arithmetic."""
+def finished(raw: Result, idle_watts: float = 70.0) -> Result:
+    """With figures and verdicts, as run.py gives them. The marks of blocks stay as they were planted."""
     trials = []
     for trial in raw.trials:
-        legs = tuple(one._replace(figures=_figures(one, trial)) for one in trial.legs)
-        cpu = legs[0].figures
-        verdicts = []
-        for one in legs[1:]:
-            if cpu is None or one.figures is None:
-                said = "It cannot be told whether the GPU (gpu:0) is faster, because it has no figure."
-                verdicts.append(
-                    Verdict(one.device, "cannot-tell", None, None, said, (Reason("failed", "out of memory"),))
-                )
-            else:
-                value = cpu.step.value / one.figures.step.value
-                said = f"The GPU ({one.device}, {one.name}) is {value:.1f} times faster than the CPU."
-                ratio = Interval(value, value * 0.98, value * 1.02)
-                verdicts.append(Verdict(one.device, "faster" if value > 1 else "slower", ratio, 0.02, said, ()))
-        trials.append(trial._replace(legs=legs, verdicts=tuple(verdicts)))
+        legs = tuple(
+            one._replace(
+                figures=figures(one, trial.batch_size, trial.work, None if one.device == "cpu" else idle_watts)
+            )
+            for one in trial.legs
+        )
+        verdicts = tuple(
+            verdict(legs[0], one, samples=raw.samples, settings=raw.settings, doctor=raw.doctor) for one in legs[1:]
+        )
+        trials.append(trial._replace(legs=legs, verdicts=verdicts))
     return raw._replace(trials=tuple(trials))
-
-
-def _figures(one: Leg, trial: Trial) -> Union[Figures, None]:
-    means = sorted(block.seconds / block.steps for block in one.blocks if not block.left_out)
-    if not means:
-        return None
-    middle = means[len(means) // 2]
-    return Figures(
-        step=Interval(middle, middle * 0.98, middle * 1.02),
-        p95=middle * 1.1,
-        images_per_second=trial.batch_size / middle,
-        gflops=trial.work.flops / middle / 1e9,
-        joules_per_step=None if one.device == "cpu" else 140 * middle,
-        idle_watts=None if one.device == "cpu" else 70.0,
-        noise=0.02,
-        blocks=len(means),
-        left_out=len(one.blocks) - len(means),
-    )
