@@ -1,4 +1,4 @@
-"""JSON Schemas of a report and of a snapshot, made from the types themselves, so that they cannot drift from them."""
+"""JSON Schemas of what programs read, made from the types themselves, so that they cannot drift from them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import Any, Literal, Union, get_args, get_origin
 
+from gpucheck.facts.bench import SCHEMA as BENCH
+from gpucheck.facts.bench import Result
 from gpucheck.facts.codec import hints
 from gpucheck.facts.gap import Gap, GapKind
 from gpucheck.facts.snapshot import SCHEMA as SNAPSHOT
@@ -52,6 +54,15 @@ def report() -> dict[str, Any]:
         "required": list(properties),
         "$defs": dict(sorted(defs.items())),
     }
+
+
+def bench() -> dict[str, Any]:
+    """What `gpucheck bench --format json` and `--save` write."""
+    defs: dict[str, Any] = {}
+    root = _object(Result, defs)
+    root["properties"]["schema"] = {"const": BENCH}
+    defs["Snapshot"]["properties"]["schema"] = {"const": SNAPSHOT}
+    return {"$schema": _DIALECT, "title": "A result of gpucheck bench", **root, "$defs": dict(sorted(defs.items()))}
 
 
 def _of(kind: Any, defs: dict[str, Any]) -> dict[str, Any]:

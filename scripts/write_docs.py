@@ -46,7 +46,9 @@ def rule_pages() -> dict[str, str]:
 def schema_files() -> dict[str, str]:
     """The schemas that lie beside the renderer, and so in the wheel."""
     made = {"report": schemas.report(), "snapshot": schemas.snapshot()}
-    return {f"gpucheck/render/{name}.schema.json": json.dumps(each, indent=1) + "\n" for name, each in made.items()}
+    files = {f"gpucheck/render/{name}.schema.json": each for name, each in made.items()}
+    files["gpucheck/render/bench/bench.schema.json"] = schemas.bench()
+    return {path: json.dumps(each, indent=1) + "\n" for path, each in files.items()}
 
 
 def readme() -> str:

@@ -33,13 +33,13 @@ def document(report: Report, strict: bool = False) -> dict[str, Any]:
 
 def render(report: Report, strict: bool = False) -> str:
     """One report."""
-    return _text(document(report, strict))
+    return text(document(report, strict))
 
 
 def render_several(reports: Sequence[tuple[str, Report]], strict: bool = False) -> str:
     """Reports of several snapshots, each with the file that it comes from, still in one document."""
     found = [{"file": encode(file), **document(report, strict)} for file, report in reports]
-    return _text({"schema": SEVERAL, "exit_code": worst([one["exit_code"] for one in found]), "reports": found})
+    return text({"schema": SEVERAL, "exit_code": worst([one["exit_code"] for one in found]), "reports": found})
 
 
 def worst(codes: list[int]) -> int:
@@ -49,15 +49,16 @@ def worst(codes: list[int]) -> int:
 
 def render_snapshot(snapshot: Snapshot) -> str:
     """The facts alone."""
-    return _text(encode(snapshot))
+    return text(encode(snapshot))
 
 
 def render_machine(machine: dict[str, Any]) -> str:
     """A recorded machine, one path per line."""
-    return _text(machine)
+    return text(machine)
 
 
-def _text(data: dict[str, Any]) -> str:
+def text(data: dict[str, Any]) -> str:
+    """A document as it is written to a file."""
     # A member of the document, and of its lists and facts, per line: readable and easy to compare, and written by the
     # C encoder. `indent` takes the Python one, ten times the time of a doctor's start-up budget for large facts.
     lines = ",\n".join(f"{_dump(key)}: {_member(value)}" for key, value in data.items())

@@ -34,6 +34,12 @@ def _fence(text: str, least: int) -> str:
     return "`" * max(least, longest + 1)
 
 
+def fenced(lines: list[str], language: str) -> list[str]:
+    """Plain lines as a block of code that none of them can end."""
+    fence = _fence("\n".join(lines), 3)
+    return [f"{fence}{language}", *lines, fence]
+
+
 def render(report: Report, verbose: bool = False) -> str:
     """The report, findings first."""
     lines = [f"**gpucheck {escape(report.version)}: {report.verdict}**: {escape(headline(report))}", ""]
@@ -60,13 +66,10 @@ def _finding(cause: Cause) -> list[str]:
         source = f" ({code(one.source)})" if one.source else ""
         lines.append(f"- {escape(one.fact)}: {code(shorten(plain(one.value)))}{source}")
     if finding.fix:
-        commands = [plain(line) for line in finding.fix]
-        fence = _fence("\n".join(commands), 3)
-        lines += ["", f"{fence}sh", *commands, fence, ""]
+        lines += ["", *fenced([plain(line) for line in finding.fix], "sh"), ""]
     return lines
 
 
 def _facts(shown: tuple[Block, ...]) -> list[str]:
     rows = [f"{block.title if at == 0 else '':10} {plain(row)}" for block in shown for at, row in enumerate(block.rows)]
-    fence = _fence("\n".join(rows), 3)
-    return [f"{fence}text", *rows, fence]
+    return fenced(rows, "text")
