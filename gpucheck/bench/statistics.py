@@ -7,6 +7,11 @@ The interval is the percentile bootstrap (B. Efron and R. Tibshirani, An Introdu
 between the 2.5th and the 97.5th percentile. For a median of few values it is about the range: it cannot cover more
 than 1 - 2 / 2**n of the time (87.5 % with 4 values, 94 % with 5, 97 % with 6), whatever it is called.
 
+How often it held a planted ratio, 3000 trials each of independent normal noise: with 4 pairs 87.6 %, 5 93.7, 6 94.2,
+8 93.3, 12 92.5, 24 93.6. Stopping as soon as it is narrow costs more (89 to 94 % in four times 1000 trials): it stops
+where it happens to be narrow. It takes values for independent: where each device's noise carries over from round to
+round (autocorrelation 0.7) it held the truth 63 % of the time. The verdict's margin is there for that.
+
 Values that are no measurement (NaN, infinite; for ratios also zero and less: a clock that stood still) are passed over.
 """
 

@@ -11,7 +11,7 @@ The margin is SAME or the run's own A/A noise of the ratio, whichever is larger.
 noisy run cannot show that two devices are alike.
 
 Wrong claims of faster or slower where both were the same noise process (10 % a block, 1000 runs each): 8 rounds 0.1 %,
-4 rounds 1.5 %, up to 24 rounds with the stop rule none; with noise that carries over from round to round
+4 rounds 1.5 %, up to 24 rounds with the stop rule 0.1 % (1 of 1200); with noise that carries over from round to round
 (autocorrelation 0.7) 4 to 6 %: neither the interval nor random halves can see that.
 """
 
