@@ -47,7 +47,7 @@ def _times(values: Sequence[float]) -> str:
 def _rounds(name: str, leg: Leg) -> Iterator[str]:
     for block in leg.blocks:
         mean = time(block.seconds / block.steps) if block.steps else "no step"
-        yield f"{name} {block.round}: {mean} x {block.steps}{_beside(block)}"
+        yield f"{name}, round {block.round}: {mean} x {block.steps}{_beside(block)}"
 
 
 def _beside(block: Timed) -> str:

@@ -28,6 +28,35 @@ def _devices(result: Result) -> list[str]:
     return list(dict.fromkeys(every))
 
 
+def drawable(result: Result) -> Result:
+    """The result without what stands on no axis: a file from somewhere else may hold any number."""
+    trials = [
+        trial._replace(legs=tuple(_drawable(leg) for leg in trial.legs))
+        for trial in result.trials
+        if 0 < trial.batch_size < 1e9
+    ]
+    samples = [one for one in result.samples if all(abs(value) < 1e15 for value in _numbers(one))]
+    return result._replace(trials=tuple(trials), samples=tuple(samples))
+
+
+def _drawable(leg: Leg) -> Leg:
+    blocks = [
+        block._replace(singles=tuple(one for one in block.singles if _is_time(one)))
+        for block in leg.blocks
+        if _is_time(_mean(block)) and 0 <= block.begin <= block.end < 1e9
+    ]
+    sound = leg.figures is not None and all(_is_time(one) for one in leg.figures.step)
+    return leg._replace(blocks=tuple(blocks), figures=leg.figures if sound else None)
+
+
+def _is_time(value: float) -> bool:
+    return 1e-12 < value < 1e9
+
+
+def _numbers(sample: Sample) -> list[float]:
+    return [value for value in sample if isinstance(value, (int, float))]
+
+
 def _mean(block: Block) -> float:
     return block.seconds / block.steps if block.steps > 0 else math.nan
 
@@ -68,7 +97,7 @@ def _rows(result: Result) -> list[_Row]:
         _Row(_label(leg, trial) if several else _named(leg), leg, several)
         for trial in result.trials
         for leg in trial.legs
-        if any(_mean(block) > 0 for block in leg.blocks)
+        if leg.blocks
     ]
     return rows[:_MOST_ROWS]
 
@@ -90,7 +119,7 @@ def steps(figure: Any, result: Result) -> None:
     """Every single step and every block, the median marked; what was left out is grey."""
     axes = figure.subplots()
     rows = _rows(result)
-    shown = [value for row in rows for block in row.leg.blocks for value in (*block.singles, _mean(block)) if value > 0]
+    shown = [value for row in rows for block in row.leg.blocks for value in (*block.singles, _mean(block))]
     for at, row in enumerate(rows):
         color = _color(result, row.leg.device)
         _dots(axes, at, row.leg, color)
@@ -112,8 +141,8 @@ def steps(figure: Any, result: Result) -> None:
 def _dots(axes: Any, at: int, leg: Leg, color: str) -> None:
     for out in (True, False):
         blocks = [block for block in leg.blocks if bool(block.left_out) is out]
-        singles = [value for block in blocks for value in block.singles if value > 0]
-        means = [value for value in map(_mean, blocks) if value > 0]
+        singles = [value for block in blocks for value in block.singles]
+        means = [_mean(block) for block in blocks]
         paint = _OUT if out else color
         # Spread by the golden ratio: as even as chance would have it be, and the same each time.
         heights = [at + 0.28 * (2 * ((place * 0.6180339887) % 1) - 1) for place in range(len(singles))]
@@ -152,7 +181,7 @@ def _readings(result: Result) -> list[_Reading]:
 
 
 def _timed(result: Result) -> list[tuple[Leg, Block]]:
-    return [(leg, block) for trial in result.trials for leg in trial.legs for block in leg.blocks if _mean(block) > 0]
+    return [(leg, block) for trial in result.trials for leg in trial.legs for block in leg.blocks]
 
 
 def timeline_height(result: Result) -> float:
@@ -192,7 +221,7 @@ def _paint_blocks(axes: Any, result: Result, timed: list[tuple[Leg, Block]]) -> 
             axes.scatter(
                 *(zip(*dots, strict=True) if dots else ([], [])), s=5, color=color, linewidths=0, rasterized=many
             )
-    _scale(axes.yaxis, [value for _, block in timed for value in (*block.singles, _mean(block)) if value > 0])
+    _scale(axes.yaxis, [value for _, block in timed for value in (*block.singles, _mean(block))])
     axes.set_ylabel("step")
     axes.margins(y=0.12)
 
@@ -201,9 +230,8 @@ def _after(block: Block) -> list[tuple[float, float]]:
     """Single steps stand where they ran: one after another behind the block."""
     at, dots = block.end, []
     for value in block.singles:
-        if value > 0:
-            at += value
-            dots.append((at, value))
+        at += value
+        dots.append((at, value))
     return dots
 
 
@@ -275,7 +303,7 @@ def _points(result: Result) -> dict[str, list[tuple[int, Leg]]]:
     found: dict[str, list[tuple[int, Leg]]] = {}
     for trial in sorted(result.trials, key=lambda one: one.batch_size):
         for leg in trial.legs:
-            if leg.figures is not None and leg.figures.step.value > 0:
+            if leg.figures is not None:
                 found.setdefault(leg.device, []).append((trial.batch_size, leg))
     return found
 

@@ -61,6 +61,7 @@ def draw(result: Result, form: Literal["png", "svg"]) -> bytes:
     ------
     NoPictures: matplotlib is not installed.
     """
+    result = panels.drawable(result)
     with _drawing("#1a1a1a", "#d8d8d8", "path") as make:
         kinds = [(kind, height) for kind in _KINDS.values() if (height := kind.height(result)) > 0]
         head = _headline(result)
@@ -77,6 +78,7 @@ def draw(result: Result, form: Literal["png", "svg"]) -> bytes:
 def separate(result: Result) -> tuple[Picture, ...]:
     """Each picture alone, for a page. Raises `NoPictures`."""
     made = []
+    result = panels.drawable(result)
     with _drawing(INK, GRID, "none") as make:
         for name, kind in _KINDS.items():
             height = kind.height(result)

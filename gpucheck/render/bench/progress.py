@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO, Union
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO, Union, cast
 
 from gpucheck.render.bench.amounts import span
 from gpucheck.render.text import ascii_only, plain
@@ -148,6 +148,21 @@ def _print(stream: TextIO, line: str) -> None:
         stream.flush()
 
 
+class _Patient:
+    """A stream that never complains: rich ends the whole program when its reader has left."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = getattr(stream, "encoding", None) or "ascii"
+
+    def write(self, text: str) -> int:
+        _print(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        _print(self._stream, "")
+
+
 class Live:
     """For a terminal: one or two lines that move, by rich; they are gone at the end, notes stay."""
 
@@ -157,7 +172,7 @@ class Live:
         from rich.spinner import Spinner
 
         self._console = Console(
-            file=stream,
+            file=cast(TextIO, _Patient(stream)),
             width=width,
             force_terminal=True,
             no_color=not color,
@@ -176,7 +191,7 @@ class Live:
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._quietly(self._moving.start)
+        self._moving.start()
 
     def begin(self, what: str) -> None:
         self._state = _State(plain(what), since=monotonic())
@@ -190,13 +205,12 @@ class Live:
     def note(self, text: str) -> None:
         from rich.text import Text
 
-        line = Text(plain(text))
-        self._quietly(lambda: self._console.print(line, soft_wrap=True))
+        self._console.print(Text(plain(text)), soft_wrap=True)
 
     def close(self) -> None:
         if not self._closed:
             self._closed = True
-            self._quietly(self._moving.stop)
+            self._moving.stop()
 
     def _draw(self) -> RenderableType:
         from rich.columns import Columns
@@ -215,11 +229,6 @@ class Live:
         bar = ProgressBar(total=of, completed=min(done, of or done), width=max(8, min(40, self._console.width - 4)))
         grid.add_row("", Columns([bar]))
         return grid
-
-    def _quietly(self, call: object) -> None:
-        with suppress(OSError, ValueError):
-            if callable(call):
-                call()
 
 
 def start(

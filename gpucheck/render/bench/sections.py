@@ -160,13 +160,15 @@ def _floor(leg: Leg) -> str:
 
 
 def _noise(trial: Trial) -> tuple[str, ...]:
-    own = [
+    told = [
         f"{leg.device} {percent(leg.figures.noise)}"
         for leg in trial.legs
-        if leg.figures and leg.figures.noise is not None
+        if leg.figures is not None and leg.figures.noise is not None
     ]
-    of = [f"cpu / {one.device} {percent(one.noise)}" for one in trial.verdicts if one.noise is not None]
-    return (f"{'; '.join(own + of)} (A/A: halves of the same)",) if own or of else ()
+    for one in trial.verdicts:
+        if one.noise is not None:
+            told.append(f"{'ratio' if len(trial.verdicts) == 1 else f'cpu / {one.device}'} {percent(one.noise)}")
+    return (f"{'; '.join(told)} (A/A: between halves)",) if told else ()
 
 
 def _asides(leg: Leg, settings: Settings) -> Iterator[str]:
