@@ -87,7 +87,7 @@ def read_file(path: str) -> Snapshot:
     import json
 
     try:
-        data = json.loads(_content(path))
+        data = json.loads(read_text(path))
     except BadFile:
         raise
     except OSError as error:
@@ -97,8 +97,8 @@ def read_file(path: str) -> Snapshot:
     return read_data(data)
 
 
-def _content(path: str) -> str:
-    """A regular file's text: a pipe or a device in its place might never end."""
+def read_text(path: str) -> str:
+    """A regular file's text: a pipe or a device in its place might never end. Raises OSError, ValueError, BadFile."""
     import os
     import stat
 

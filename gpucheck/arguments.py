@@ -64,3 +64,31 @@ def sorted_out(extra: list[str], snapshots: list[str], ignored: list[str]) -> tu
         if one not in names:
             raise WrongUsage(f"--ignore: no rule is called {one}; gpucheck doctor --list-rules lists all")
     return files, ignored
+
+
+MOST_BATCH = 1 << 20
+
+
+def batch_sizes(text: Optional[str]) -> tuple[int, ...]:
+    """``64,256,1024``, each once and in the order given; none: the network's own."""
+    if text is None:
+        return ()
+    found = []
+    for word in text.split(","):
+        number = word.strip()
+        if not (number.isascii() and number.isdigit() and len(number) < 8 and 1 <= int(number) <= MOST_BATCH):
+            raise WrongUsage(f"--batch-size takes numbers from 1 to {MOST_BATCH}, with commas between, not {text!r}")
+        found.append(int(number))
+    return tuple(dict.fromkeys(found))
+
+
+def measuring_time(seconds: float) -> float:
+    if not 1 <= seconds <= 86400:
+        raise WrongUsage("--time takes seconds, 1 to 86400")
+    return seconds
+
+
+def positive(option: str, number: Optional[float]) -> Optional[float]:
+    if number is not None and not 0 < number < 1e6:
+        raise WrongUsage(f"{option} takes a number above 0")
+    return number

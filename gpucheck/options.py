@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -86,6 +86,131 @@ def snapshot(
     Elsewhere: gpucheck doctor --snapshot FILE
     """
     raise typer.Exit(commands.snapshot(output, python, raw, timeout, deep))
+
+
+class BenchFormat(str, Enum):
+    """Formats of `bench`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class Workload(str, Enum):
+    """Networks to train."""
+
+    MNIST_CNN = "mnist-cnn"
+    KERAS_CNN = "keras-cnn"
+    MLP = "mlp"
+    VIT = "vit"
+
+
+class Backend(str, Enum):
+    """Frameworks to train with."""
+
+    TENSORFLOW = "tensorflow"
+    JAX = "jax"
+    TORCH = "torch"
+
+
+class Precision(str, Enum):
+    """Keras' names of its policies."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "mixed_float16"
+    BFLOAT16 = "mixed_bfloat16"
+
+
+class Jit(str, Enum):
+    """Compile the step or not."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class Input(str, Enum):
+    """How images reach the step."""
+
+    RESIDENT = "resident"
+    HOST = "host"
+    FIT = "fit"
+
+
+class Optimizer(str, Enum):
+    """How weights are updated."""
+
+    SGD = "sgd"
+    MOMENTUM = "momentum"
+    NESTEROV = "nesterov"
+    ADAGRAD = "adagrad"
+    RMSPROP = "rmsprop"
+    ADAM = "adam"
+
+
+def _option(metavar: Optional[str], help: str) -> Any:
+    return typer.Option(metavar=metavar, help=help)
+
+
+@app.command()
+def bench(
+    python: Annotated[Optional[str], _option("PATH", "The Python to measure with: default as in doctor.")] = None,
+    devices: Annotated[Optional[str], _option("cpu,gpu:0|all", "Default: the CPU and the first GPU.")] = None,
+    workload: Annotated[Workload, _option(None, "The network to train.")] = Workload.MNIST_CNN,
+    backend: Annotated[Optional[Backend], _option(None, "Default: Keras' own choice, else what is installed.")] = None,
+    batch_size: Annotated[Optional[str], _option("64[,256,1024]", "Images a step; several: a sweep.")] = None,
+    time: Annotated[float, _option("SECONDS", "Of measuring, per batch size, at most.")] = 30.0,
+    precision: Annotated[Precision, _option(None, "On every device.")] = Precision.FLOAT32,
+    jit: Annotated[Optional[Jit], _option(None, "XLA or torch.compile, on all. Default: off; JAX: on.")] = None,
+    input: Annotated[Input, _option(None, "On the device, fed each step, or by Keras' fit.")] = Input.RESIDENT,
+    optimizer: Annotated[Optional[Optimizer], _option(None, "Default: the network's own.")] = None,
+    data: Annotated[str, _option("sample|full|synthetic|PATH", "MNIST; full may download it.")] = "sample",
+    seed_line: Annotated[bool, typer.Option("--seed-line", help="What the 2017 script would have printed.")] = False,
+    format: Annotated[BenchFormat, typer.Option(help="How to tell it.")] = BenchFormat.TERMINAL,
+    output: Output = None,
+    plot: Annotated[Optional[str], _option("FILE.png|.svg", "Pictures (needs gpucheck-cli[plot]).")] = None,
+    save: Annotated[Optional[str], _option("FILE", "Keep the result, to compare with later.")] = None,
+    compare: Annotated[Optional[str], _option("FILE", "Compare with a saved result.")] = None,
+    compare_unlike: Annotated[
+        bool, typer.Option("--compare-unlike", help="Compare even with another environment's.")
+    ] = False,
+    fail_under: Annotated[Optional[float], _option("SPEEDUP", "Exit code 1 if the GPU is less times faster.")] = None,
+    fail_slower: Annotated[Optional[float], _option("PERCENT", "Exit code 1 if slower than in --compare.")] = None,
+    load: Annotated[Optional[str], _option("FILE", "Show a saved result instead of measuring.")] = None,
+    simulate: Annotated[
+        Optional[str], _option("speedup=9.2,noise=0.02,…", "A second CPU worker poses as the GPU: try your gate.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every setting, block and reason.")] = False,
+) -> None:
+    """Time a training step of an MNIST CNN on the CPU and on the GPU."""
+    from gpucheck import benching
+
+    words = benching.Words(
+        python,
+        devices,
+        workload.value,
+        backend.value if backend else None,
+        arguments.batch_sizes(batch_size),
+        arguments.measuring_time(time),
+        precision.value,
+        None if jit is None else jit is Jit.ON,
+        input.value,
+        optimizer.value if optimizer else None,
+        data,
+        seed_line,
+        format.value,
+        output,
+        plot,
+        save,
+        compare,
+        compare_unlike,
+        arguments.positive("--fail-under", fail_under),
+        arguments.positive("--fail-slower", fail_slower),
+        load,
+        simulate,
+        verbose,
+    )
+    raise typer.Exit(benching.bench(words))
 
 
 @app.command()

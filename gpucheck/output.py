@@ -15,8 +15,8 @@ class Unwritable(WrongUsage):
     """The answer could not be delivered."""
 
 
-def write(text: str, path: Union[str, None]) -> None:
-    """Give the answer to a file, or to standard output.
+def write(text: Union[str, bytes], path: Union[str, None]) -> None:
+    """Give the answer to a file, or to standard output. bytes (a picture) go to a file alone.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def write(text: str, path: Union[str, None]) -> None:
     try:
         if path is not None:
             _to_file(text, path)
-        elif sys.stdout is not None:
+        elif sys.stdout is not None and isinstance(text, str):
             _to_stdout(text)
     except BrokenPipeError:
         _forget_stdout()
@@ -51,8 +51,8 @@ def check_place(path: str) -> None:
         raise Unwritable(f"cannot write to {path}: permission denied")
 
 
-def _to_file(text: str, path: str) -> None:
-    data = text.encode("utf-8", "backslashreplace")
+def _to_file(text: Union[str, bytes], path: str) -> None:
+    data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):  # /dev/stderr, a pipe: nothing to rename onto
         with open(target, "wb") as stream:

@@ -173,6 +173,8 @@ def _input(cpu: Leg, gpu: Leg, settings: Settings) -> Iterator[Told]:
             like = aside.jit == settings.jit and (leg is cpu or aside.tf32 == settings.tf32)
             if step is None or isinstance(aside.step, Gap) or not like or aside.input == settings.input:
                 continue
+            if aside.input == "fit":  # its calls cost time of their own, which is not the batches'
+                continue
             with_it = f"with input {aside.input} a step on {leg.device} takes {milliseconds(aside.step)}"
             if aside.input == "resident" and aside.step <= (1 - INPUT_SHARE) * step:
                 text = f"{with_it}, not {milliseconds(step)}: it waits for its batches"

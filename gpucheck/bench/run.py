@@ -1,0 +1,359 @@
+"""Conducts a run: set up each device in its worker, then rounds of canary and blocks, then what they say.
+
+Nothing here computes on a device, and no framework is imported. Whatever goes wrong with one device, or with the user's
+patience (Ctrl-C), what is known by then becomes the result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from functools import partial
+from typing import Protocol, Union
+
+from gpucheck.bench import gates, verdict
+from gpucheck.bench.job import Job
+from gpucheck.bench.load import Load, canary
+from gpucheck.bench.records import Reading, energy
+from gpucheck.bench.seat import Seat
+from gpucheck.bench.statistics import paired_ratio
+from gpucheck.bench.telemetry import Telemetry
+from gpucheck.bench.work import work
+from gpucheck.facts.bench import SCHEMA, Block, Comparison, Doctor, Leg, Part, Result, SeedLine, Trial
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.snapshot import Snapshot
+
+IDLE_SECONDS = 2.2  # the energy counter needs 2 s
+ENERGY_BLOCK = 2.1
+LONGEST_BLOCK, SHORTEST_BLOCK = 1.0, 0.25
+ASIDE_SECONDS = 1.2
+_CHECK_LOSSES_OF = 2  # devices: one alone has nobody to agree with
+
+
+class Progress(Protocol):
+    """What is told while it runs (render/bench/progress.py)."""
+
+    def begin(self, what: str) -> None: ...
+    def phase(self, text: str) -> None: ...
+    def round(self, n: int, of: Union[int, None], eta_seconds: Union[float, None], so_far: str) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Unlike(Exception):
+    """The saved result is of another environment: found out as soon as the devices have told what they are."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("; ".join(lines))
+        self.lines = lines
+
+
+class Run:
+    """One run. `measure` does it; `result` gives what is known at any time."""
+
+    def __init__(self, job: Job, environment: tuple[Part, ...], progress: Progress) -> None:
+        self.job, self.environment, self.progress = job, environment, progress
+        self.origin = time.perf_counter()
+        self.taken = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.seats = [Seat(job, device, self._hear) for device in job.devices]
+        self.telemetry = Telemetry(
+            {one.name: one.nvml for one in job.devices if one.nvml is not None}, None, self.origin, self._pids
+        )
+        self.load = Load()
+        self.canaries: list[float] = []
+        self.idle: dict[str, Union[float, None, Gap]] = {}
+        self.trials: list[Trial] = []
+        self.seed_lines: list[SeedLine] = []
+        self.batch_size: Union[int, None] = None  # of the trial under way
+        self.interrupted = False
+        self._doing = ""
+
+    def measure(self, acceptable: Callable[[Result], tuple[str, ...]] = lambda result: ()) -> None:
+        """Do it all. A Ctrl-C is noted, and what is known stays.
+
+        Parameters
+        ----------
+        acceptable: asked once the devices have told what they are; lines that say why to stop here.
+
+        Raises
+        ------
+        Unlike: it had something to say.
+        """
+        try:
+            self.telemetry.start()
+            self._set_up()
+            if lines := acceptable(self.result(None, None, Gap("not needed yet", "not-collected"))):
+                raise Unlike(lines)
+            for at, size in enumerate(self.job.batch_sizes):
+                self._try(size, first=at == 0)
+            if self.job.seed_line:
+                self._seed_lines()
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.progress.note("interrupted: what is known so far is told")
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End every process of this run."""
+        for seat in self.seats:
+            seat.worker.kill()
+        self.telemetry.close()
+
+    def _pids(self) -> set[int]:
+        found = {seat.worker.pid for seat in self.seats if seat.worker.alive and seat.worker.pid}
+        return found | ({self.telemetry.pid} if self.telemetry.pid else set())
+
+    def _hear(self, what: str) -> None:
+        if what == "first-step" and self._doing.startswith("gpu"):
+            self.progress.phase(f"{self._doing}: first step; a GPU that is new to this framework compiles for minutes")
+
+    def _each(self, doing: str, work: Callable[[Seat], None]) -> None:
+        for seat in self.seats:
+            if seat.running:
+                self._doing = seat.device.name
+                self.progress.phase(f"{seat.device.name}: {doing}")
+                seat.attempt(partial(work, seat))
+                if seat.failure is not None:
+                    self.progress.note(f"{seat.device.name}: {seat.failure.message}")
+
+    # Set-up
+
+    def _set_up(self) -> None:
+        self.progress.begin("set-up")
+        self._each(f"importing {self.job.settings.backend}", Seat.open)
+        self._each("reading the images", Seat.load)
+
+    # One batch size
+
+    def _try(self, size: int, first: bool) -> None:
+        self.batch_size = size
+        for seat in self.seats:
+            seat.begin_trial(size)
+        self.progress.begin(f"batch {size}")
+        self._each("building the network", lambda seat: seat.build(size))
+        if first:
+            self._each(f"{self.job.workload.learning_steps} steps, to see that it learns", Seat.learn)
+            if len(self.seats) >= _CHECK_LOSSES_OF:
+                self._each("the same steps on each device, without dropout", Seat.check)
+            self._each("tidying", Seat.forget_learned)
+            self._each("a large matrix product", Seat.measure_product)
+        self._each("the loop without a network", Seat.measure_floor)
+        self._each("warming up", Seat.warm)
+        if first:
+            self._read_idle()
+        self._rounds()
+        if first:
+            self._asides()
+        self.trials.append(self._trial())
+        self.batch_size = None
+
+    def _read_idle(self) -> None:
+        """Watts of each GPU at rest, its context open."""
+        for seat in self.seats:
+            self.idle[seat.device.name] = None
+        named = [seat for seat in self.seats if seat.running and seat.device.nvml is not None]
+        if not named:
+            return
+        self.progress.phase("GPUs at rest, for the energy of a step")
+        before = self.telemetry.mark(2.0)
+        if all(getattr(one, "energy_j", None) is None for one in before.values()):
+            return
+        time.sleep(IDLE_SECONDS)
+        after = self.telemetry.mark()
+        for seat in named:
+            joules = _between(before.get(seat.device.name), after.get(seat.device.name))
+            self.idle[seat.device.name] = joules / IDLE_SECONDS if isinstance(joules, float) else joules
+
+    def _block_seconds(self, seat: Seat) -> float:
+        running = max(1, sum(one.running for one in self.seats))
+        share = self.job.settings.time / (verdict.ROUNDS_TO_SETTLE + 2) / running
+        if isinstance(self.idle.get(seat.device.name), float) and share >= ENERGY_BLOCK / 2:
+            return ENERGY_BLOCK
+        return max(SHORTEST_BLOCK, min(LONGEST_BLOCK, share))
+
+    def _rounds(self) -> None:
+        begin, done = time.perf_counter(), 0
+        limit = self.job.settings.time
+        while any(seat.running for seat in self.seats):
+            seats = [seat for seat in self.seats if seat.running]
+            for seat in seats if done % 2 == 0 else seats[::-1]:
+                seat.attempt(partial(self._block, seat, done))
+                if seat.failure is not None:
+                    self.progress.note(f"{seat.device.name}: {seat.failure.message}")
+            done += 1
+            spent = time.perf_counter() - begin
+            each = spent / done
+            self.progress.round(done, max(done, round(limit / each)), max(0.0, limit - spent), self._so_far())
+            cpu, gpus = self._legs()
+            # A slow device gets its four rounds all the same, within reason.
+            enough = done >= verdict.ROUNDS or spent > 3 * limit
+            if (enough and spent + each / 2 > limit) or verdict.settled(cpu, gpus):
+                break
+
+    def _block(self, seat: Seat, number: int) -> None:
+        self.progress.phase(f"measuring {seat.device.name}")
+        fixed = canary()
+        self.canaries.append(fixed)
+        marks = self.telemetry.mark() if seat.device.nvml is not None else {}
+        pids = self._pids()
+        self.load.begin(pids)
+        begin = time.perf_counter()
+        told = seat.block(self._block_seconds(seat))
+        end = time.perf_counter()
+        foreign = self.load.end(pids)
+        name, nvml = seat.device.name, seat.device.nvml
+        after = self.telemetry.mark() if nvml is not None else {}
+        begin, end = begin - self.origin, end - self.origin
+        unknown: Union[None, Gap] = None
+        if nvml is None and seat.device.kind == "gpu" and seat.device.simulate is None:
+            unknown = Gap("NVML does not tell which of its GPUs this is", "unsupported")
+        seat.blocks.append(
+            Block(
+                number,
+                int(told["steps"]),
+                float(told["seconds"]),
+                tuple(float(one) for one in told["singles"]),
+                begin,
+                end,
+                foreign,
+                fixed,
+                unknown if nvml is None else self.telemetry.reasons_between(name, begin, end),
+                unknown if nvml is None else self.telemetry.busy_processes_between(name, begin, end),
+                unknown if nvml is None else _of_block(marks.get(name), after.get(name), told["seconds"], end - begin),
+            )
+        )
+        seat.note_memory()
+
+    def _so_far(self) -> str:
+        cpu, gpus = self._legs()
+        for gpu in gpus:
+            pairs = gates.clean_pairs(cpu, gpu) if cpu else ()
+            if pairs:
+                ratio = paired_ratio(pairs)
+                return f"{gpu.device} {ratio.value:.3g} times as fast ({ratio.low:.3g} to {ratio.high:.3g})"
+        running = next((seat for seat in self.seats if seat.running), None)
+        return f"{running.step * 1e3:.3g} ms a step" if running else ""
+
+    def _asides(self) -> None:
+        """Other settings of each device, for a moment: what it can do at its best."""
+        settings = self.job.settings
+        for seat in self.seats:
+            changes: list[dict[str, object]] = []
+            gpu = seat.device.kind == "gpu" and seat.device.simulate is None
+            if settings.backend == "tensorflow" or (settings.backend == "torch" and (gpu or settings.jit)):
+                changes.append({"jit": not settings.jit})
+            if gpu and settings.precision == "float32":
+                changes += [{"tf32": True}, *({"tf32": True, **one} for one in changes)]
+            changes += [{"input": other} for other in ("resident", "host", "fit") if other != settings.input]
+            self._doing = ""
+            for change in changes:
+                if seat.running:
+                    words = ", ".join(f"{name} {_word(value)}" for name, value in change.items())
+                    self.progress.phase(f"{seat.device.name}: beside it, {words}")
+                    self._quietly(seat, change)
+
+    def _quietly(self, seat: Seat, change: dict[str, object]) -> None:
+        """An aside that kills the worker costs later batch sizes, not the figure at hand."""
+        before = seat.blocks
+        seat.attempt(lambda: seat.aside(ASIDE_SECONDS, **change))
+        if seat.failure is not None and before:
+            self.progress.note(f"{seat.device.name}: {seat.failure.message}")
+
+    # What it says
+
+    def _legs(self) -> tuple[Union[Leg, None], list[Leg]]:
+        legs = gates.gated([seat.leg() for seat in self.seats], self.canaries)
+        return next((leg for leg in legs if leg.device == "cpu"), None), [leg for leg in legs if leg.device != "cpu"]
+
+    def _trial(self, doctor: Union[Doctor, Gap, None] = None) -> Trial:
+        assert self.batch_size is not None
+        job, size = self.job, self.batch_size
+        doing = work(job.workload, size, job.optimizer)
+        legs = [
+            leg._replace(figures=verdict.figures(leg, size, doing, self.idle.get(leg.device)))
+            for leg in gates.gated([seat.leg() for seat in self.seats], self.canaries)
+        ]
+        return Trial(size, doing, tuple(legs), ())
+
+    def _seed_lines(self) -> None:
+        def measure(seat: Seat) -> None:
+            steps, forward = seat.seed_times()
+            printed, validation = (steps + forward) / 100, forward * 79 / 80
+            text = f"Step 100 (epoch 0.12), {printed * 1e3:.1f} ms"
+            self.seed_lines.append(SeedLine(seat.device.name, text, printed, steps / 100, validation))
+
+        self._each("as the 2017 script does it", measure)
+
+    def result(
+        self,
+        doctor: Union[Doctor, None],
+        no_gpu: Union[str, None],
+        facts: Union[Snapshot, Gap],
+        comparison: Union[Comparison, None] = None,
+    ) -> Result:
+        """What is known now, with figures and verdicts."""
+        trials = list(self.trials)
+        if self.batch_size is not None:  # interrupted in the middle of one
+            trials.append(self._trial())
+        elif not trials:
+            self.batch_size = self.job.batch_sizes[0]
+            trials.append(self._trial())
+            self.batch_size = None
+        said: Union[Doctor, Gap] = doctor or Gap("doctor was not asked", "not-collected")
+        samples = self.telemetry.samples()
+        judged = []
+        for trial in trials:
+            # Blocks are marked anew: the canaries' median has moved since.
+            legs = [
+                leg._replace(figures=verdict.figures(leg, trial.batch_size, trial.work, self.idle.get(leg.device)))
+                for leg in gates.gated(trial.legs, self.canaries)
+            ]
+            cpu = next((leg for leg in legs if leg.device == "cpu"), None)
+            verdicts = tuple(
+                verdict.verdict(cpu, leg, samples=samples, settings=self.job.settings, doctor=said)
+                for leg in legs
+                if leg.device != "cpu" and cpu is not None
+            )
+            judged.append(trial._replace(legs=tuple(legs), verdicts=verdicts))
+        from gpucheck import __version__
+
+        return Result(
+            schema=SCHEMA,
+            version=__version__,
+            taken=self.taken,
+            arguments=self.job.arguments,
+            settings=self.job.settings,
+            environment=self.environment,
+            doctor=said,
+            trials=tuple(judged),
+            samples=samples,
+            canaries=tuple(self.canaries),
+            seed_lines=tuple(self.seed_lines),
+            comparison=comparison,
+            no_gpu=no_gpu,
+            interrupted=self.interrupted,
+            seconds=time.perf_counter() - self.origin,
+            exit_code=0,
+            facts=facts,
+        )
+
+
+def _word(value: object) -> str:
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _between(before: object, after: object) -> Union[float, None, Gap]:
+    if isinstance(before, Gap):
+        return before
+    if isinstance(after, Gap):
+        return after
+    if not isinstance(before, Reading) or not isinstance(after, Reading):
+        return Gap("no reading", "not-collected")
+    return energy(before, after)
+
+
+def _of_block(before: object, after: object, seconds: float, whole: float) -> Union[float, None, Gap]:
+    """Joules of the timed part: the readings stand around the lead and the single steps, too, at the same power."""
+    joules = _between(before, after)
+    return joules * seconds / whole if isinstance(joules, float) else joules
