@@ -82,9 +82,7 @@ def batches(result: Result) -> Union[Table, None]:
         return None
     names = tuple(dict.fromkeys(leg.device for trial in result.trials for leg in trial.legs))
     gpus = tuple(dict.fromkeys(verdict.device for trial in result.trials for verdict in trial.verdicts))
-    against = tuple(
-        Column(f"{name}:\ncpu/{name}" if len(gpus) > 1 else "ratio", f"CPU's step / {name}'s") for name in gpus
-    )
+    against = tuple(Column(f"cpu / {name}" if len(gpus) > 1 else "ratio", f"CPU's step / {name}'s") for name in gpus)
     head = (Column("batch", "batch size"), *(Column(name, f"{name}: step") for name in names), *against)
     return Table(head, tuple(_batch(trial, names, gpus) for trial in result.trials))
 

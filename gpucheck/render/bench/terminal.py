@@ -132,7 +132,7 @@ def _paint_stack(console: Console, table: Table) -> None:
         for column, cell in zip(table.columns[1:], cells, strict=True):
             if cell != ABSENT:
                 name = plain(column.short.replace("/\n", "/").replace("\n/", "/").replace("\n", " "))
-                _hang(console, "", "", f"{name.split(' (')[0]}: {cell}")
+                _hang(console, "", "", f"{name.split(' (')[0]}: {cell}", column=2)
 
 
 def _paint_strips(console: Console, result: Result) -> None:
