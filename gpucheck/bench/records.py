@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import math
-import os
 import signal
-from bisect import bisect_left
-from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
-from gpucheck.bench.gates import SLOWING
 from gpucheck.facts.bench import Sample
 from gpucheck.facts.gap import Gap
 
 LEAST_SECONDS = 2.0  # of an energy reading: the counter steps every 20 to 100 ms, and power is averaged within
 LEAST_STEPS = 20  # of the counter
-DRAWING = 0.05  # a process that only draws (a desktop) counts as another from this share of the SMs
-_REASONS_EVERY = 1.0  # seconds that may lie between two readings of a time that was watched
-_PROCESSES_EVERY = 2.5
-_MOST_NOTED = 200_000
-_FIRST_PID_NAMESPACE = 0xEFFFFFFC  # linux/proc_ns.h, PROC_PID_INIT_INO
-
 Reasons = Union[tuple[str, ...], None, Gap]
 Count = Union[int, None, Gap]
 
@@ -65,115 +53,6 @@ def energy(before: Reading, after: Reading) -> Union[float, None, Gap]:
     if joules == 0:
         return Gap("the energy counter stood still")
     return float(joules)
-
-
-class Watched:
-    """When a GPU was looked at, and what was seen. Times rise, but for a mark's within microseconds."""
-
-    def __init__(self) -> None:
-        self.counter_step: Union[float, None] = None
-        self.last_processes: Union[int, None] = None
-        self._reasons: deque[tuple[float, Reasons]] = deque(maxlen=_MOST_NOTED)
-        self._processes: deque[tuple[float, Count]] = deque(maxlen=_MOST_NOTED)
-
-    def note(self, time: float, reasons: Reasons, processes: Count, asked: bool) -> None:
-        """asked: the processes were asked for, too."""
-        self._reasons.append((time, reasons))
-        if asked:
-            self._processes.append((time, processes))
-            self.last_processes = processes if isinstance(processes, int) else None
-
-    def reasons(self, begin: float, end: float) -> Reasons:
-        """Those set at any reading of that time. One that slows is told even if it was not watched throughout."""
-        found = _within(self._reasons, begin, end)
-        told = [seen for _, seen in found if isinstance(seen, tuple)]
-        names = tuple(dict.fromkeys(name for seen in told for name in seen))
-        answer: Reasons = _answer(found, begin, end, _REASONS_EVERY, names, bool(set(names) & set(SLOWING)))
-        return answer
-
-    def processes(self, begin: float, end: float) -> Count:
-        found = _within(self._processes, begin, end)
-        most = max((seen for _, seen in found if isinstance(seen, int)), default=0)
-        answer: Count = _answer(found, begin, end, _PROCESSES_EVERY, most, most > 0)
-        return answer
-
-
-def _within(noted: deque[tuple[float, Any]], begin: float, end: float) -> list[tuple[float, Any]]:
-    rows = list(noted)
-    at = bisect_left(rows, begin, key=lambda row: row[0])
-    return [row for row in rows[at:] if row[0] <= end]
-
-
-def _answer(found: list[tuple[float, Any]], begin: float, end: float, every: float, value: Any, seen: bool) -> Any:
-    """What was seen is so even if it was not looked at throughout. That there was nothing must have been looked at."""
-    if seen:
-        return value
-    for _, one in found:
-        if isinstance(one, Gap):
-            return one
-    if found and all(one is None for _, one in found):
-        return None
-    times = [begin, *(time for time, _ in found), end]
-    longest = max(later - earlier for earlier, later in pairwise(times))
-    if not found or longest > every:
-        return Gap(f"the GPU was not looked at for {longest:.1f} s", "not-collected")
-    return value
-
-
-class Ours:
-    """Tells our processes on a GPU from others'.
-
-    NVML shows to a container the processes of that container alone, or the numbers that processes have outside of it,
-    depending on the driver. So there "none" is never known.
-    """
-
-    def __init__(self, own_pids: Callable[[], set[int]], all_visible: Union[bool, None] = None) -> None:
-        self._own_pids = own_pids
-        self._known: set[int] = set()
-        self._all_visible = _sees_all() if all_visible is None else all_visible
-
-    def others(self, compute: Any, graphics: Any) -> Count:
-        """How many processes of the sampler's two lists are not ours. Raises TypeError on lists of another form."""
-        self._known |= self._own_pids() | {os.getpid()}
-        if compute is None or isinstance(compute, dict):
-            return gap_of(compute)
-        pids = {int(pid) for pid in compute}
-        pids |= {int(pid) for pid, share in graphics or () if share is not None and share >= DRAWING}
-        strangers = [pid for pid in pids - self._known if not self._descends(pid)]
-        if self._all_visible:
-            return len(strangers)
-        # A number from outside the container means nothing here: our own worker may be behind it.
-        if seen := [pid for pid in strangers if _holds_gpu(pid)]:
-            return len(seen)
-        return Gap("in a container NVML does not show the processes of others", "unsupported")
-
-    def _descends(self, pid: int) -> bool:
-        """A launcher (a venv's python.exe on Windows) has the real interpreter for a child."""
-        import psutil
-
-        with suppress(psutil.Error, OSError):
-            if any(one.pid in self._known for one in psutil.Process(pid).parents()):
-                self._known.add(pid)
-                return True
-        return False
-
-
-def _holds_gpu(pid: int) -> bool:
-    """Has this process a GPU's device file open? False where that cannot be seen."""
-    with suppress(OSError):
-        folder = f"/proc/{pid}/fd"
-        return any(
-            os.readlink(f"{folder}/{name}").startswith(("/dev/nvidia", "/dev/dxg")) for name in os.listdir(folder)
-        )
-    return False
-
-
-def _sees_all() -> bool:
-    """Is this the machine's first PID namespace, in which every process has its number? (Windows: always.)"""
-    try:
-        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PID_NAMESPACE
-    except OSError:
-        return os.name == "nt"
 
 
 def time_of(told: dict[str, Any]) -> float:

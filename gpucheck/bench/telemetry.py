@@ -6,32 +6,24 @@ on, so Windows is no special case. All times given and taken here are seconds si
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, Union
 
 from gpucheck.bench import records
+from gpucheck.bench.ours import Ours
 from gpucheck.bench.records import About, Reading
+from gpucheck.bench.sampler_process import SamplerProcess, sampler
+from gpucheck.bench.watched import Watched
 from gpucheck.facts.bench import Sample
 from gpucheck.facts.gap import Gap
 
-_BOOT = """import os, sys
-sys.path += sys.argv[1].split(os.pathsep)
-from gpucheck.bench.sampler import main
-main(sys.argv[2])"""
 _NOT_YET = Gap("the sampler has not told of it yet", "not-collected")
-_MOST_LINE = 1 << 16
 _MOST_KEPT = 200_000  # samples of one device: eleven hours
 _MOST_UNHEARD = 50  # marks that a stopped sampler is sent: its pipe must not fill up, or a write would block
-_CLOCK_SLACK = 0.005  # seconds by which two processes' clocks may seem to differ
 
 Pids = Callable[[], set[int]]
 
@@ -56,14 +48,14 @@ class Telemetry:
         own_pids: Pids = set,
         argv: Union[list[str], None] = None,
     ) -> None:
-        self._gpus, self._environ, self._argv = dict(gpus), environ, argv
+        self._gpus = dict(gpus)
         self._origin = time.perf_counter() if origin is None else origin
-        self._ours = records.Ours(own_pids)
-        self._process: Union[subprocess.Popen[bytes], None] = None
+        self._ours = Ours(own_pids)
+        self._child = SamplerProcess(argv or sampler(self._gpus), environ, self._take, self._end)
         self._changed = threading.Condition()
         # Below: guarded by _changed. The reader writes, everyone else reads.
         self._samples: dict[str, deque[Sample]] = {name: deque(maxlen=_MOST_KEPT) for name in ("cpu", *gpus)}
-        self._watched = {name: records.Watched() for name in gpus}
+        self._watched = {name: Watched() for name in gpus}
         self._about: dict[str, About] = {}
         self._readings: dict[tuple[str, str], Reading] = {}
         self._failed: dict[str, Gap] = {}  # device to why there is nothing of it
@@ -86,30 +78,8 @@ class Telemetry:
 
     def start(self) -> None:
         """Start the child. It answers marks about half a second later (its imports); nothing waits for that here."""
-        flags: dict[str, Any] = {"start_new_session": True}  # a Ctrl-C at the terminal is the parent's business
-        if sys.platform == "win32":
-            flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-        began = time.perf_counter()
-        try:
-            self._process = subprocess.Popen(
-                self._argv or self._sampler(),
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=self._environ,
-                **flags,
-            )
-        except (OSError, ValueError) as error:
-            self._ended = Gap(f"the sampler could not be started: {error}")
-            return
-        self._ended = None
-        threading.Thread(target=self._read, args=(self._process, began), daemon=True).start()
-
-    def _sampler(self) -> list[str]:
-        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        paths = [package, *(path for path in sys.path if os.path.isabs(path))]
-        return [sys.executable, "-I", "-S", "-c", _BOOT, os.pathsep.join(paths), json.dumps(self._gpus)]
+        with self._changed:  # its first words wait until it counts as started
+            self._ended = self._child.start()
 
     def ready(self, timeout: float) -> bool:
         """Wait until every device was sampled once or is known to have failed; False: not all within the time."""
@@ -125,7 +95,7 @@ class Telemetry:
     @property
     def pid(self) -> Union[int, None]:
         """Of the child, which is ours."""
-        return self._process.pid if self._process else None
+        return self._child.pid
 
     def overhead(self) -> Union[float, None]:
         """CPU time that the child uses, as a share of one core; None: not told yet."""
@@ -144,7 +114,7 @@ class Telemetry:
             sent = self._ended is None and self._marks - self._heard <= _MOST_UNHEARD
         begin = time.perf_counter()
         if sent:
-            self._send(f"mark {name}\n")
+            self._child.send(f"mark {name}\n")
         with self._changed:
             self._changed.wait_for(lambda: not self._awaited(name), max(0.0, min(timeout, threading.TIMEOUT_MAX)))
             waited = time.perf_counter() - begin
@@ -187,7 +157,7 @@ class Telemetry:
         count: records.Count = self._between(device, lambda watched: watched.processes(begin, end))
         return count
 
-    def _between(self, device: str, ask: Callable[[records.Watched], Any]) -> Any:
+    def _between(self, device: str, ask: Callable[[Watched], Any]) -> Any:
         with self._changed:
             if device not in self._watched:
                 return None  # a CPU has neither
@@ -201,64 +171,17 @@ class Telemetry:
 
     def close(self) -> None:
         """End the child. At most half a second; one that hangs in a driver's D state is not waited for."""
-        process, self._process = self._process, None
-        if process is None:
-            return
+        self._end(Gap("the sampler was ended", "not-collected"))
+        self._child.close()
+
+    def _end(self, why: Gap) -> None:
+        """The first reason is the true one."""
         with self._changed:
             if self._ended is None:
-                self._ended = Gap("the sampler was ended", "not-collected")
-            self._changed.notify_all()
-        with suppress(OSError):
-            if process.stdin:
-                process.stdin.close()
-        try:
-            process.wait(0.25)
-        except subprocess.TimeoutExpired:
-            with suppress(OSError, subprocess.TimeoutExpired):
-                process.kill()
-                process.wait(0.25)
-
-    def _send(self, line: str) -> None:
-        process = self._process
-        with suppress(OSError, ValueError):
-            if process is not None and process.stdin:
-                process.stdin.write(line.encode("ascii"))
-
-    # The reader thread
-
-    def _read(self, process: subprocess.Popen[bytes], began: float) -> None:
-        assert process.stdout is not None
-        told = self._lines(process, began)
-        with suppress(OSError):
-            process.stdout.close()
-        code = None
-        if told is None:  # its end: how?
-            with suppress(subprocess.TimeoutExpired, OSError):
-                code = process.wait(1.0)
-        with self._changed:
-            if self._ended is None:
-                self._ended = Gap(told or records.ending(code), "crashed")
+                self._ended = why
             self._changed.notify_all()
 
-    def _lines(self, process: subprocess.Popen[bytes], began: float) -> Union[str, None]:
-        """Take lines until the end. Gives the reason for which the rest is not believed."""
-        stdout = process.stdout
-        assert stdout is not None
-        with suppress(OSError, ValueError), open(stdout.fileno(), "rb", closefd=False) as pipe:
-            while line := pipe.readline(_MOST_LINE):
-                with suppress(ValueError, RecursionError):
-                    told = json.loads(line)
-                    if not isinstance(told, dict):
-                        continue
-                    if told.get("stage") == "hello" and not self._same_clock(told.get("time"), began):
-                        return "the sampler's clock is not this process'"
-                    with suppress(Exception):  # one line that is not as it must be costs itself alone
-                        self._take(told)
-        return None
-
-    def _same_clock(self, told: Any, began: float) -> bool:
-        now = time.perf_counter()
-        return isinstance(told, float) and began - _CLOCK_SLACK <= told <= now + _CLOCK_SLACK
+    # In the reader's thread
 
     def _take(self, told: dict[str, Any]) -> None:
         """One line. Anything that is not as it must be raises and is left out."""
