@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,6 +128,24 @@ def test_a_process_that_is_not_ours_counts_and_a_descendant_of_ours_does_not() -
         assert Ours(lambda: {1}, all_visible=True).others([1], []) == 0
 
 
+def test_a_thread_of_ours_is_ours() -> None:
+    """In a container NVML may give the number of a thread."""
+    go, numbers = threading.Event(), list[int]()
+
+    def stay() -> None:
+        numbers.append(threading.get_native_id())
+        go.wait(5.0)
+
+    thread = threading.Thread(target=stay)
+    thread.start()
+    while not numbers:
+        time.sleep(0.001)
+    assert numbers != [os.getpid()]
+    assert Ours(set, all_visible=True).others(numbers, []) == 0
+    go.set()
+    thread.join()
+
+
 def test_a_worker_that_just_ended_stays_ours() -> None:
     alive = {1}
     ours = Ours(lambda: alive, all_visible=True)
@@ -176,8 +195,9 @@ def test_the_share_of_others_is_what_was_not_ours() -> None:
 def test_a_share_that_ticks_cannot_tell_is_unknown() -> None:
     short = load.share(seconds(10.0, 100.0), seconds(10.3, 100.6), own=0.1, seconds=0.3, cpus=2, processes=2)
     assert "too short" in why(short)
-    assert load.least_seconds(2, 2) == pytest.approx(0.8)
-    assert load.least_seconds(64, 3) < 0.45
+    assert load.least_seconds(2, 2) == pytest.approx(0.35, abs=0.01)
+    assert load.least_seconds(1, 6) == pytest.approx(0.92, abs=0.01)
+    assert load.least_seconds(64, 3) == 0.3
 
 
 def test_times_that_do_not_fit_are_unknown() -> None:

@@ -17,8 +17,8 @@ _FIRST_PID_NAMESPACE = 0xEFFFFFFC  # linux/proc_ns.h, PROC_PID_INIT_INO
 class Ours:
     """Tells our processes on a GPU from others'.
 
-    NVML shows to a container the processes of that container alone, or the numbers that processes have outside of it,
-    depending on the driver. So there "none" is never known.
+    NVML shows to a container the processes of that container alone, or the numbers that processes have outside of it
+    (NVIDIA/nvidia-docker, issue 1483), depending on the driver. So there "none" is never known.
     """
 
     def __init__(self, own_pids: Callable[[], set[int]], all_visible: Union[bool, None] = None) -> None:
@@ -34,7 +34,8 @@ class Ours:
             return gap_of(compute)
         pids = {int(pid) for pid in compute}
         pids |= {int(pid) for pid, share in graphics or () if share is not None and share >= DRAWING}
-        strangers = [pid for pid in pids - self._known if not self._descends(pid)]
+        unknown = {_process_of(pid) for pid in pids - self._known} - self._known
+        strangers = [pid for pid in unknown if not self._descends(pid)]
         if self._all_visible:
             return len(strangers)
         # A number from outside the container means nothing here: our own worker may be behind it.
@@ -51,6 +52,13 @@ class Ours:
                 self._known.add(pid)
                 return True
         return False
+
+
+def _process_of(pid: int) -> int:
+    """In a container NVML may name the thread that opened the GPU in place of its process (HAMi-core, issue 112)."""
+    with suppress(OSError, ValueError, StopIteration), open(f"/proc/{pid}/status", errors="replace") as status:
+        return next(int(line[5:]) for line in status if line.startswith("Tgid:"))
+    return pid
 
 
 def _holds_gpu(pid: int) -> bool:

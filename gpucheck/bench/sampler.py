@@ -8,7 +8,7 @@ tree); imported as a module and not run as a script, so that its bytecode is cac
 
 On standard input: ``mark ID`` asks for a reading now. At its end the process ends, whatever hangs.
 Times are time.perf_counter(), which all processes share: CLOCK_MONOTONIC on Linux, QueryPerformanceCounter on Windows
-(relative to the process until Python 3.9), mach_absolute_time on macOS.
+(relative to the process until Python 3.9: bpo-37205), mach_absolute_time on macOS. The parent checks it all the same.
 """
 
 from __future__ import annotations
