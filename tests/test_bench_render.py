@@ -342,6 +342,13 @@ def test_strips_share_one_axis_that_is_logarithmic_where_devices_are_far_apart()
     assert not alone[0].logarithmic
 
 
+def test_blocks_stand_in_the_strips_where_no_single_step_was_timed() -> None:
+    (trial,) = faster().trials
+    legs = tuple(leg._replace(blocks=tuple(one._replace(singles=()) for one in leg.blocks)) for leg in trial.legs)
+    text = terminal.render(faster()._replace(trials=(trial._replace(legs=legs),)))
+    assert "blocks' means on a logarithmic axis, | median: cpu 8, gpu:0 8" in text
+
+
 def test_what_was_left_out_is_not_in_the_strips() -> None:
     result = fixed(bench_results.result(left_out=dict.fromkeys(range(8), ("clocks",))))
     assert strips(result.trials[0].legs[1:], 60) is None
@@ -477,11 +484,11 @@ def test_the_same_result_makes_the_same_svg_without_date_or_place() -> None:
 
 @pytest.mark.slow
 def test_telemetry_that_is_missing_has_no_empty_row() -> None:
-    from gpucheck.render.bench import panels
+    from gpucheck.render.bench import timeline
 
     full, bare = faster(), faster()._replace(samples=())
-    assert panels.timeline_height(full) > panels.timeline_height(without_gpu()) > panels.timeline_height(bare) > 0
-    assert "power" not in panels.timeline_alt(without_gpu())
+    assert timeline.timeline_height(full) > timeline.timeline_height(without_gpu()) > timeline.timeline_height(bare) > 0
+    assert "power" not in timeline.timeline_alt(without_gpu())
 
 
 @pytest.mark.slow

@@ -10,9 +10,10 @@ import re
 from xml.etree.ElementTree import Element, SubElement, fromstring, tostring
 
 from gpucheck.facts.bench import Result
+from gpucheck.render.bench.answer import answer
 from gpucheck.render.bench.figures import Table, batches, devices
 from gpucheck.render.bench.pictures import GRID, INK, NoPictures, Picture, separate
-from gpucheck.render.bench.sections import answer, blocks
+from gpucheck.render.bench.sections import blocks
 from gpucheck.render.summary import Block
 from gpucheck.render.text import plain
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gpucheck.facts.bench import Result
+from gpucheck.render.bench.answer import Said, answer
 from gpucheck.render.bench.figures import Table, batches, devices
-from gpucheck.render.bench.sections import Said, answer, blocks
+from gpucheck.render.bench.sections import blocks
 from gpucheck.render.markdown import escape, fenced
 from gpucheck.render.text import plain
 

@@ -1,6 +1,6 @@
 """Pictures of a result, by matplotlib: PNG or SVG. The only module that loads it, and without its global state.
 
-What is in a picture: panels.py. Colours of text and grid can be left to the page that a picture stands on.
+What is in a picture: panels.py, timeline.py. Colours of text and grid can be left to the page that a picture stands on.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Union
 
 from gpucheck.facts.bench import Result
-from gpucheck.render.bench import panels
-from gpucheck.render.bench.sections import answer
+from gpucheck.render.bench import panels, timeline
+from gpucheck.render.bench.answer import answer
+from gpucheck.render.bench.axes import drawable
 from gpucheck.render.text import plain
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class _Kind(NamedTuple):
 
 _KINDS = {
     "steps": _Kind("Step time by device", panels.steps_height, panels.steps, panels.steps_alt),
-    "timeline": _Kind("Over the run", panels.timeline_height, panels.timeline, panels.timeline_alt),
+    "timeline": _Kind("Over the run", timeline.timeline_height, timeline.timeline, timeline.timeline_alt),
     "batches": _Kind("Step time by batch size", panels.batches_height, panels.batches, panels.batches_alt),
 }
 
@@ -61,7 +62,7 @@ def draw(result: Result, form: Literal["png", "svg"]) -> bytes:
     ------
     NoPictures: matplotlib is not installed.
     """
-    result = panels.drawable(result)
+    result = drawable(result)
     with _drawing("#1a1a1a", "#d8d8d8", "path") as make:
         kinds = [(kind, height) for kind in _KINDS.values() if (height := kind.height(result)) > 0]
         head = _headline(result)
@@ -78,7 +79,7 @@ def draw(result: Result, form: Literal["png", "svg"]) -> bytes:
 def separate(result: Result) -> tuple[Picture, ...]:
     """Each picture alone, for a page. Raises `NoPictures`."""
     made = []
-    result = panels.drawable(result)
+    result = drawable(result)
     with _drawing(INK, GRID, "none") as make:
         for name, kind in _KINDS.items():
             height = kind.height(result)

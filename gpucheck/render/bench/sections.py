@@ -8,66 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from gpucheck.facts.bench import Aside, Comparison, Leg, Result, SeedLine, Settings, Trial, Word
+from gpucheck.facts.bench import Aside, Comparison, Leg, Result, SeedLine, Settings, Trial
 from gpucheck.facts.gap import Gap
-from gpucheck.render.bench.amounts import number, percent, setup, span, step, time
+from gpucheck.render.bench.amounts import number, percent, setup, span, time
+from gpucheck.render.bench.answer import TITLES
 from gpucheck.render.summary import Block
 from gpucheck.render.text import count, listed
 
 _MOST_WORDS = 3  # lines of a dead worker, without --verbose
-
-
-class Said(NamedTuple):
-    """One line of the answer. kind chooses its colour: a verdict's word, or loud, failed, cpu."""
-
-    title: str
-    text: str
-    kind: str
-
-
-_TITLE: dict[Word, str] = {"faster": "FASTER", "same": "SAME", "slower": "SLOWER", "cannot-tell": "CANNOT TELL"}
-
-
-def answer(result: Result) -> tuple[Said, ...]:
-    """What a reader must know who reads no further."""
-    return (*_loud(result), *_sentences(result))
-
-
-def _loud(result: Result) -> Iterator[Said]:
-    if result.settings.simulated is not None:
-        yield Said("SIMULATED", f"No real GPU was measured: {result.settings.simulated}.", "loud")
-    if result.interrupted:
-        yield Said("INTERRUPTED", "Not measured to the end; this is what is known so far.", "loud")
-
-
-def _sentences(result: Result) -> Iterator[Said]:
-    trial = result.trials[0] if result.trials else None
-    verdicts = trial.verdicts if trial else ()
-    for verdict in verdicts:
-        yield Said(_TITLE[verdict.word], verdict.sentence, verdict.word)
-        for reason in verdict.reasons:
-            if reason.text not in verdict.sentence:
-                yield Said("", f"{reason.name}: {reason.text}", "reason")
-    if trial and not verdicts:
-        yield from _alone(result, trial)
-    if trial is None or not trial.legs:
-        yield Said("NO FIGURE", "Nothing was measured.", "failed")
-    if result.no_gpu is not None:
-        yield Said("NO GPU", result.no_gpu, "cpu")
-
-
-def _alone(result: Result, trial: Trial) -> Iterator[Said]:
-    """Without a pair there is no verdict: each device's own step."""
-    for leg in trial.legs:
-        if leg.figures is None:
-            why = leg.failure.message if leg.failure else "too little was measured"
-            yield Said("NO FIGURE", f"{leg.device}: {why}", "failed")
-            continue
-        rate = f"{number(leg.figures.images_per_second)} images/s"
-        what = f"One step of {result.settings.workload} at batch {trial.batch_size}"
-        yield Said("STEP", f"{what} takes {step(leg.figures.step)} on {leg.device} ({leg.name}), {rate}.", "cpu")
 
 
 def blocks(result: Result, verbose: bool = False, hint: str = "") -> tuple[Block, ...]:
@@ -288,7 +237,7 @@ def _more(result: Result) -> Iterator[Block]:
 
 def _later(result: Result, trial: Trial) -> tuple[Block, ...]:
     """A further batch size: its sentences first, under its own title."""
-    sentences = [f"{_TITLE[one.word]}: {one.sentence}" for one in trial.verdicts]
+    sentences = [f"{TITLES[one.word]}: {one.sentence}" for one in trial.verdicts]
     reasons = [f"  {reason.name}: {reason.text}" for one in trial.verdicts for reason in one.reasons]
     rows = [f"{block.title}: {row}" for block in _of_trial(result, trial)[2:] for row in block.rows]
     return (Block(f"Batch {trial.batch_size}", (*sentences, *reasons, *rows)),)

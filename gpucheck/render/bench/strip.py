@@ -18,6 +18,7 @@ class Strip(NamedTuple):
     line: str
     median: float
     times: int
+    single: bool  # steps, each waited for; otherwise the means of blocks (Keras' fit cannot be stopped at a step)
 
 
 class Axis(NamedTuple):
@@ -40,16 +41,16 @@ def _is_time(value: float) -> bool:
 
 def strips(legs: tuple[Leg, ...], width: int) -> tuple[Axis, tuple[Strip, ...]] | None:
     """All devices on one axis; None where nothing was timed."""
-    found = [(leg.device, times(leg)) for leg in legs]
+    found = [(leg, times(leg)) for leg in legs]
     every = [one for _, mine in found for one in mine]
     if not every:
         return None
     low, high = min(every), max(every)
     axis = Axis(low, high, high / low > _FAR)
-    return axis, tuple(_strip(device, mine, axis, max(10, width)) for device, mine in found if mine)
+    return axis, tuple(_strip(leg, mine, axis, max(10, width)) for leg, mine in found if mine)
 
 
-def _strip(device: str, mine: tuple[float, ...], axis: Axis, width: int) -> Strip:
+def _strip(leg: Leg, mine: tuple[float, ...], axis: Axis, width: int) -> Strip:
     counts = [0] * width
     for one in mine:
         counts[_place(one, axis, width)] += 1
@@ -58,7 +59,8 @@ def _strip(device: str, mine: tuple[float, ...], axis: Axis, width: int) -> Stri
     ordered = sorted(mine)
     median = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     signs[_place(median, axis, width)] = "|"
-    return Strip(device, "".join(signs), median, len(mine))
+    single = any(block.singles for block in leg.blocks if not block.left_out)
+    return Strip(leg.device, "".join(signs), median, len(mine), single)
 
 
 def _place(value: float, axis: Axis, width: int) -> int:

@@ -14,8 +14,9 @@ from rich.text import Text
 
 from gpucheck.facts.bench import Result
 from gpucheck.render.bench.amounts import time
+from gpucheck.render.bench.answer import answer
 from gpucheck.render.bench.figures import ABSENT, Table, batches, devices
-from gpucheck.render.bench.sections import answer, blocks
+from gpucheck.render.bench.sections import blocks
 from gpucheck.render.bench.strip import Axis, Strip, strips
 from gpucheck.render.summary import Block
 from gpucheck.render.text import plain, shorten
@@ -142,8 +143,9 @@ def _paint_strips(console: Console, result: Result) -> None:
     if found is None:
         return
     axis, drawn = found
+    what = "single steps" if all(one.single for one in drawn) else "blocks' means"
     console.print()
-    _hang(console, "", "", f"single steps{_scale(axis)}, | median: {_numbers(drawn)}", style="dim", column=0)
+    _hang(console, "", "", f"{what}{_scale(axis)}, | median: {_numbers(drawn)}", style="dim", column=0)
     for one in drawn:
         line = Text.assemble(
             (plain(one.device).ljust(label), "bold"), " [", (one.line, "cyan"), "]", f" {time(one.median)}"
