@@ -21,6 +21,19 @@ WORKLOADS = ("mnist-cnn", "keras-cnn", "mlp", "vit")
 SEED = 66478  # the tutorial's
 
 
+class Limits(NamedTuple):
+    """Seconds to wait for an answer before a worker counts as hung.
+
+    A cold disk makes an import last 20 s and more; a GPU without binary code in the framework compiles for minutes; a
+    download of 11 MB may be slow.
+    """
+
+    open: float = 300.0
+    load: float = 300.0
+    build: float = 1800.0
+    work: float = 300.0
+
+
 class Job(NamedTuple):
     """One run. environ: what the workers start from; python: the examined interpreter."""
 
@@ -34,6 +47,7 @@ class Job(NamedTuple):
     settings: Settings
     seed_line: bool = False
     arguments: tuple[str, ...] = ()
+    limits: Limits = Limits()
 
     def recipe(self) -> dict[str, Any]:
         return self.workload.recipe(self.optimizer)

@@ -66,7 +66,8 @@ class Worker:
         self._answers: queue.Queue[Union[dict[str, Any], None]] = queue.Queue()
         self._words: deque[str] = deque(maxlen=_KEPT_WORDS)
         self._number = 0
-        self.alive = False
+        self._out_of_memory = 0  # how often the kernel had ended a process for that, when this one began
+        self._killed = self.alive = False
 
     @property
     def pid(self) -> Union[int, None]:
@@ -78,6 +79,7 @@ class Worker:
         if _WINDOWS:
             flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
         pipe = subprocess.PIPE
+        self._out_of_memory = _ended_for_memory()
         try:
             self._process = subprocess.Popen(
                 self.argv, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environ, **flags
@@ -163,15 +165,18 @@ class Worker:
             return self._failure("crash", f"it ended with exit code {code}", do)
         name = _signal_name(-code)
         if -code == getattr(signal, "SIGKILL", 9):
-            return self._failure("memory" if _was_short_of_memory() else "crash", f"it was killed ({name})", do)
+            short = _ended_for_memory() > self._out_of_memory
+            why = f"it was killed ({name}){', as memory ran out' if short else ''}"
+            return self._failure("memory" if short else "crash", why, do)
         return self._failure("crash", f"it died of {name}", do)
 
     def kill(self) -> None:
         """End it and its descendants, now. Not waited for: in a driver's D state no signal reaps it."""
         self.alive = False
         process = self._process
-        if process is None:
+        if process is None or self._killed:  # its number may be another's by now
             return
+        self._killed = True
         with suppress(OSError):
             if _WINDOWS:
                 _kill_tree(process.pid)
@@ -202,11 +207,10 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _was_short_of_memory() -> bool:
-    """SIGKILL out of the blue is the kernel's way to end a process where memory ran out, if it did so just now."""
-    with suppress(OSError, ValueError, StopIteration):
-        for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory.events.local"):
-            with open(path) as file:
-                if any(line.startswith("oom_kill ") and int(line.split()[1]) > 0 for line in file):
-                    return True
-    return False
+def _ended_for_memory() -> int:
+    """How many processes the kernel ended for want of memory, so far: on the whole machine, and in this container."""
+    count = 0
+    for path in ("/proc/vmstat", "/sys/fs/cgroup/memory.events"):
+        with suppress(OSError, ValueError), open(path, encoding="ascii", errors="replace") as file:
+            count += sum(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    return count

@@ -51,15 +51,26 @@ class Unlike(Exception):
 class Run:
     """One run. `measure` does it; `result` gives what is known at any time."""
 
-    def __init__(self, job: Job, environment: tuple[Part, ...], progress: Progress) -> None:
+    def __init__(
+        self,
+        job: Job,
+        environment: tuple[Part, ...],
+        progress: Progress,
+        *,
+        load: Union[Load, None] = None,
+        fixed_work: Callable[[], float] = canary,
+        sampler: Union[list[str], None] = None,
+    ) -> None:
+        """load, fixed_work, sampler: what watches the machine, where a test puts another in its place."""
         self.job, self.environment, self.progress = job, environment, progress
         self.origin = time.perf_counter()
         self.taken = datetime.now(timezone.utc).isoformat(timespec="seconds")
         self.seats = [Seat(job, device, self._hear) for device in job.devices]
         self.telemetry = Telemetry(
-            {one.name: one.nvml for one in job.devices if one.nvml is not None}, None, self.origin, self._pids
+            {one.name: one.nvml for one in job.devices if one.nvml is not None},
+            *(dict(job.environ), self.origin, self._pids, sampler),
         )
-        self.load = Load()
+        self.load, self._fixed_work = load or Load(), fixed_work
         self.canaries: list[float] = []
         self.idle: dict[str, Union[float, None, Gap]] = {}
         self.trials: list[Trial] = []
@@ -82,6 +93,7 @@ class Run:
         try:
             self.telemetry.start()
             self._set_up()
+            self.telemetry.ready(5.0)  # it has had the time of an import
             if lines := acceptable(self.result(None, None, Gap("not needed yet", "not-collected"))):
                 raise Unlike(lines)
             for at, size in enumerate(self.job.batch_sizes):
@@ -162,8 +174,8 @@ class Run:
         time.sleep(IDLE_SECONDS)
         after = self.telemetry.mark()
         for seat in named:
-            joules = _between(before.get(seat.device.name), after.get(seat.device.name))
-            self.idle[seat.device.name] = joules / IDLE_SECONDS if isinstance(joules, float) else joules
+            name = seat.device.name
+            self.idle[name] = _of_block(before.get(name), after.get(name), 1.0)  # joules of one second: watts
 
     def _block_seconds(self, seat: Seat) -> float:
         running = max(1, sum(one.running for one in self.seats))
@@ -193,7 +205,7 @@ class Run:
 
     def _block(self, seat: Seat, number: int) -> None:
         self.progress.phase(f"measuring {seat.device.name}")
-        fixed = canary()
+        fixed = self._fixed_work()
         self.canaries.append(fixed)
         marks = self.telemetry.mark() if seat.device.nvml is not None else {}
         pids = self._pids()
@@ -220,7 +232,7 @@ class Run:
                 fixed,
                 unknown if nvml is None else self.telemetry.reasons_between(name, begin, end),
                 unknown if nvml is None else self.telemetry.busy_processes_between(name, begin, end),
-                unknown if nvml is None else _of_block(marks.get(name), after.get(name), told["seconds"], end - begin),
+                unknown if nvml is None else _of_block(marks.get(name), after.get(name), told["seconds"]),
             )
         )
         seat.note_memory()
@@ -353,7 +365,9 @@ def _between(before: object, after: object) -> Union[float, None, Gap]:
     return energy(before, after)
 
 
-def _of_block(before: object, after: object, seconds: float, whole: float) -> Union[float, None, Gap]:
+def _of_block(before: object, after: object, seconds: float) -> Union[float, None, Gap]:
     """Joules of the timed part: the readings stand around the lead and the single steps, too, at the same power."""
     joules = _between(before, after)
-    return joules * seconds / whole if isinstance(joules, float) else joules
+    if isinstance(joules, float) and isinstance(before, Reading) and isinstance(after, Reading):
+        return joules * seconds / (after.time - before.time)
+    return joules

@@ -18,9 +18,6 @@ from gpucheck.bench.workloads import load
 from gpucheck.facts.bench import Aside, Block, Failure, Learning, Leg, Part, Phase
 from gpucheck.facts.gap import Gap
 
-# Seconds to wait for an answer before a worker counts as hung. A cold disk makes an import last 20 s and more; a GPU
-# without binary code in the framework compiles for minutes; a download of 11 MB may be slow.
-OPEN, LOAD, BUILD, WORK = 300.0, 300.0, 1800.0, 300.0
 LEARNED_LOSS, LEARNED_ERROR = 0.6, 0.15
 CHECKED_STEPS = 20
 _WINDOW_STEPS, _WINDOW_SECONDS = 5, 0.2
@@ -33,7 +30,7 @@ class Seat:
     """One device of a run. `leg` is its result at the batch size at hand."""
 
     def __init__(self, job: Job, device: Device, hear: Callable[[str], None]) -> None:
-        self.job, self.device = job, device
+        self.job, self.device, self.limits = job, device, job.limits
         self.worker = Worker(job.command(), job.environ_of(device), hear)
         self.failure: Union[Failure, None] = None
         self.title = device.title
@@ -95,7 +92,7 @@ class Seat:
         self.worker.start()
         told = self.worker.ask(
             "open",
-            OPEN,
+            self.limits.open,
             backend=self.job.settings.backend,
             device=self.device.kind,
             tf32=self.job.settings.tf32,
@@ -106,7 +103,7 @@ class Seat:
         self.parts = tuple(Part(str(name), str(value)) for name, value in told["parts"].items())
 
     def load(self) -> None:
-        told = self.worker.ask("load", LOAD, data=self.job.data._asdict(), seed=self.job.settings.seed)
+        told = self.worker.ask("load", self.limits.load, data=self.job.data._asdict(), seed=self.job.settings.seed)
         self.once.append(Phase("data", float(told["seconds"])))
         self.sha256 = {str(name): str(value) for name, value in told["sha256"].items()}
 
@@ -121,7 +118,7 @@ class Seat:
         model = "main" if self.batch_size == usual else "learn"
         if model == "learn":
             self._build(model, usual)
-        told = self.worker.ask("learn", BUILD, model=model, steps=steps)
+        told = self.worker.ask("learn", self.limits.build, model=model, steps=steps)
         last, error = [float(one) for one in told["losses"]][-5:], float(told["error"])
         self.learning = Learning(steps, sum(last) / len(last), error)
         if not (self.learning.loss < LEARNED_LOSS and error < LEARNED_ERROR):  # NaN fails, too
@@ -137,17 +134,17 @@ class Seat:
         model = "check" if fit else "main" if self.batch_size == self.job.workload.batch_size else "learn"
         if fit:
             self._build(model, self.job.workload.batch_size, input="resident")
-        told = self.worker.ask("check", BUILD, model=model, steps=CHECKED_STEPS)
+        told = self.worker.ask("check", self.limits.build, model=model, steps=CHECKED_STEPS)
         self.losses = tuple(float(one) for one in told["losses"])
 
     def forget_learned(self) -> None:
         for model in ("learn", "check"):
-            self.worker.ask("drop", WORK, model=model)
+            self.worker.ask("drop", self.limits.work, model=model)
 
     def measure_product(self) -> None:
         """What this device reaches on a large matrix product. Its failure costs only that."""
         try:
-            told = self.worker.ask("product", WORK, precision=self.job.settings.precision)
+            told = self.worker.ask("product", self.limits.work, precision=self.job.settings.precision)
             self.product = float(told["gflops"])
         except WorkerFailed as failed:
             if not self.worker.alive:
@@ -165,7 +162,7 @@ class Seat:
             **changed,
         }
         layers = self.job.workload.layers if layers is None else layers
-        return self.worker.ask("build", BUILD, model=model, layers=layers, batch_size=batch_size, **asked)
+        return self.worker.ask("build", self.limits.build, model=model, layers=layers, batch_size=batch_size, **asked)
 
     def measure_floor(self) -> None:
         """The same loop on an empty model."""
@@ -178,7 +175,7 @@ class Seat:
             means.append(told["seconds"] / told["steps"])
             steps = max(20, min(2000, math.ceil(0.05 / max(means[-1], 1e-6))))
         self.floor = median(means[1:])
-        self.worker.ask("drop", WORK, model="empty")
+        self.worker.ask("drop", self.limits.work, model="empty")
 
     def warm(self) -> None:
         """Run windows of steps until two in a row agree."""
@@ -198,7 +195,7 @@ class Seat:
 
     def _time(self, model: str, steps: int, singles: int = 0, lead: float = 0.0) -> dict[str, Any]:
         known = self.step if model == "main" and self.step > 0 else 0.0
-        limit = WORK + 20 * known * (steps + singles)
+        limit = self.limits.work + 20 * known * (steps + singles)
         told = self.worker.ask("time", limit, model=model, steps=steps, singles=singles, lead=lead)
         if not (told["steps"] > 0 and told["seconds"] > 0):
             raise WorkerFailed(Failure("framework", f"{told['steps']} steps in {told['seconds']} s", "time"))
@@ -225,7 +222,7 @@ class Seat:
             steps = max(_LEAST_STEPS, math.ceil(seconds / parts / self.step))
             means = [one["seconds"] / one["steps"] for one in (self._time("aside", steps) for _ in range(parts))]
             step = median(means)
-            self.worker.ask("drop", WORK, model="aside")
+            self.worker.ask("drop", self.limits.work, model="aside")
         except WorkerFailed as failed:
             if not self.worker.alive:
                 raise
@@ -235,7 +232,7 @@ class Seat:
     def note_memory(self) -> None:
         """The GPU's as its framework tells; the CPU's is what the process holds in RAM."""
         if self.device.kind == "gpu" and self.device.simulate is None:
-            told = self.worker.ask("memory", WORK)["bytes"]
+            told = self.worker.ask("memory", self.limits.work)["bytes"]
             self.memory = Gap("the framework does not tell", "unsupported") if told is None else int(told)
             return
         import psutil
@@ -249,6 +246,6 @@ class Seat:
         self._build("seed", 64, input="host")
         self._time("seed", 5)
         steps = self._time("seed", 100)["seconds"]
-        forward = self.worker.ask("validation", WORK, model="seed", batches=80)["seconds"]
-        self.worker.ask("drop", WORK, model="seed")
+        forward = self.worker.ask("validation", self.limits.work, model="seed", batches=80)["seconds"]
+        self.worker.ask("drop", self.limits.work, model="seed")
         return float(steps), float(forward)

@@ -55,7 +55,7 @@ def main():
             session.simulate_fault(name)
             reply = dict(getattr(session, "do_" + name)(**command), ok=True)
         except BaseException as error:  # SystemExit, too: some broken packages leave that way
-            reply = {"ok": False, "kind": _kind(error), "error": _words(error)}
+            reply = {"ok": False, "kind": _kind(error, name), "error": _words(error)}
         say(number=number, **reply)
 
 
@@ -81,7 +81,7 @@ def _private_streams():
     return commands.get, say
 
 
-def _kind(error):
+def _kind(error, command):
     words = (type(error).__name__ + " " + str(error)).lower()
     if isinstance(error, MemoryError) or any(
         one in words
@@ -96,7 +96,7 @@ def _kind(error):
     ):
         if isinstance(error, kind):
             return name
-    return "framework"
+    return "import" if command == "open" else "framework"  # broken packages raise whatever they like
 
 
 def _words(error):
@@ -654,11 +654,17 @@ class Fitted:
         self.parameters = sum(array.size for array, _l2 in self.arrays)
         self.model = keras_model(keras, layers)
         self.jit = jit
-        self.model.compile(
-            optimizer=keras_optimizer(keras, recipe),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=jit,
-        )
+        recipe = {
+            "optimizer": keras_optimizer(keras, recipe),
+            "loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        }
+        try:
+            # Said in any case: Keras 3's "auto" compiles where a GPU is in sight, and not where none is.
+            self.model.compile(jit_compile=jit, **recipe)
+        except TypeError:  # Keras before 2.7 compiles nothing
+            if jit:
+                raise Unsupported("this Keras has no compile(jit_compile=...)")
+            self.model.compile(**recipe)
         self._restart()
         count = max(2, min(MOST_BATCHES, MOST_BYTES // (session.images[0].nbytes * batch_size)))
         chosen = numpy.arange(min(count, -(-len(session.images) // batch_size)) * batch_size) % len(session.images)
@@ -923,7 +929,8 @@ class TensorFlowStepper:
             self._update([one / scale for one in gradients] if scale != 1.0 else gradients, rate)
             return loss
 
-        compiled = {"jit_compile": True} if jit else {}
+        old = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 5)
+        compiled = {"experimental_compile" if old else "jit_compile": True} if jit else {}
         self._train = tf.function(lambda x, y, rate: step(x, y, rate, True), **compiled)
         self._plain = tf.function(lambda x, y, rate: step(x, y, rate, False), **compiled)
         self._logits = tf.function(lambda x: logits(x, False), **compiled)
