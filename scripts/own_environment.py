@@ -43,8 +43,9 @@ def program(folder: Path, name: str) -> Path:
     return folder / "Scripts" / (name + ".exe") if os.name == "nt" else folder / "bin" / name
 
 
-def make(folder: Path, *groups: str) -> Path:
-    """Have an environment in `folder` with the checkout (editable) and the named dependency groups of pyproject.toml.
+def make(folder: Path, *groups: str, packages: tuple[str, ...] = ()) -> Path:
+    """Have an environment in `folder` with the checkout (editable), the named dependency groups of pyproject.toml and
+    other packages.
 
     Returns its Python. A folder that is not what it should be (an interrupted run, another Python, other dependencies)
     is made anew.
@@ -54,7 +55,7 @@ def make(folder: Path, *groups: str) -> Path:
     SetupFailed
     """
     python = program(folder, "python")
-    stamp, wanted = folder / "gpucheck-ready", _fingerprint(groups)
+    stamp, wanted = folder / "gpucheck-ready", _fingerprint(groups + packages)
     if _read(stamp) == wanted and _runs(python, "-c", "import gpucheck"):
         return python
     print("Setting up " + str(folder) + " (once) ...", file=sys.stderr, flush=True)
@@ -65,7 +66,7 @@ def make(folder: Path, *groups: str) -> Path:
     # --group is as new as pip 25.1.
     _install(pip, "--upgrade", "pip>=25.1")
     pip = [str(python), "-m", "pip"]
-    _install(pip, "--editable", str(ROOT), *arguments)
+    _install(pip, "--editable", str(ROOT), *arguments, *packages)
     stamp.write_text(wanted)
     return python
 

@@ -115,7 +115,7 @@ def test_equal_devices_are_the_same() -> None:
 
 
 def test_a_simulation_is_said_to_be_one() -> None:
-    assert _only(planted.result(simulated="speedup=9.2")).sentence.startswith("Simulated (speedup=9.2), no real GPU")
+    assert _only(planted.result(simulated="speedup=9.2")).sentence.startswith("SIMULATED: ")
 
 
 def test_every_cannot_tell_says_because() -> None:
@@ -234,9 +234,14 @@ def test_waiting_for_batches_is_seen_beside_resident_input() -> None:
 
 
 def test_what_feeding_would_cost_is_told_and_blames_nothing() -> None:
-    one = _only(_with(planted.result(0.5), gpu={"asides": (Aside(False, False, "fit", 30e-3),)}))
+    one = _only(_with(planted.result(0.5), gpu={"asides": (Aside(False, False, "host", 30e-3),)}))
     assert "input-cost" in _names(one)
     assert one.sentence.endswith("nothing that was measured says why.")
+
+
+def test_a_call_of_fit_costs_time_of_its_own_which_is_not_the_batches() -> None:
+    one = _only(_with(planted.result(0.5), gpu={"asides": (Aside(False, False, "fit", 30e-3),)}))
+    assert "input-cost" not in _names(one)
 
 
 @pytest.mark.parametrize(("width", "load", "named"), [(4, 0.9, True), (1, 0.9, True), (8, 0.9, False), (1, 0.1, False)])

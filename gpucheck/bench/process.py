@@ -68,6 +68,7 @@ class Worker:
         self._number = 0
         self._out_of_memory = 0  # how often the kernel had ended a process for that, when this one began
         self._killed = self.alive = False
+        self.doing = "start"  # the last command
 
     @property
     def pid(self) -> Union[int, None]:
@@ -119,6 +120,7 @@ class Worker:
         WorkerFailed: it said that it cannot; it hangs (it is killed then); it died.
         """
         self._number += 1
+        self.doing = do
         self._send({"number": self._number, "do": do, **arguments}, do)
         end = time.monotonic() + seconds
         while True:

@@ -28,6 +28,7 @@ IDLE_SECONDS = 2.2  # the energy counter needs 2 s
 ENERGY_BLOCK = 2.1
 LONGEST_BLOCK, SHORTEST_BLOCK = 1.0, 0.25
 ASIDE_SECONDS = 1.2
+_BUILDING = "building the network"
 _CHECK_LOSSES_OF = 2  # devices: one alone has nobody to agree with
 
 
@@ -77,7 +78,7 @@ class Run:
         self.seed_lines: list[SeedLine] = []
         self.batch_size: Union[int, None] = None  # of the trial under way
         self.interrupted = False
-        self._doing = ""
+        self._compiling: Union[str, None] = None  # the GPU whose first step may take long
 
     def measure(self, acceptable: Callable[[Result], tuple[str, ...]] = lambda result: ()) -> None:
         """Do it all. A Ctrl-C is noted, and what is known stays.
@@ -117,13 +118,16 @@ class Run:
         return found | ({self.telemetry.pid} if self.telemetry.pid else set())
 
     def _hear(self, what: str) -> None:
-        if what == "first-step" and self._doing.startswith("gpu"):
-            self.progress.phase(f"{self._doing}: first step; a GPU that is new to this framework compiles for minutes")
+        if what == "first-step" and self._compiling is not None:
+            self.progress.phase(
+                f"{self._compiling}: first step; a GPU that is new to this framework compiles for minutes"
+            )
 
     def _each(self, doing: str, work: Callable[[Seat], None]) -> None:
         for seat in self.seats:
             if seat.running:
-                self._doing = seat.device.name
+                gpu = seat.device.kind == "gpu" and doing == _BUILDING
+                self._compiling = seat.device.name if gpu else None
                 self.progress.phase(f"{seat.device.name}: {doing}")
                 seat.attempt(partial(work, seat))
                 if seat.failure is not None:
@@ -143,7 +147,7 @@ class Run:
         for seat in self.seats:
             seat.begin_trial(size)
         self.progress.begin(f"batch {size}")
-        self._each("building the network", lambda seat: seat.build(size))
+        self._each(_BUILDING, lambda seat: seat.build(size))
         if first:
             self._each(f"{self.job.workload.learning_steps} steps, to see that it learns", Seat.learn)
             if len(self.seats) >= _CHECK_LOSSES_OF:
@@ -210,13 +214,12 @@ class Run:
         marks = self.telemetry.mark() if seat.device.nvml is not None else {}
         pids = self._pids()
         self.load.begin(pids)
-        begin = time.perf_counter()
         told = seat.block(self._block_seconds(seat))
-        end = time.perf_counter()
         foreign = self.load.end(pids)
         name, nvml = seat.device.name, seat.device.nvml
         after = self.telemetry.mark() if nvml is not None else {}
-        begin, end = begin - self.origin, end - self.origin
+        begin = float(told["began"]) - self.origin  # the worker's clock is ours (telemetry.py)
+        end = begin + float(told["seconds"])
         unknown: Union[None, Gap] = None
         if nvml is None and seat.device.kind == "gpu" and seat.device.simulate is None:
             unknown = Gap("NVML does not tell which of its GPUs this is", "unsupported")
@@ -258,7 +261,7 @@ class Run:
             if gpu and settings.precision == "float32":
                 changes += [{"tf32": True}, *({"tf32": True, **one} for one in changes)]
             changes += [{"input": other} for other in ("resident", "host", "fit") if other != settings.input]
-            self._doing = ""
+            self._compiling = None
             for change in changes:
                 if seat.running:
                     words = ", ".join(f"{name} {_word(value)}" for name, value in change.items())
@@ -348,6 +351,11 @@ class Run:
             seconds=time.perf_counter() - self.origin,
             exit_code=0,
             facts=facts,
+            sweeps=tuple(
+                sentence
+                for device in self.job.devices
+                if (sentence := verdict.crossover_sentence(judged, device.name)) is not None
+            ),
         )
 
 

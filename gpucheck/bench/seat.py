@@ -23,6 +23,7 @@ CHECKED_STEPS = 20
 _WINDOW_STEPS, _WINDOW_SECONDS = 5, 0.2
 _WINDOWS, _WARM_SECONDS, _WARM = 30, 10.0, 0.05
 _LEAST_STEPS, _MOST_SINGLES = 3, 200
+_ENDLESS = 1e18
 _NOT_YET = Gap("not measured", "not-collected")
 
 
@@ -64,6 +65,10 @@ class Seat:
             work()
         except WorkerFailed as failed:
             self.failure = failed.failure
+            self.worker.kill()
+        except (KeyError, TypeError, ValueError, OverflowError) as error:  # numbers that are none; a key that lacks
+            message = f"its answer cannot be understood: {type(error).__name__}: {error}"
+            self.failure = Failure("crash", message, self.worker.doing)
             self.worker.kill()
 
     def leg(self) -> Leg:
@@ -120,10 +125,11 @@ class Seat:
             self._build(model, usual)
         told = self.worker.ask("learn", self.limits.build, model=model, steps=steps)
         last, error = [float(one) for one in told["losses"]][-5:], float(told["error"])
-        self.learning = Learning(steps, sum(last) / len(last), error)
-        if not (self.learning.loss < LEARNED_LOSS and error < LEARNED_ERROR):  # NaN fails, too
+        loss = sum(last) / len(last)
+        self.learning = Learning(steps, loss, error) if math.isfinite(loss + error) else None
+        if not (loss < LEARNED_LOSS and error < LEARNED_ERROR):  # NaN fails, too
             message = (
-                f"it does not learn: after {steps} steps the loss is {self.learning.loss:.2f} (below {LEARNED_LOSS} "
+                f"it does not learn: after {steps} steps the loss is {loss:.2f} (below {LEARNED_LOSS} "
                 f"is expected) and {error:.1%} of the test images are wrong (below {LEARNED_ERROR:.0%} is expected)"
             )
             raise WorkerFailed(Failure("not-learning", message, "learn"))
@@ -135,7 +141,8 @@ class Seat:
         if fit:
             self._build(model, self.job.workload.batch_size, input="resident")
         told = self.worker.ask("check", self.limits.build, model=model, steps=CHECKED_STEPS)
-        self.losses = tuple(float(one) for one in told["losses"])
+        # NaN and infinity agree with nothing, and JSON has no word for them.
+        self.losses = tuple(float(one) if math.isfinite(one) else _ENDLESS for one in told["losses"])
 
     def forget_learned(self) -> None:
         for model in ("learn", "check"):
@@ -197,7 +204,7 @@ class Seat:
         known = self.step if model == "main" and self.step > 0 else 0.0
         limit = self.limits.work + 20 * known * (steps + singles)
         told = self.worker.ask("time", limit, model=model, steps=steps, singles=singles, lead=lead)
-        if not (told["steps"] > 0 and told["seconds"] > 0):
+        if not (told["steps"] > 0 and 0 < told["seconds"] < math.inf):
             raise WorkerFailed(Failure("framework", f"{told['steps']} steps in {told['seconds']} s", "time"))
         return told
 

@@ -109,7 +109,7 @@ def verdict(
     suspect = bool(seen.names & {"wrong-numbers", "not-learning"})
     sentence = _sentence(seen, word, why)
     if settings.simulated is not None:
-        sentence = f"Simulated ({settings.simulated}), no real GPU was measured: {sentence}"
+        sentence = f"SIMULATED: {sentence}"
     return Verdict(gpu.device, word, None if suspect else seen.ratio, seen.noise, sentence, reasons)
 
 

@@ -175,7 +175,8 @@ class Session:
     def do_time(self, model, steps, singles=0, lead=0.0):
         """Time some steps together, then some alone. lead: seconds of steps before, for the clocks to rise.
 
-        seconds: of all steps, until the device is done. cpu: this process' own seconds meanwhile."""
+        seconds: of all steps, until the device is done; cpu: this process' own meanwhile; began: time.perf_counter(),
+        which all processes share."""
         made = self.models[model]
         end = time.perf_counter() + lead
         while time.perf_counter() < end:
@@ -191,7 +192,7 @@ class Session:
             made.run(1)
             self._pretend(model, time.perf_counter() - one)
             alone.append(time.perf_counter() - one)
-        return {"steps": steps, "seconds": seconds, "cpu": cpu, "singles": alone}
+        return {"steps": steps, "seconds": seconds, "cpu": cpu, "singles": alone, "began": begin}
 
     def _pretend(self, model, seconds):
         """A simulated device takes longer than this CPU: so many times, with so much noise. The empty loop does not."""
@@ -421,9 +422,8 @@ def _downloaded(path):
 
 
 def synthetic(seed, count, test):
-    """Not digits, but ten things that can be told apart: a fixed coarse pattern each, brighter or darker, and noise.
-
-    As bytes, the last `test` images for testing; about as dark as MNIST (a mean of 33).
+    """Not digits, but ten things that can be told apart: a coarse pattern each, brighter or darker, under a weaker one
+    of any class and noise, so that they are not learned within a few steps. The last `test` images are for testing.
     """
     import numpy
 
@@ -433,8 +433,9 @@ def synthetic(seed, count, test):
     for pattern in patterns:
         pattern[random.permutation(49)[:12]] = 160
     patterns = patterns.reshape(10, 7, 7).repeat(4, axis=1).repeat(4, axis=2)
-    labels = random.randint(0, 10, count).astype("uint8")
-    images = patterns[labels] * random.uniform(0.3, 1.0, (count, 1, 1)) + random.normal(0, 40, (count, 28, 28))
+    labels, others = random.randint(0, 10, count).astype("uint8"), random.randint(0, 10, count)
+    images = patterns[labels] * random.uniform(0.4, 1.0, (count, 1, 1))
+    images += patterns[others] * random.uniform(0.0, 0.5, (count, 1, 1)) + random.normal(0, 40, (count, 28, 28))
     images = images.clip(0, 255).astype("uint8")
     train = count - test
     return {
@@ -663,7 +664,7 @@ class Fitted:
             self.model.compile(jit_compile=jit, **recipe)
         except TypeError:  # Keras before 2.7 compiles nothing
             if jit:
-                raise Unsupported("this Keras has no compile(jit_compile=...)")
+                raise Unsupported("this Keras has no compile(jit_compile=...)") from None
             self.model.compile(**recipe)
         self._restart()
         count = max(2, min(MOST_BATCHES, MOST_BYTES // (session.images[0].nbytes * batch_size)))
@@ -831,7 +832,7 @@ class TensorFlow:
         self.wait(self.tf.convert_to_tensor(model.trainable_variables[-1]))
 
     def wait(self, last):
-        """Read what was written last: that waits for all that was queued before; sync_devices waits for every stream."""
+        """Read what was written last: it waits for all that was queued before; sync_devices waits for every stream."""
         sync = getattr(getattr(self.tf.test, "experimental", None), "sync_devices", None)  # since 2.11
         if sync is not None and self.device == "gpu":
             sync()

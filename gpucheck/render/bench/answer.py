@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gpucheck.facts.bench import Result, Trial, Word
+from gpucheck.facts.bench import Leg, Result, Trial, Word
 from gpucheck.render.bench.amounts import number, step
+from gpucheck.render.text import count
 
 
 class Said(NamedTuple):
@@ -18,6 +19,13 @@ class Said(NamedTuple):
 
 
 TITLES: dict[Word, str] = {"faster": "FASTER", "same": "SAME", "slower": "SLOWER", "cannot-tell": "CANNOT TELL"}
+
+SPOILED: dict[str, str] = {
+    "foreign-cpu": "other processes used the CPU",
+    "canary": "the fixed work next to it took another time",
+    "clocks": "clocks held down",
+    "gpu-process": "another process was on the GPU",
+}
 
 
 def answer(result: Result) -> tuple[Said, ...]:
@@ -40,6 +48,8 @@ def _sentences(result: Result) -> Iterator[Said]:
         for reason in verdict.reasons:
             if reason.text not in verdict.sentence:
                 yield Said("", f"{reason.name}: {reason.text}", "reason")
+    for sentence in result.sweeps:
+        yield Said("SWEEP", sentence, "reason")
     if trial and not verdicts:
         yield from _alone(result, trial)
     if trial is None or not trial.legs:
@@ -52,9 +62,16 @@ def _alone(result: Result, trial: Trial) -> Iterator[Said]:
     """Without a pair there is no verdict: each device's own step."""
     for leg in trial.legs:
         if leg.figures is None:
-            why = leg.failure.message if leg.failure else "too little was measured"
-            yield Said("NO FIGURE", f"{leg.device}: {why}", "failed")
+            yield Said("NO FIGURE", f"{leg.device}: {leg.failure.message if leg.failure else _nothing(leg)}", "failed")
             continue
         rate = f"{number(leg.figures.images_per_second)} images/s"
         what = f"One step of {result.settings.workload} at batch {trial.batch_size}"
         yield Said("STEP", f"{what} takes {step(leg.figures.step)} on {leg.device} ({leg.name}), {rate}.", "cpu")
+
+
+def _nothing(leg: Leg) -> str:
+    """Why no block counts."""
+    if not leg.blocks:
+        return "nothing was measured"
+    reasons = {one for block in leg.blocks for one in block.left_out}
+    return f"none of its {count(len(leg.blocks), 'block')} counts: {', '.join(SPOILED[one] for one in sorted(reasons))}"

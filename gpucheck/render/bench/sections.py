@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from gpucheck.facts.bench import Aside, Comparison, Leg, Result, SeedLine, Settings, Trial
 from gpucheck.facts.gap import Gap
 from gpucheck.render.bench.amounts import number, percent, setup, span, time
-from gpucheck.render.bench.answer import TITLES
+from gpucheck.render.bench.answer import SPOILED, TITLES
 from gpucheck.render.summary import Block
 from gpucheck.render.text import count, listed
 
@@ -184,21 +184,13 @@ def _apart(one: float, other: float) -> float:
     return abs(one - other) / max(abs(one), abs(other), 1e-12) if math.isfinite(one + other) else math.inf
 
 
-_LEFT_OUT = {
-    "foreign-cpu": "other processes used the CPU",
-    "canary": "the fixed work next to it took another time",
-    "clocks": "clocks held down",
-    "gpu-process": "another process was on the GPU",
-}
-
-
 def _left_out(leg: Leg) -> Iterator[str]:
     out = [block for block in leg.blocks if block.left_out]
     reasons: dict[str, list[str]] = {}
     for block in out:
         for name in block.left_out:
             clocks = block.clock_reasons if name == "clocks" and isinstance(block.clock_reasons, tuple) else ()
-            words = _LEFT_OUT.get(name, name) + (f" ({', '.join(clocks)})" if clocks else "")
+            words = SPOILED.get(name, name) + (f" ({', '.join(clocks)})" if clocks else "")
             reasons.setdefault(words, []).append(str(block.round))
     if out:
         told = "; ".join(f"{words}: round {listed(rounds, 8)}" for words, rounds in reasons.items())
