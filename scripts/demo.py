@@ -57,7 +57,7 @@ def framework() -> tuple[str, ...]:
     if sys.version_info >= (3, 14):
         return ("jax", "keras")  # TensorFlow has no wheel for this Python
     if sys.platform.startswith("linux") and platform.machine() == "x86_64":
-        # 2.21.0's own [and-cuda] registers no GPU (CHANGELOG, 0.1.0: "2.21.0 cannot reach libcusolver").
+        # [and-cuda] of 2.21.0 registers no GPU: no path of its framework library leads to libcusolver.
         return ("tensorflow[and-cuda]==2.20.0",) if any(map(os.path.exists, NVIDIA)) else ("tensorflow-cpu",)
     return ("tensorflow",)
 

@@ -47,19 +47,23 @@ def test_without_a_network_they_say_so_and_fail(tmp_path: Path, name: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.real
-def test_the_demo_goes_from_nothing_to_a_diagnosis_and_can_be_repeated_and_repaired(tmp_path: Path) -> None:
+def test_the_demo_goes_from_nothing_to_a_diagnosis_and_a_figure_and_can_be_repeated_and_repaired(tmp_path: Path) -> None:
     where = checkout(tmp_path / "a folder with spaces")
-    first = run(where / "scripts" / "demo.py")
+    first = run(where / "scripts" / "demo.py", "--time", "2")
     assert first.returncode == 0, first.stderr
-    assert "The demo itself went well." in first.stdout
+    assert "of doctor: it found no error" in first.stdout
+    assert "of bench: " in first.stdout
+    assert "1,663,370 parameters" in first.stdout
 
-    again = run(where / "scripts" / "demo.py", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
-    assert (again.returncode, again.stderr) == (0, ""), "the second run needs no network"
+    again = run(where / "scripts" / "demo.py", "--load", "nothing", PIP_NO_INDEX="1", PIP_FIND_LINKS="")
+    assert "Setting up" not in again.stderr, "the second run needs no network"
+    assert again.returncode == 1
+    assert "gpucheck itself failed (exit code 2)" in again.stderr, "a wrong word is no measurement"
 
     (where / ".venv-demo" / "gpucheck-ready").unlink()  # as if the first had been interrupted
     python = where / ".venv-demo" / "bin" / "python"
     python.unlink()
-    repaired = run(where / "scripts" / "demo.py")
+    repaired = run(where / "scripts" / "demo.py", "--time", "1")
     assert repaired.returncode == 0, repaired.stderr
     assert python.exists()
 
