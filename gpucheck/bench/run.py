@@ -269,11 +269,16 @@ class Run:
                     self._quietly(seat, change)
 
     def _quietly(self, seat: Seat, change: dict[str, object]) -> None:
-        """An aside that kills the worker costs later batch sizes, not the figure at hand."""
-        before = seat.blocks
+        """An aside that kills the worker (a compiler that aborts) costs itself alone: a new worker goes on."""
         seat.attempt(lambda: seat.aside(ASIDE_SECONDS, **change))
-        if seat.failure is not None and before:
-            self.progress.note(f"{seat.device.name}: {seat.failure.message}")
+        failure = seat.failure
+        if failure is None:
+            return
+        self.progress.note(f"{seat.device.name}: {failure.message}, with settings that were tried beside the figure")
+        seat.note_aside(Gap(f"{failure.message} ({failure.kind})", "crashed"), **change)
+        seat.renew()
+        for again in (seat.open, seat.load):
+            seat.attempt(again)
 
     # What it says
 

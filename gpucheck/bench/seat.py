@@ -32,6 +32,7 @@ class Seat:
 
     def __init__(self, job: Job, device: Device, hear: Callable[[str], None]) -> None:
         self.job, self.device, self.limits = job, device, job.limits
+        self._hear, self._again = hear, False
         self.worker = Worker(job.command(), job.environ_of(device), hear)
         self.failure: Union[Failure, None] = None
         self.title = device.title
@@ -56,6 +57,12 @@ class Seat:
     @property
     def running(self) -> bool:
         return self.failure is None
+
+    def renew(self) -> None:
+        """A new worker in place of one that died of something that does not matter. Its set-up is not told again."""
+        self.worker.kill()
+        self.worker = Worker(self.job.command(), self.job.environ_of(self.device), self._hear)
+        self.failure, self._again = None, True
 
     def attempt(self, work: Callable[[], None]) -> None:
         """Do a piece of work. What fails there ends this seat, and no other."""
@@ -103,13 +110,15 @@ class Seat:
             tf32=self.job.settings.tf32,
             simulate=self.device.simulate,
         )
-        self.once.append(Phase("import", float(told["seconds"])))
+        if not self._again:
+            self.once.append(Phase("import", float(told["seconds"])))
         self.title = str(told.get("name") or self.title)
         self.parts = tuple(Part(str(name), str(value)) for name, value in told["parts"].items())
 
     def load(self) -> None:
         told = self.worker.ask("load", self.limits.load, data=self.job.data._asdict(), seed=self.job.settings.seed)
-        self.once.append(Phase("data", float(told["seconds"])))
+        if not self._again:
+            self.once.append(Phase("data", float(told["seconds"])))
         self.sha256 = {str(name): str(value) for name, value in told["sha256"].items()}
 
     def build(self, batch_size: int) -> None:
@@ -218,8 +227,7 @@ class Seat:
 
     def aside(self, seconds: float, **changed: Any) -> None:
         """The same step with other settings, for a moment. What cannot be had is a gap with its reason."""
-        settings = self.job.settings
-        asked = {"jit": settings.jit, "tf32": settings.tf32, "input": settings.input, **changed}
+        asked = self._aside_settings(**changed)
         step: Union[float, Gap]
         try:
             self._build("aside", self.batch_size, **asked)
@@ -234,7 +242,15 @@ class Seat:
             if not self.worker.alive:
                 raise
             step = Gap(failed.failure.message, "unsupported")
+        self.note_aside(step, **changed)
+
+    def note_aside(self, step: Union[float, Gap], **changed: Any) -> None:
+        asked = self._aside_settings(**changed)
         self.asides.append(Aside(asked["jit"], asked["tf32"], asked["input"], step))
+
+    def _aside_settings(self, **changed: Any) -> dict[str, Any]:
+        settings = self.job.settings
+        return {"jit": settings.jit, "tf32": settings.tf32, "input": settings.input, **changed}
 
     def note_memory(self) -> None:
         """The GPU's as its framework tells; the CPU's is what the process holds in RAM."""

@@ -841,7 +841,8 @@ class TensorFlow:
     def memory(self):
         if self.device == "cpu":
             return None
-        return int(self.tf.config.experimental.get_memory_info("GPU:0")["peak"])
+        tell = getattr(self.tf.config.experimental, "get_memory_info", None)  # since 2.5
+        return int(tell("GPU:0")["peak"]) if tell else None
 
     def product(self, size, precision):
         tf = self.tf
@@ -1170,6 +1171,7 @@ class Torch:
         self.device = device
         self.place = torch.device("cuda:0" if device == "gpu" else "cpu")
         self.name = torch.cuda.get_device_name(0) if device == "gpu" else None
+        torch.backends.cudnn.benchmark = True  # the shapes stay the same; TensorFlow and JAX choose by trial, too
         self.set_tf32(tf32)
 
     def set_tf32(self, on):
