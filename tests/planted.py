@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Union
 
@@ -23,6 +23,7 @@ from gpucheck.facts.gap import Gap
 
 SCRIPT = str(Path(__file__).parent / "pretend" / "worker.py")
 CPU_STEP = 0.046
+OUR_OWN: tuple[str, ...] = ()  # the real sampler
 
 
 class ScriptedJob(Job):
@@ -119,15 +120,14 @@ def measure(
     *,
     stop_at: Union[str, None] = None,
     acceptable: Callable[[Result], tuple[str, ...]] = lambda result: (),
-    really: bool = False,
+    load: Union[Load, None] = None,
+    sampler: Sequence[str] = ("/bin/cat",),
     meanwhile: Callable[[Run], None] = lambda run: None,
     canary: Callable[[], float] = lambda: 0.004,
 ) -> Ran:
-    """Do a run to its end. really: watch this machine as it is; else nothing is watched but what was planted."""
+    """Do a run to its end. Nothing of this machine is watched unless a load (Load) or a sampler (OUR_OWN) is given."""
     told = Told([], stop_at)
-    run = (
-        Run(asked, (), told) if really else Run(asked, (), told, load=Quiet(), fixed_work=canary, sampler=["/bin/cat"])
-    )
+    run = Run(asked, (), told, load=load or Quiet(), fixed_work=canary, sampler=list(sampler))
     try:
         meanwhile(run)
         run.measure(acceptable)

@@ -17,11 +17,12 @@ from typing import Any, Union
 import jsonschema
 import pytest
 from fake_driver import FakeDriver
-from planted import CPU_STEP, Ran, cpu, gpu, job, measure
+from planted import CPU_STEP, OUR_OWN, Ran, cpu, gpu, job, measure
 
 from gpucheck.bench import seat as seat_module
 from gpucheck.bench.devices import Device
 from gpucheck.bench.job import Limits
+from gpucheck.bench.load import Load
 from gpucheck.bench.run import Run, Unlike
 from gpucheck.bench.verdict import crossover, exit_code
 from gpucheck.facts.gap import Gap
@@ -117,15 +118,16 @@ def test_measuring_stops_when_the_interval_is_narrow() -> None:
 
 @slow
 def test_measuring_stops_when_its_time_is_up() -> None:
+    begin = time.perf_counter()
     ran = measure(job(cpu(noise=0.5), gpu(noise=0.5), time=1.0))
     blocks = ran.blocks("cpu")
     assert len(blocks) > 6
-    assert 0.5 < ran.blocks("gpu:0")[-1].end - blocks[0].begin < 2.5
+    assert 0.9 < time.perf_counter() - begin < 5.0
 
 
 @slow
 def test_a_slow_device_gets_its_four_rounds() -> None:
-    ran = measure(job(cpu(step=0.08, sleep=True), gpu(2.0, sleep=True), time=1.0))
+    ran = measure(job(cpu(step=0.08, sleep=True), gpu(2.0, sleep=True), time=2.0))
     assert len(ran.blocks("cpu")) >= 4
     assert ran.verdict().word == "faster"
 
@@ -270,7 +272,7 @@ def test_a_cpu_that_fails_leaves_the_gpus_result_intact(phase: str) -> None:
 
 
 @slow
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", [one for one in PHASES if one != "memory"])  # a CPU is not asked for that
 def test_both_may_fail(phase: str) -> None:
     limits = Limits(20, 20, 20, 20)
     ran = measure(job(cpu(fault=fault(phase, "exit")), gpu(fault=fault(phase, "framework")), limits=limits))
@@ -307,8 +309,9 @@ def test_a_gpu_that_dies_after_enough_rounds_has_told_enough() -> None:
 @slow
 def test_a_gpu_that_dies_beside_the_figure_keeps_the_figure() -> None:
     ran = measure(job(cpu(), gpu(fault={"do": "build", "model": "aside", "how": "SIGSEGV"}), batch_sizes=(64, 256)))
-    assert [ran.verdict(at).word for at in range(2)] == ["faster", "cannot-tell"]
-    assert ran.leg("cpu", 1).figures is not None
+    assert [ran.verdict(at).word for at in range(2)] == ["faster", "faster"]
+    assert "SIGSEGV" in str(ran.leg("gpu:0").asides[0].step)
+    assert (ran.leg("gpu:0").failure, ran.leg("gpu:0", 1).failure) == (None, None)
     told_whole(ran)
 
 
@@ -390,7 +393,7 @@ def test_an_interruption_while_a_worker_is_silent_ends_at_once() -> None:
     told_whole(ran)
 
 
-# With this machine's real canary, load and clock
+# With this machine's real load
 
 
 @contextmanager
@@ -411,7 +414,7 @@ def strangers(count: int) -> Iterator[None]:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this machine: others' load is planted on Linux")
 def test_blocks_beside_a_busy_stranger_are_left_out() -> None:
     with strangers(max(1, (os.cpu_count() or 1) // 2)):
-        ran = measure(job(cpu(sleep=True), gpu(2.0, sleep=True), time=4.0), really=True)
+        ran = measure(job(cpu(sleep=True), gpu(2.0, sleep=True), time=4.0), load=Load())
     assert all("foreign-cpu" in one.left_out for one in ran.blocks("cpu")), ran.blocks("cpu")
     assert (ran.verdict().word, ran.verdict().ratio) == ("cannot-tell", None)
     assert "other programs used the CPU" in ran.verdict().sentence
@@ -447,7 +450,7 @@ def over(driver: FakeDriver, *, plan: Union[dict[str, Any], None] = None, **sett
     told = {"sleep": True, **(plan or {})}
     devices: tuple[Device, ...] = (cpu(**told), gpu(2.0, nvml=FIRST, **told))
     asked = job(*devices, environ=driver.environ(**settings), time=1.0, **({"input": "host"} if plan else {}))
-    return measure(asked, really=True)
+    return measure(asked, sampler=OUR_OWN)
 
 
 @native
@@ -501,7 +504,7 @@ def test_energy_of_a_step_is_the_planted_watts_less_those_at_rest(fake_driver: F
 
     environ = fake_driver.environ(FAKE_LIVE=str(live))
     asked = job(gpu(1.0, nvml=FIRST, sleep=True), environ=environ, time=12.0)
-    ran = measure(asked, meanwhile=rise, really=True)
+    ran = measure(asked, meanwhile=rise, sampler=OUR_OWN)
     figures = ran.leg("gpu:0").figures
     assert figures is not None
     assert figures.idle_watts == pytest.approx(50.0, rel=0.1)

@@ -448,6 +448,7 @@ def _trials(*words: str) -> tuple[Trial, ...]:
             None,
             "No batch size was found from which on gpu:0 is faster (1 to 2 tried).",
         ),
+        (("cannot-tell", "cannot-tell"), None, None),
         (("faster",), 1, None),
         ((), None, None),
     ],

@@ -14,7 +14,7 @@ from typing import Protocol, Union
 
 from gpucheck.bench import gates, verdict
 from gpucheck.bench.job import Job
-from gpucheck.bench.load import Load, canary
+from gpucheck.bench.load import Load, canary, least_seconds
 from gpucheck.bench.records import Reading, energy
 from gpucheck.bench.seat import Seat
 from gpucheck.bench.statistics import paired_ratio
@@ -186,7 +186,9 @@ class Run:
         share = self.job.settings.time / (verdict.ROUNDS_TO_SETTLE + 2) / running
         if isinstance(self.idle.get(seat.device.name), float) and share >= ENERGY_BLOCK / 2:
             return ENERGY_BLOCK
-        return max(SHORTEST_BLOCK, min(LONGEST_BLOCK, share))
+        # Others' load can be told then. Ours: this process, the sampler, and workers that may have a launcher each.
+        told = least_seconds(len(self.load.cpus), 2 + 2 * running)
+        return max(SHORTEST_BLOCK, told, min(LONGEST_BLOCK, share))
 
     def _rounds(self) -> None:
         begin, done = time.perf_counter(), 0
@@ -194,8 +196,10 @@ class Run:
         while any(seat.running for seat in self.seats):
             seats = [seat for seat in self.seats if seat.running]
             for seat in seats if done % 2 == 0 else seats[::-1]:
+                asked = time.perf_counter()
                 seat.attempt(partial(self._block, seat, done))
                 if seat.failure is not None:
+                    begin += time.perf_counter() - asked  # a device that hung has not used up the others' time
                     self.progress.note(f"{seat.device.name}: {seat.failure.message}")
             done += 1
             spent = time.perf_counter() - begin
@@ -211,6 +215,7 @@ class Run:
         self.progress.phase(f"measuring {seat.device.name}")
         fixed = self._fixed_work()
         self.canaries.append(fixed)
+        since = time.perf_counter() - self.origin
         marks = self.telemetry.mark() if seat.device.nvml is not None else {}
         pids = self._pids()
         self.load.begin(pids)
@@ -218,6 +223,7 @@ class Run:
         foreign = self.load.end(pids)
         name, nvml = seat.device.name, seat.device.nvml
         after = self.telemetry.mark() if nvml is not None else {}
+        until = time.perf_counter() - self.origin
         begin = float(told["began"]) - self.origin  # the worker's clock is ours (telemetry.py)
         end = begin + float(told["seconds"])
         unknown: Union[None, Gap] = None
@@ -234,7 +240,7 @@ class Run:
                 foreign,
                 fixed,
                 unknown if nvml is None else self.telemetry.reasons_between(name, begin, end),
-                unknown if nvml is None else self.telemetry.busy_processes_between(name, begin, end),
+                unknown if nvml is None else self.telemetry.busy_processes_between(name, since, until),
                 unknown if nvml is None else _of_block(marks.get(name), after.get(name), told["seconds"]),
             )
         )

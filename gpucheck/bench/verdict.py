@@ -196,9 +196,10 @@ def crossover(trials: Iterable[Trial], device: str) -> Union[int, None]:
 
 
 def crossover_sentence(trials: Iterable[Trial], device: str) -> Union[str, None]:
-    """What a batch sweep shows; ``None`` with fewer than two batch sizes."""
-    judged = [one for one in trials if any(verdict.device == device for verdict in one.verdicts)]
-    if len(judged) < 2:
+    """What a batch sweep shows; ``None`` with fewer than two batch sizes, or where nothing can be told at any."""
+    verdicts = [(one, verdict) for one in trials for verdict in one.verdicts if verdict.device == device]
+    judged = [one for one, _verdict in verdicts]
+    if len(judged) < 2 or all(verdict.word == "cannot-tell" for _trial, verdict in verdicts):
         return None
     sizes = sorted(one.batch_size for one in judged)
     start = crossover(judged, device)

@@ -6,7 +6,7 @@ step       seconds a step, a number or one for each batch size ({"64": 0.01}); n
 floor      seconds of an empty step; lead: seconds that a step takes to be started, the least that any step lasts
 cold       factors on the first windows of a network, the warm-up
 inputs     factors on the step for other inputs than the one under test ({"host": 1.4})
-sleep      true: let the time pass, instead of only telling it
+sleep      true: let the time of the network under test pass, instead of only telling it
 loss, error, losses, gflops, memory, parts, name: what it answers with
 fault      {"do": command, "how": what happens, "model": of this network alone, "after": it went well so many times}
            how: hang, exit, close, noise, nonsense, the name of a signal, or a kind of failure that it tells (memory …)
@@ -95,7 +95,7 @@ def do_check(**asked):
 
 def do_time(model, steps, singles=0, lead=0.0):
     one, began = step_of(model), time.perf_counter()
-    if PLAN.get("sleep"):
+    if PLAN.get("sleep") and model == "main":
         time.sleep(one * (steps + singles))
     return {"steps": steps, "seconds": one * steps, "cpu": one * steps, "singles": [one] * singles, "began": began}
 
