@@ -241,7 +241,7 @@ def fault(phase: str, how: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("phase", "how"), CASES)
 def test_a_gpu_that_fails_leaves_the_cpus_result_intact(phase: str, how: str) -> None:
-    limits = Limits(20, 20, 20, 20) if how != "hang" else Limits(1.5, 1.5, 1.5, 1.5)
+    limits = Limits(20, 20, 20, 20) if how != "hang" else Limits(1.5, 1.5, 1.5, 1.5, 0.0)
     ran = measure(job(cpu(), gpu(fault=fault(phase, how)), limits=limits))
     failure, (kind, words) = ran.leg("gpu:0").failure, HOWS[how]
     assert failure is not None
@@ -432,7 +432,7 @@ def test_a_stopped_worker_counts_as_hung() -> None:
 
         run.seats[1].block = block  # type: ignore[method-assign]
 
-    ran = measure(job(cpu(), gpu(), limits=Limits(20, 20, 20, 1.0)), meanwhile=stop)
+    ran = measure(job(cpu(), gpu(), limits=Limits(20, 20, 20, 1.5, 0.0)), meanwhile=stop)
     failure = ran.leg("gpu:0").failure
     assert failure is not None
     assert failure.kind == "hang"
@@ -503,7 +503,7 @@ def test_energy_of_a_step_is_the_planted_watts_less_those_at_rest(fake_driver: F
         run._rounds = rounds  # type: ignore[method-assign]
 
     environ = fake_driver.environ(FAKE_LIVE=str(live))
-    asked = job(gpu(1.0, nvml=FIRST, sleep=True), environ=environ, time=12.0)
+    asked = job(gpu(1.0, nvml=FIRST, sleep=True), environ=environ, time=8.5)
     ran = measure(asked, meanwhile=rise, sampler=OUR_OWN)
     figures = ran.leg("gpu:0").figures
     assert figures is not None

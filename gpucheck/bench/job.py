@@ -32,6 +32,7 @@ class Limits(NamedTuple):
     load: float = 300.0
     build: float = 1800.0
     work: float = 300.0
+    patience: float = 20.0  # so many times what steps took before
 
 
 class Job(NamedTuple):

@@ -16,6 +16,7 @@ from gpucheck.bench import gates, verdict
 from gpucheck.bench.job import Job
 from gpucheck.bench.load import Load, canary, least_seconds
 from gpucheck.bench.records import Reading, energy
+from gpucheck.bench.reasons import launch_bound
 from gpucheck.bench.seat import Seat
 from gpucheck.bench.statistics import paired_ratio
 from gpucheck.bench.telemetry import Telemetry
@@ -311,6 +312,11 @@ class Run:
 
         self._each("as the 2017 script does it", measure)
 
+    def _notes(self, trials: list[Trial]) -> tuple[str, ...]:
+        sweeps = [verdict.crossover_sentence(trials, device.name) for device in self.job.devices]
+        alone = [launch_bound(leg) for trial in trials if not trial.verdicts for leg in trial.legs]
+        return tuple(dict.fromkeys(note for note in (*sweeps, *alone) if note is not None))
+
     def result(
         self,
         doctor: Union[Doctor, None],
@@ -362,11 +368,7 @@ class Run:
             seconds=time.perf_counter() - self.origin,
             exit_code=0,
             facts=facts,
-            sweeps=tuple(
-                sentence
-                for device in self.job.devices
-                if (sentence := verdict.crossover_sentence(judged, device.name)) is not None
-            ),
+            notes=self._notes(judged),
         )
 
 

@@ -124,7 +124,8 @@ class Seat:
     def build(self, batch_size: int) -> None:
         """The network that is timed, and its first step, which compiles it."""
         told = self._build("main", batch_size)
-        self.phases += [Phase("build", float(told["seconds"])), Phase("first-step", float(told["first"]))]
+        names = {"build": "seconds", "compile": "compile", "first-step": "first"}
+        self.phases += [Phase(name, float(told[key])) for name, key in names.items()]
 
     def learn(self) -> None:
         """Train from the start and see that it learns. The figure of a network that does not is worth nothing."""
@@ -211,7 +212,7 @@ class Seat:
 
     def _time(self, model: str, steps: int, singles: int = 0, lead: float = 0.0) -> dict[str, Any]:
         known = self.step if model == "main" and self.step > 0 else 0.0
-        limit = self.limits.work + 20 * known * (steps + singles)
+        limit = self.limits.work + self.limits.patience * known * (steps + singles)
         told = self.worker.ask("time", limit, model=model, steps=steps, singles=singles, lead=lead)
         if not (told["steps"] > 0 and 0 < told["seconds"] < math.inf):
             raise WorkerFailed(Failure("framework", f"{told['steps']} steps in {told['seconds']} s", "time"))
