@@ -28,7 +28,7 @@ def test_rule_pages_schemas_picture_and_help_texts_are_what_the_code_says() -> N
 
 def test_readme_shows_the_help_of_every_command() -> None:
     shown = set(re.findall(r"<!-- help: (.*?) -->", README))
-    assert shown == {"gpucheck", "gpucheck doctor", "gpucheck snapshot", "gpucheck explain"}
+    assert shown == {"gpucheck", "gpucheck doctor", "gpucheck snapshot", "gpucheck bench", "gpucheck explain"}
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/rules/README.md"])

@@ -47,7 +47,7 @@ def test_without_a_network_they_say_so_and_fail(tmp_path: Path, name: str) -> No
 
 @pytest.mark.slow
 @pytest.mark.real
-def test_the_demo_goes_from_nothing_to_a_diagnosis_and_a_figure_and_can_be_repeated_and_repaired(tmp_path: Path) -> None:
+def test_the_demo_goes_from_nothing_to_a_figure_and_can_be_repeated_and_repaired(tmp_path: Path) -> None:
     where = checkout(tmp_path / "a folder with spaces")
     first = run(where / "scripts" / "demo.py", "--time", "2")
     assert first.returncode == 0, first.stderr

@@ -154,16 +154,19 @@ def _failures(*legs: Leg) -> Iterator[Told]:
 
 def _launch(cpu: Leg, gpu: Leg) -> Iterator[Told]:
     for leg in (gpu, cpu):
-        step, floor = step_of(leg), leg.floor
-        if step is not None and not isinstance(floor, Gap) and step < FLOORS * floor:
-            yield Told(
-                Reason(
-                    "launch-bound",
-                    f"a step on {leg.device} ({milliseconds(step)}) is less than {FLOORS:g} times an empty one "
-                    f"({milliseconds(floor)}), so much of it is spent starting work: try a larger batch",
-                ),
-                leg is gpu,
-            )
+        if text := launch_bound(leg):
+            yield Told(Reason("launch-bound", text), leg is gpu)
+
+
+def launch_bound(leg: Leg) -> Union[str, None]:
+    """What to say of a step that is hardly longer than the loop around it."""
+    step, floor = step_of(leg), leg.floor
+    if step is None or isinstance(floor, Gap) or step >= FLOORS * floor:
+        return None
+    return (
+        f"a step on {leg.device} ({milliseconds(step)}) is less than {FLOORS:g} times an empty one "
+        f"({milliseconds(floor)}), so much of it is spent starting work: try a larger batch"
+    )
 
 
 def _input(cpu: Leg, gpu: Leg, settings: Settings) -> Iterator[Told]:

@@ -15,8 +15,8 @@ from typing import Protocol, Union
 from gpucheck.bench import gates, verdict
 from gpucheck.bench.job import Job
 from gpucheck.bench.load import Load, canary, least_seconds
-from gpucheck.bench.records import Reading, energy
 from gpucheck.bench.reasons import launch_bound
+from gpucheck.bench.records import Reading, energy
 from gpucheck.bench.seat import Seat
 from gpucheck.bench.statistics import paired_ratio
 from gpucheck.bench.telemetry import Telemetry

@@ -125,7 +125,7 @@ class Seat:
         """The network that is timed, and its first step, which compiles it."""
         told = self._build("main", batch_size)
         names = {"build": "seconds", "compile": "compile", "first-step": "first"}
-        self.phases += [Phase(name, float(told[key])) for name, key in names.items()]
+        self.phases += [Phase(name, float(told[key])) for name, key in names.items() if key in told]
 
     def learn(self) -> None:
         """Train from the start and see that it learns. The figure of a network that does not is worth nothing."""

@@ -243,4 +243,4 @@ class Result(NamedTuple):
     seconds: float  # the whole run
     exit_code: int
     facts: Union[Snapshot, Gap]
-    sweeps: tuple[str, ...] = ()  # with several batch sizes: from which one on each GPU wins
+    notes: tuple[str, ...] = ()  # beside the verdicts: from which batch size on a GPU wins …

@@ -48,10 +48,10 @@ def _sentences(result: Result) -> Iterator[Said]:
         for reason in verdict.reasons:
             if reason.text not in verdict.sentence:
                 yield Said("", f"{reason.name}: {reason.text}", "reason")
-    for sentence in result.sweeps:
-        yield Said("SWEEP", sentence, "reason")
     if trial and not verdicts:
         yield from _alone(result, trial)
+    for note in result.notes:
+        yield Said("NOTE", note, "reason")
     if trial is None or not trial.legs:
         yield Said("NO FIGURE", "Nothing was measured.", "failed")
     if result.no_gpu is not None:
