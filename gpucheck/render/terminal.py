@@ -5,14 +5,13 @@ Every string of the machine passes `plain` and is laid out as `rich.text.Text`, 
 
 from __future__ import annotations
 
-from io import StringIO
-
 from rich.console import Console
 from rich.text import Text
 
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
+from gpucheck.render.page import painted
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import count, plain, shorten
 
@@ -32,20 +31,7 @@ def render(report: Report, width: int = 80, color: bool = False, verbose: bool =
     color: with ANSI colours.
     verbose: every copy, reading, probe and rule.
     """
-    page = StringIO()
-    console = Console(
-        file=page,
-        width=max(width, 20),
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-    paint(console, report, verbose)
-    return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
+    return painted(lambda console: paint(console, report, verbose), width, color)
 
 
 def paint(console: Console, report: Report, verbose: bool = False) -> None:

@@ -5,7 +5,6 @@ Every string of the machine passes `plain` and is laid out as `rich.text.Text`, 
 
 from __future__ import annotations
 
-from io import StringIO
 from typing import Union
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from gpucheck.render.bench.answer import answer
 from gpucheck.render.bench.figures import ABSENT, Table, batches, devices
 from gpucheck.render.bench.sections import blocks
 from gpucheck.render.bench.strip import Axis, Strip, strips
+from gpucheck.render.page import painted
 from gpucheck.render.summary import Block
 from gpucheck.render.text import plain, shorten
 
@@ -45,20 +45,7 @@ def render(result: Result, width: int = 80, color: bool = False, verbose: bool =
     color: with ANSI colours.
     verbose: every block of steps, reading and setting.
     """
-    page = StringIO()
-    console = Console(
-        file=page,
-        width=max(width, 20),
-        force_terminal=color,
-        no_color=not color,
-        color_system="standard" if color else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-    paint(console, result, verbose)
-    return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
+    return painted(lambda console: paint(console, result, verbose), width, color)
 
 
 def paint(console: Console, result: Result, verbose: bool = False) -> None:
