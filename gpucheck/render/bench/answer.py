@@ -73,5 +73,7 @@ def _nothing(leg: Leg) -> str:
     """Why no block counts."""
     if not leg.blocks:
         return "nothing was measured"
-    reasons = {one for block in leg.blocks for one in block.left_out}
-    return f"none of its {count(len(leg.blocks), 'block')} counts: {', '.join(SPOILED.get(one, one) for one in sorted(reasons))}"
+    reasons = sorted({one for block in leg.blocks for one in block.left_out})
+    return (
+        f"none of its {count(len(leg.blocks), 'block')} counts: {', '.join(SPOILED.get(one, one) for one in reasons)}"
+    )
