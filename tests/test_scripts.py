@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ("own_environment.py", "demo.py", "test.py", "benchmark_doctor.py")
+SCRIPTS = ("own_environment.py", "demo.py", "test.py", "benchmark_doctor.py", "benchmark_bench.py")
 
 
 def checkout(folder: Path) -> Path:
@@ -33,6 +33,22 @@ def run(script: Path, *words: str, python: str = sys.executable, **environ: str)
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_an_old_python_can_parse_them_to_say_that_it_is_too_old(name: str) -> None:
     ast.parse((ROOT / "scripts" / name).read_text(), feature_version=(3, 7))
+
+
+def test_the_speed_tests_benchmark_compares_rounds_in_which_both_were_undisturbed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from interleaved import Environment, Variant, Visit, ratio
+
+    somewhere = Environment("python", "torch", "nothing runs", "cpu")
+    one, other = Variant(somewhere, "one"), Variant(somewhere, "other")
+    other.visits = [Visit(number, 1.0, 0.5 if number == 1 else 0.0) for number in range(6)]
+    one.visits = [Visit(number, 50.0 if number < 2 else 2.0, 0.5 if number == 0 else 0.0) for number in range(6)]
+    found, rounds = ratio(one, other)
+    assert (found, rounds) == ((2.0, 2.0, 2.0), 4)
+    one.visits.pop()
+    assert ratio(one, other) == (None, 3), "too few to tell"
 
 
 @pytest.mark.slow
