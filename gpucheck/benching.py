@@ -63,8 +63,9 @@ def bench(words: Words) -> int:
     old = _read(words.compare) if words.compare else None
     if words.load is not None:
         result = _read(words.load)
+        result = result._replace(comparison=_compared(old, result, words))
         code = _exit_code(result, words, old)
-        return _tell(result._replace(comparison=_compared(old, result, words), exit_code=code), words, code)
+        return _tell(result._replace(exit_code=code), words, code)
     look = api.look_here(arguments.interpreter(words.python), False, LOOK_SECONDS)
     report = api.judge(look)
     job = _job(words, look)
@@ -110,6 +111,8 @@ def _job(words: Words, look: Snapshot) -> Job:
     python = look.python
     if isinstance(python, Gap):
         raise WrongUsage(f"no Python to measure with: {python.reason}")
+    if isinstance(python.version, Gap):
+        raise WrongUsage(f"{python.executable} does not tell which Python it is: {python.version.reason}")
     backend, workload = _backend(words, python), load(words.workload)
     simulation: Union[Simulation, None] = None
     try:
@@ -220,19 +223,35 @@ def _concluded(run: Run, look: Snapshot, report: api.Report, words: Words, old: 
 
     doctor = Doctor(report.verdict, headline(report), tuple(finding.name for finding in report.findings))
     result = run.result(doctor, None, look)
-    result = result._replace(no_gpu=_no_gpu(result, report, words), comparison=_compared(old, result, words))
+    notes = (*_missing(run.job, words), *result.notes)
+    result = result._replace(no_gpu=_no_gpu(result, report, words), notes=notes)
+    result = result._replace(comparison=_compared(old, result, words))
     return result._replace(exit_code=_exit_code(result, words, old))
+
+
+def _missing(job: Job, words: Words) -> list[str]:
+    """Devices that were asked for and are not there."""
+    from gpucheck.bench.devices import names
+
+    there = {device.name for device in job.devices}
+    count = len([name for name in there if name != "cpu"])
+    seen = "no GPU was found" if count == 0 else f"of those asked for, {count} {'is' if count == 1 else 'are'} there"
+    return [f"{name} was asked for; {seen}" for name in names(words.devices) if name != "all" and name not in there]
 
 
 def _no_gpu(result: Result, report: api.Report, words: Words) -> Union[str, None]:
     """Why no GPU was measured: doctor's first word on it, else what the framework said."""
+    from gpucheck.bench.devices import names
+
     gpus = [leg for trial in result.trials for leg in trial.legs if leg.device != "cpu"]
-    if any(leg.blocks for leg in gpus):
+    if any(leg.blocks for leg in gpus) or result.settings.simulated is not None:
         return None
-    if words.devices is not None and not any(word in words.devices for word in ("gpu", "all")):
+    if words.devices is not None and names(words.devices) == ("cpu",):
         return "only the CPU was asked for"
     first = next((one for one in report.findings if one.severity.value == "error"), None)
-    first = first or report.find("ok-cpu-expected")
+    nothing = report.find("ok-cpu-expected")
+    if first is None and nothing is not None and not gpus:
+        return f"no NVIDIA GPU is visible here (gpucheck explain {nothing.name})"
     failed = next((leg.failure.message for leg in gpus if leg.failure is not None), None)
     if first is not None:
         said = f"{first.message} (gpucheck explain {first.name})"
@@ -276,10 +295,10 @@ def _compared(old: Union[Result, None], result: Result, words: Words) -> Union[C
 
 
 def _exit_code(result: Result, words: Words, old: Union[Result, None]) -> int:
+    from gpucheck.bench.devices import names
     from gpucheck.bench.verdict import exit_code
 
-    asked = [one.strip().lower() for one in (words.devices or "").split(",") if one.strip()]
-    asked = ["gpu:0" if one == "gpu" else one for one in asked if one != "all"]
+    asked = [one for one in names(words.devices) if one != "all"]
     return exit_code(result, asked, words.fail_under, words.fail_slower is not None)
 
 

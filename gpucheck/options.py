@@ -159,7 +159,7 @@ def bench(
     workload: Annotated[Workload, _option(None, "The network to train.")] = Workload.MNIST_CNN,
     backend: Annotated[Optional[Backend], _option(None, "Default: Keras' own choice, else what is installed.")] = None,
     batch_size: Annotated[Optional[str], _option("64[,256,1024]", "Images a step; several: a sweep.")] = None,
-    time: Annotated[float, _option("SECONDS", "Of measuring, per batch size, at most.")] = 30.0,
+    time: Annotated[float, _option("SECONDS", "Of measuring, per batch size.")] = 30.0,
     precision: Annotated[Precision, _option(None, "On every device.")] = Precision.FLOAT32,
     jit: Annotated[Optional[Jit], _option(None, "XLA or torch.compile, on all. Default: off; JAX: on.")] = None,
     input: Annotated[Input, _option(None, "On the device, fed each step, or by Keras' fit.")] = Input.RESIDENT,

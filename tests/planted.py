@@ -90,7 +90,7 @@ def job(*devices: Device, batch_sizes: tuple[int, ...] = (64,), limits: Union[Li
     environ = more.pop("environ", {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ})
     return ScriptedJob(
         *(sys.executable, environ, devices, load("mnist-cnn"), "momentum", batch_sizes, images, chosen),
-        limits=limits or Limits(20, 20, 20, 20),
+        limits=limits or Limits(20, 20, 20, 20, 20),
         **more,
     )
 

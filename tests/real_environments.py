@@ -1,7 +1,7 @@
 """Real environments from the index, made once by uv into a folder that all runs of the tests share.
 
 The folder is $GPUCHECK_TEST_CACHE or ~/.cache/gpucheck-tests; each environment has a lock beside it (two runs may
-start at once) and a marker that is written when it is whole. All of them together download about 9 GB and take 16 GB.
+start at once) and a marker that is written when it is whole. All of them together download about 10 GB and take 20 GB.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ import pytest
 
 
 class Spec(NamedTuple):
-    """pythons: fitting minor versions, the best first. alone: requirements installed without their dependencies."""
+    """pythons: fitting minor versions, the best first. alone: requirements installed without their dependencies.
+
+    by_pip: installed by pip, whose configuration may name places that uv does not read.
+    """
 
     requirements: tuple[str, ...]
     pythons: tuple[str, ...]
     gigabytes: float  # on disk
     alone: tuple[str, ...] = ()
+    by_pip: bool = False
 
 
 SPECS: dict[str, Spec] = {
@@ -40,6 +44,11 @@ SPECS: dict[str, Spec] = {
     ),
     "tfcpu": Spec(("tensorflow-cpu==2.20.0",), ("3.12", "3.11", "3.13", "3.10"), 1.2),
     "tfnocuda": Spec(("tensorflow==2.21.0",), ("3.13", "3.12", "3.11", "3.10"), 1.9),
+    # For the speed test: Keras on JAX, Keras on PyTorch, Keras 2.
+    "kjax": Spec(("jax==0.12.0.1", "keras==3.15.1"), ("3.12", "3.13", "3.11"), 0.6),
+    # Where pip's configuration names no CPU build this is the one for CUDA: 3 GB to download, and it computes the same.
+    "ktorch": Spec(("torch==2.13.0", "keras==3.15.1"), ("3.11", "3.12", "3.13"), 1.1, by_pip=True),
+    "tf210": Spec(("tensorflow==2.10.1", "numpy<2"), ("3.10", "3.9"), 1.7),
     "tf210np2": Spec(("tensorflow==2.10.1", "numpy>=2"), ("3.10", "3.9"), 1.5),
 }
 
@@ -68,16 +77,17 @@ def _make(name: str, spec: Spec, folder: Path) -> None:
     room = shutil.disk_usage(folder.parent).free / 1e9
     if room < spec.gigabytes * 1.1:
         _give_up(f"{name}: needs {spec.gigabytes} GB in {folder.parent}, {room:.1f} GB are free")
-    commands = [["venv", "--quiet", "--python", python, str(folder)]]
-    install = ["pip", "install", "--quiet", "--python", str(folder / "bin" / "python")]
+    own = str(folder / "bin" / "python")
+    commands = [[uv, "venv", "--quiet", *(["--seed"] if spec.by_pip else []), "--python", python, str(folder)]]
+    install = [own, "-m", "pip", "install", "--quiet"] if spec.by_pip else [uv, "pip", "install", "--quiet", "-p", own]
     commands.append([*install, *spec.requirements])
     if spec.alone:
         commands.append([*install, "--no-deps", *spec.alone])
     for command in commands:
-        done = subprocess.run([uv, *command], capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
-            _give_up(f"{name}: uv {command[0]} failed: {done.stderr.strip()[-600:]}")
+            _give_up(f"{name}: {' '.join(command[:4])} failed: {done.stderr.strip()[-600:]}")
 
 
 def _give_up(reason: str) -> NoReturn:

@@ -32,6 +32,7 @@ from gpucheck.render.bench import markdown, terminal
 FIRST = "GPU-00000000-0000-4000-8000-000000000000"
 SCHEMA = json.loads((Path(json_format.__file__).parent / "bench.schema.json").read_text())
 slow = pytest.mark.slow
+PATIENT = Limits(20, 20, 20, 20, 20)
 
 
 def told_whole(ran: Ran) -> None:
@@ -241,7 +242,7 @@ def fault(phase: str, how: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("phase", "how"), CASES)
 def test_a_gpu_that_fails_leaves_the_cpus_result_intact(phase: str, how: str) -> None:
-    limits = Limits(20, 20, 20, 20) if how != "hang" else Limits(1.5, 1.5, 1.5, 1.5, 0.0)
+    limits = PATIENT if how != "hang" else Limits(20, 1.5, 1.5, 1.5, 1.5, 0.0)
     ran = measure(job(cpu(), gpu(fault=fault(phase, how)), limits=limits))
     failure, (kind, words) = ran.leg("gpu:0").failure, HOWS[how]
     assert failure is not None
@@ -274,7 +275,7 @@ def test_a_cpu_that_fails_leaves_the_gpus_result_intact(phase: str) -> None:
 @slow
 @pytest.mark.parametrize("phase", [one for one in PHASES if one != "memory"])  # a CPU is not asked for that
 def test_both_may_fail(phase: str) -> None:
-    limits = Limits(20, 20, 20, 20)
+    limits = PATIENT
     ran = measure(job(cpu(fault=fault(phase, "exit")), gpu(fault=fault(phase, "framework")), limits=limits))
     assert ran.verdict().word == "cannot-tell"
     assert exit_code(ran.result) == 1
@@ -432,7 +433,7 @@ def test_a_stopped_worker_counts_as_hung() -> None:
 
         run.seats[1].block = block  # type: ignore[method-assign]
 
-    ran = measure(job(cpu(), gpu(), limits=Limits(20, 20, 20, 1.5, 0.0)), meanwhile=stop)
+    ran = measure(job(cpu(), gpu(), limits=PATIENT._replace(work=1.5, patience=0.0)), meanwhile=stop)
     failure = ran.leg("gpu:0").failure
     assert failure is not None
     assert failure.kind == "hang"

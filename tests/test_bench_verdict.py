@@ -204,7 +204,7 @@ def test_under_four_clean_rounds_nothing_is_claimed_and_what_spoiled_them_is_cou
 
 
 def test_a_short_time_is_the_reason_where_nothing_spoiled_a_round() -> None:
-    assert "the time was too short" in _only(planted.result(rounds=3)).sentence
+    assert "and no more were measured" in _only(planted.result(rounds=3)).sentence
 
 
 # Why
@@ -254,9 +254,20 @@ def test_a_narrow_link_counts_under_load_only(width: int, load: float, named: bo
     assert resident.sentence.endswith("nothing that was measured says why.")
 
 
-def test_a_link_that_doctor_calls_degraded_is_told() -> None:
+def test_a_link_that_doctor_calls_degraded_blames_no_gpu_for_doctor_does_not_say_whose_it_is() -> None:
     doctor = Doctor("warning", "", ("pcie-link-degraded",))
-    assert "pcie" in _names(_judged(*_legs(3.0, 0.0, 8, 0), doctor=doctor))
+    assert "pcie" not in _names(_judged(*_legs(3.0, 0.0, 8, 0), doctor=doctor))
+
+
+def test_a_gpu_that_waits_for_the_host_is_launch_bound_however_cheap_the_empty_step_is() -> None:
+    cpu, gpu = _legs(0.5, 0.0, 8, 0)
+    times = [(block.begin + block.end) / 2 for block in gpu.blocks]
+    idle = tuple(Sample(time, "gpu:0", utilization=0.2) for time in times)
+    one = _judged(cpu, gpu, samples=idle)
+    assert "launch-bound" in _names(one)
+    assert "computed in 20% of the time" in one.sentence
+    busy = tuple(sample._replace(utilization=0.9) for sample in idle)
+    assert "launch-bound" not in _names(_judged(cpu, gpu, samples=busy))
 
 
 def test_throttling_in_most_blocks_explains_a_slow_gpu() -> None:

@@ -60,12 +60,7 @@ def choose(
     ------
     BadDevices
     """
-    words = [word.strip().lower() for word in (asked or "").split(",") if word.strip()]
-    for word in words:
-        if word not in ("cpu", "gpu", "all") and not (word.startswith("gpu:") and word[4:].isdecimal()):
-            raise BadDevices(f"{word!r} is no device; cpu, gpu, gpu:0, gpu:1 … and all are")
-    if asked is not None and not words:
-        raise BadDevices("no device is named; cpu, gpu, gpu:0, gpu:1 … and all are")
+    words = names(asked)
     there = _simulated(simulation, gpus, environ) if simulation else visible(gpus, environ)
     numbers = _numbers(words, len(there))
     devices = [_cpu(processor, simulation)] if not words or "cpu" in words or "all" in words else []
@@ -75,11 +70,29 @@ def choose(
     return tuple(devices)
 
 
-def _numbers(words: list[str], count: int) -> list[int]:
+def names(asked: Union[str, None]) -> tuple[str, ...]:
+    """--devices, word by word: cpu, gpu:0 (also for gpu), all; none where it was not given. Raises BadDevices."""
+    if asked is None:
+        return ()
+    words = [word.strip().lower() for word in asked.split(",") if word.strip()]
+    found = []
+    for word in words:
+        number = "0" if word == "gpu" else word[4:] if word.startswith("gpu:") else ""
+        if number.isascii() and number.isdigit() and len(number) < 6:
+            found.append(f"gpu:{int(number)}")
+        elif word in ("cpu", "all"):
+            found.append(word)
+        else:
+            raise BadDevices(f"{word!r} is no device; cpu, gpu, gpu:0, gpu:1 … and all are")
+    if not found:
+        raise BadDevices("no device is named; cpu, gpu, gpu:0, gpu:1 … and all are")
+    return tuple(dict.fromkeys(found))
+
+
+def _numbers(words: tuple[str, ...], count: int) -> list[int]:
     if "all" in words:
         return list(range(count))
-    named = [0 if word == "gpu" else int(word[4:]) for word in words if word != "cpu"] if words else [0]
-    return sorted(set(named))
+    return sorted(int(word[4:]) for word in words if word != "cpu") if words else [0]
 
 
 def visible(gpus: Union[tuple[Gpu, ...], Gap], environ: Mapping[str, str]) -> list[Visible]:

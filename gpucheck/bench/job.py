@@ -28,6 +28,7 @@ class Limits(NamedTuple):
     download of 11 MB may be slow.
     """
 
+    start: float = 60.0  # of Python itself
     open: float = 300.0
     load: float = 300.0
     build: float = 1800.0

@@ -18,6 +18,8 @@ from gpucheck.facts.gap import Gap
 
 FLOORS = 3.0  # below so many floors a third or more of the step is the loop around it
 INPUT_SHARE = 0.30  # so much shorter with resident input: the device waits for its batches
+BUSY = 0.5  # utilisation: NVML counts the time in which any kernel runs
+_FEWEST_SAMPLES = 5
 UNDER_LOAD = 0.5  # utilisation; a GPU at rest narrows its link to save power
 NARROW = 4  # PCIe lanes; x8 costs a training step next to nothing
 LOSS, ERROR = 0.6, 0.15  # seen after 100 steps of mnist-cnn: 0.17 and 8.4 %; untrained 2.3 and 90 %
@@ -94,14 +96,15 @@ def told(
     cpu: Leg, gpu: Leg, samples: Iterable[Sample], settings: Settings, doctor: Union[Doctor, Gap]
 ) -> tuple[Told, ...]:
     """Everything that may explain how this GPU does against the CPU, what weighs most first."""
+    samples = tuple(samples)
     return (
         *_wrong(cpu, gpu, settings),
         *_untrained(cpu, gpu),
         *_no_kernels(gpu, doctor),
         *_failures(cpu, gpu),
-        *_launch(cpu, gpu),
+        *_launch(cpu, gpu, samples),
         *_input(cpu, gpu, settings),
-        *_pcie(gpu, samples, settings, doctor),
+        *_pcie(gpu, samples, settings),
         *_throttled(gpu),
         *_held(gpu),
         *_others(gpu),
@@ -152,10 +155,23 @@ def _failures(*legs: Leg) -> Iterator[Told]:
             yield Told(Reason("failed", f"{leg.device} failed ({what}): {leg.failure.message}"))
 
 
-def _launch(cpu: Leg, gpu: Leg) -> Iterator[Told]:
+def _launch(cpu: Leg, gpu: Leg, samples: Iterable[Sample]) -> Iterator[Told]:
     for leg in (gpu, cpu):
         if text := launch_bound(leg):
             yield Told(Reason("launch-bound", text), leg is gpu)
+    # An empty step has far fewer operations than this network, so one of many floors may still be all starting.
+    seen = [
+        one.utilization
+        for block in counted(gpu)
+        for one in samples
+        if one.device == gpu.device and one.utilization is not None and block.begin + 0.2 <= one.time <= block.end
+    ]
+    if len(seen) >= _FEWEST_SAMPLES and median(seen) < BUSY and not launch_bound(gpu):
+        text = (
+            f"{gpu.device} computed in {median(seen):.0%} of the time and waited for its next work in the rest: try a "
+            "larger batch"
+        )
+        yield Told(Reason("launch-bound", text), True)
 
 
 def launch_bound(leg: Leg) -> Union[str, None]:
@@ -188,13 +204,11 @@ def _input(cpu: Leg, gpu: Leg, settings: Settings) -> Iterator[Told]:
                 )
 
 
-def _pcie(gpu: Leg, samples: Iterable[Sample], settings: Settings, doctor: Union[Doctor, Gap]) -> Iterator[Told]:
+def _pcie(gpu: Leg, samples: Iterable[Sample], settings: Settings) -> Iterator[Told]:
     loaded = [one for one in samples if one.device == gpu.device and (one.utilization or 0) >= UNDER_LOAD]
     widths = [one.pcie_width for one in loaded if one.pcie_width]
-    narrow = bool(widths) and median(widths) <= NARROW
-    degraded = not isinstance(doctor, Gap) and "pcie-link-degraded" in doctor.findings
-    if narrow or degraded:
-        link = f"PCIe ×{median(widths):g} under load" if narrow else "a PCIe link below what card and slot allow"
+    if widths and median(widths) <= NARROW:
+        link = f"PCIe ×{median(widths):g} under load"
         crosses = settings.input != "resident"
         rest = "" if crosses else "; the batches are on the GPU already, so it hardly matters here"
         yield Told(Reason("pcie", f"{gpu.device} is connected by {link}{rest}"), crosses)

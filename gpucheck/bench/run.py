@@ -79,6 +79,8 @@ class Run:
         self.seed_lines: list[SeedLine] = []
         self.batch_size: Union[int, None] = None  # of the trial under way
         self.interrupted = False
+        self._marks: dict[str, dict[str, Union[Reading, Gap]]] = {}  # at the ends of what is timed
+        self._marking = False
         self._compiling: Union[str, None] = None  # the GPU whose first step may take long
 
     def measure(self, acceptable: Callable[[Result], tuple[str, ...]] = lambda result: ()) -> None:
@@ -119,6 +121,9 @@ class Run:
         return found | ({self.telemetry.pid} if self.telemetry.pid else set())
 
     def _hear(self, what: str) -> None:
+        """What a worker says it begins. The energy counter is read at both ends of what is timed."""
+        if self._marking and what in ("timed", "untimed"):
+            self._marks[what] = self.telemetry.mark()
         if what == "first-step" and self._compiling is not None:
             self.progress.phase(
                 f"{self._compiling}: first step; a GPU that is new to this framework compiles for minutes"
@@ -154,13 +159,14 @@ class Run:
             if len(self.seats) >= _CHECK_LOSSES_OF:
                 self._each("the same steps on each device, without dropout", Seat.check)
             self._each("tidying", Seat.forget_learned)
-            self._each("a large matrix product", Seat.measure_product)
         self._each("the loop without a network", Seat.measure_floor)
         self._each("warming up", Seat.warm)
         if first:
             self._read_idle()
         self._rounds()
         if first:
+            # Not before: its matrices would be the most memory in use.
+            self._each("a large matrix product", Seat.measure_product)
             self._asides()
         self.trials.append(self._trial())
         self.batch_size = None
@@ -173,6 +179,7 @@ class Run:
         if not named:
             return
         self.progress.phase("GPUs at rest, for the energy of a step")
+        time.sleep(1.0)  # their clocks fall
         before = self.telemetry.mark(2.0)
         if all(getattr(one, "energy_j", None) is None for one in before.values()):
             return
@@ -216,16 +223,17 @@ class Run:
         self.progress.phase(f"measuring {seat.device.name}")
         fixed = self._fixed_work()
         self.canaries.append(fixed)
-        since = time.perf_counter() - self.origin
-        marks = self.telemetry.mark() if seat.device.nvml is not None else {}
+        name, nvml = seat.device.name, seat.device.nvml
         pids = self._pids()
         self.load.begin(pids)
+        self._marks, self._marking = {}, nvml is not None
+        since = time.perf_counter() - self.origin
         told = seat.block(self._block_seconds(seat))
         foreign = self.load.end(pids)
-        name, nvml = seat.device.name, seat.device.nvml
-        after = self.telemetry.mark() if nvml is not None else {}
+        self._marking = False
+        marks, after = (self._marks.get(edge, {}) for edge in ("timed", "untimed"))
         until = time.perf_counter() - self.origin
-        begin = float(told["began"]) - self.origin  # the worker's clock is ours (telemetry.py)
+        begin = since + float(told["after"])
         end = begin + float(told["seconds"])
         unknown: Union[None, Gap] = None
         if nvml is None and seat.device.kind == "gpu" and seat.device.simulate is None:
@@ -326,7 +334,7 @@ class Run:
     ) -> Result:
         """What is known now, with figures and verdicts."""
         trials = list(self.trials)
-        if self.batch_size is not None:  # interrupted in the middle of one
+        if self.batch_size is not None and not any(one.batch_size == self.batch_size for one in trials):
             trials.append(self._trial())
         elif not trials:
             self.batch_size = self.job.batch_sizes[0]
@@ -345,7 +353,8 @@ class Run:
             verdicts = tuple(
                 verdict.verdict(cpu, leg, samples=samples, settings=self.job.settings, doctor=said)
                 for leg in legs
-                if leg.device != "cpu" and cpu is not None
+                # That there is no such device is an answer, not a comparison that failed.
+                if leg.device != "cpu" and cpu is not None and not (leg.failure and leg.failure.kind == "no-device")
             )
             judged.append(trial._replace(legs=tuple(legs), verdicts=verdicts))
         from gpucheck import __version__

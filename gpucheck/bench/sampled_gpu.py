@@ -97,8 +97,9 @@ class Gpu:
             if now != last:
                 moved.append(time.perf_counter())
                 last = now
-        if isinstance(last, int):
-            step = (moved[-1] - moved[0]) / (len(moved) - 1) if len(moved) > 2 else LEARNING
+        # One that stands still at rest has told nothing of how it moves under load.
+        if isinstance(last, int) and len(moved) > 2:
+            step = (moved[-1] - moved[0]) / (len(moved) - 1)
             self._say("counter", device=self.device, step=step)
 
     def _sample_forever(self) -> None:
@@ -171,7 +172,8 @@ class Gpu:
             return {"compute": compute, "graphics": []}
         computing = set(compute) | (set(mps) if isinstance(mps, list) else set())
         computing = {pid for pid in computing if short_name(pid) != _MPS_SERVER}
-        drawing = set(graphics) - computing if isinstance(graphics, list) else set()
+        drawing = set(graphics) if isinstance(graphics, list) else set()
+        computing -= drawing  # Windows lists its desktop's programs in both ("C+G")
         used = self._used() if drawing else {}
         return {"compute": sorted(computing), "graphics": [[pid, used.get(pid)] for pid in sorted(drawing)]}
 

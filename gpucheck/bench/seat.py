@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Union
 
 from gpucheck.bench.devices import Device
@@ -23,6 +22,7 @@ CHECKED_STEPS = 20
 _WINDOW_STEPS, _WINDOW_SECONDS = 5, 0.2
 _WINDOWS, _WARM_SECONDS, _WARM = 30, 10.0, 0.05
 _LEAST_STEPS, _MOST_SINGLES = 3, 200
+_ASIDE_SECONDS = 180.0  # to compile what is only timed beside the figure
 _ENDLESS = 1e18
 _NOT_YET = Gap("not measured", "not-collected")
 
@@ -102,6 +102,7 @@ class Seat:
     def open(self) -> None:
         """Start the worker, import the framework, find the device."""
         self.worker.start()
+        self.worker.ask("start", self.limits.start)
         told = self.worker.ask(
             "open",
             self.limits.open,
@@ -168,7 +169,9 @@ class Seat:
                 raise
             self.product = Gap(failed.failure.message)
 
-    def _build(self, model: str, batch_size: int, layers: Any = None, **changed: Any) -> dict[str, Any]:
+    def _build(
+        self, model: str, batch_size: int, limit: Union[float, None] = None, layers: Any = None, **changed: Any
+    ) -> dict[str, Any]:
         settings = self.job.settings
         asked = {
             "precision": settings.precision,
@@ -179,12 +182,13 @@ class Seat:
             **changed,
         }
         layers = self.job.workload.layers if layers is None else layers
-        return self.worker.ask("build", self.limits.build, model=model, layers=layers, batch_size=batch_size, **asked)
+        seconds = self.limits.build if limit is None else limit
+        return self.worker.ask("build", seconds, model=model, layers=layers, batch_size=batch_size, **asked)
 
     def measure_floor(self) -> None:
         """The same loop on an empty model."""
         empty = load("empty")
-        self._build("empty", self.batch_size, empty.layers, recipe=empty.recipe(empty.optimizer))
+        self._build("empty", self.batch_size, layers=empty.layers, recipe=empty.recipe(empty.optimizer))
         means = []
         steps = 20
         for _ in range(5):
@@ -231,7 +235,7 @@ class Seat:
         asked = self._aside_settings(**changed)
         step: Union[float, Gap]
         try:
-            self._build("aside", self.batch_size, **asked)
+            self._build("aside", self.batch_size, min(_ASIDE_SECONDS, self.limits.build), **asked)
             self._time("aside", 3)
             # A call of fit costs a tenth of a second whatever it does: one long call, not three short ones.
             parts = 1 if asked["input"] == "fit" else 3
@@ -254,16 +258,14 @@ class Seat:
         return {"jit": settings.jit, "tf32": settings.tf32, "input": settings.input, **changed}
 
     def note_memory(self) -> None:
-        """The GPU's as its framework tells; the CPU's is what the process holds in RAM."""
-        if self.device.kind == "gpu" and self.device.simulate is None:
+        """The GPU's as its framework tells; the CPU's is the most that the process held in RAM."""
+        try:
             told = self.worker.ask("memory", self.limits.work)["bytes"]
             self.memory = Gap("the framework does not tell", "unsupported") if told is None else int(told)
-            return
-        import psutil
-
-        with suppress(psutil.Error):
-            held = int(psutil.Process(self.worker.pid).memory_info().rss)
-            self.memory = max(held, self.memory) if isinstance(self.memory, int) else held
+        except WorkerFailed as failed:  # an allocator without statistics
+            if not self.worker.alive:
+                raise
+            self.memory = Gap(failed.failure.message, "unsupported")
 
     def seed_times(self) -> tuple[float, float]:
         """Seconds of 100 fed steps, and of the 79 validation batches and the one more that the old script made."""

@@ -149,7 +149,7 @@ def _failed(seen: _Seen) -> str:
 def _too_few(seen: _Seen) -> str:
     few = f"only {plural(seen.pairs, 'round')} of the {ROUNDS} needed {'was' if seen.pairs == 1 else 'were'} clean"
     why = [one.text for one in spoiled(seen.cpu, seen.gpu)]
-    return f"{few}: {', '.join(why)}" if why else f"{few}: the time was too short"
+    return f"{few}: {', '.join(why)}" if why else f"{few}, and no more were measured"
 
 
 def _too_near(ratio: Interval, margin: float) -> str:

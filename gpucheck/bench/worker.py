@@ -28,6 +28,10 @@ MOST_BATCHES = 1000  # kept on the device: 196 MB of the tutorial's batches
 MOST_BYTES = 512 << 20
 LOSS_SCALE = 1024.0  # float16 gradients below 6e-8 would vanish; a power of two changes no digit
 PRODUCT_SECONDS = 0.4
+OUT_OF_MEMORY = (
+    *("resourceexhausted", "resource_exhausted", "out of memory", "out_of_memory", "outofmemory"),
+    *("alloc_failed", "can't allocate"),
+)
 
 
 class BadData(ValueError):
@@ -83,10 +87,7 @@ def _private_streams():
 
 def _kind(error, command):
     words = (type(error).__name__ + " " + str(error)).lower()
-    if isinstance(error, MemoryError) or any(
-        one in words
-        for one in ("resourceexhausted", "resource_exhausted", "out of memory", "outofmemory", "can't allocate")
-    ):
+    if isinstance(error, MemoryError) or any(one in words for one in OUT_OF_MEMORY):
         return "memory"
     for kind, name in (
         (BadData, "data"),
@@ -124,6 +125,10 @@ class Session:
                 raise MemoryError("simulated")
             os._exit(7)
 
+    def do_start(self):
+        """Nothing: an answer tells that this Python runs."""
+        return {}
+
     def do_open(self, backend, device, tf32, simulate=None):
         """Import the framework and find the device."""
         self.simulate = simulate or {}
@@ -139,8 +144,8 @@ class Session:
         begin = time.perf_counter()
         arrays = load_arrays(data, seed)
         self.images = _scaled(arrays["x_train"])
-        self.labels = arrays["y_train"].astype("int32")
-        self.test_images, self.test_labels = _scaled(arrays["x_test"]), arrays["y_test"].astype("int32")
+        self.labels = arrays["y_train"].astype(self.engine.labels)
+        self.test_images, self.test_labels = _scaled(arrays["x_test"]), arrays["y_test"].astype(self.engine.labels)
         self.seed = seed
         return {"seconds": time.perf_counter() - begin, "sha256": arrays["sha256"], "images": len(self.images)}
 
@@ -149,6 +154,8 @@ class Session:
         begin = time.perf_counter()
         self.models.pop(model, None)
         self.engine.set_tf32(tf32)
+        if model == "main":
+            self.engine.forget_memory()
         kind = Fitted if input == "fit" else Stepped
         made = kind(self, layers, recipe, batch_size, precision, jit, input)
         built = time.perf_counter()
@@ -178,24 +185,25 @@ class Session:
     def do_time(self, model, steps, singles=0, lead=0.0):
         """Time some steps together, then some alone. lead: seconds of steps before, for the clocks to rise.
 
-        seconds: of all steps, until the device is done; cpu: this process' own meanwhile; began: time.perf_counter(),
-        which all processes share."""
-        made = self.models[model]
-        end = time.perf_counter() + lead
+        seconds: of all steps, until the device is done; cpu: this process' own meanwhile; after: the command came."""
+        made, came = self.models[model], time.perf_counter()
+        end = came + lead
         while time.perf_counter() < end:
             made.run(1)
         made.run(1)
+        self.say(event="begin", what="timed")
         begin, cpu = time.perf_counter(), time.process_time()
         steps = made.run(steps)
         self._pretend(model, time.perf_counter() - begin)
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        self.say(event="begin", what="untimed")
         alone = []
         for _ in range(singles if made.has_singles else 0):
             one = time.perf_counter()
             made.run(1)
             self._pretend(model, time.perf_counter() - one)
             alone.append(time.perf_counter() - one)
-        return {"steps": steps, "seconds": seconds, "cpu": cpu, "singles": alone, "began": begin}
+        return {"steps": steps, "seconds": seconds, "cpu": cpu, "singles": alone, "after": begin - came}
 
     def _pretend(self, model, seconds):
         """A simulated device takes longer than this CPU: so many times, with so much noise. The empty loop does not."""
@@ -226,8 +234,15 @@ class Session:
         return {"gflops": best, "size": size}
 
     def do_memory(self):
-        """Bytes of the device in use at most, as the framework tells; null for the CPU."""
-        return {"bytes": self.engine.memory()}
+        """Bytes of the device in use at most, as the framework tells; of a CPU, this process'. null: not told."""
+        if self.engine.device == "gpu":
+            return {"bytes": self.engine.memory()}
+        try:
+            import resource
+        except ImportError:  # Windows
+            return {"bytes": None}
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return {"bytes": most if sys.platform == "darwin" else most * 1024}
 
     def do_validation(self, model, batches):
         """Seconds of forward passes, as the 2017 script made 79 of them every 100 steps."""
@@ -590,7 +605,7 @@ class Stepped:
             self.done += 1
             if keep:
                 losses.append(self.engine.number(loss))
-        self.stepper.wait()
+        self.stepper.wait(count > 1)
         return losses
 
     def compile(self):
@@ -793,6 +808,8 @@ def keras_optimizer(keras, recipe):
 class TensorFlow:
     """tf.function, eager variables, the optimizers' own fused operations."""
 
+    labels = "int64"  # int32 would stay in the host's memory, and be copied at every step
+
     def __init__(self, device, tf32):
         import tensorflow as tf
 
@@ -810,6 +827,7 @@ class TensorFlow:
             tf.config.experimental.set_memory_growth(gpu, True)
         details = tf.config.experimental.get_device_details(gpus[0]) if gpus else {}
         self.device, self.name, self._details = device, details.get("device_name"), details
+        self.place = "/GPU:0" if gpus else "/CPU:0"
         self.set_tf32(tf32)
 
     def set_tf32(self, on):
@@ -830,7 +848,8 @@ class TensorFlow:
         return found
 
     def put(self, x, y):
-        return self.tf.constant(x), self.tf.constant(y)
+        with self.tf.device(self.place):
+            return self.tf.constant(x), self.tf.constant(y)
 
     def number(self, loss):
         return float(loss)
@@ -841,16 +860,20 @@ class TensorFlow:
     def wait_for(self, model):
         self.wait(self.tf.convert_to_tensor(model.trainable_variables[-1]))
 
-    def wait(self, last):
-        """Read what was written last: it waits for all that was queued before; sync_devices waits for every stream."""
+    def forget_memory(self):
+        """Count the most in use from now on."""
+        forget = getattr(self.tf.config.experimental, "reset_memory_stats", None)  # since 2.5
+        if self.device == "gpu" and forget:
+            forget("GPU:0")
+
+    def wait(self, last, whole=True):
+        """Read what was written last: it waits for all that was queued before. whole: for every stream, too."""
         sync = getattr(getattr(self.tf.test, "experimental", None), "sync_devices", None)  # since 2.11
-        if sync is not None and self.device == "gpu":
+        if whole and sync is not None and self.device == "gpu":
             sync()
         last.numpy()
 
     def memory(self):
-        if self.device == "cpu":
-            return None
         tell = getattr(self.tf.config.experimental, "get_memory_info", None)  # since 2.5
         return int(tell("GPU:0")["peak"]) if tell else None
 
@@ -943,6 +966,7 @@ class TensorFlowStepper:
 
         old = tuple(map(int, tf.__version__.split(".")[:2])) < (2, 5)
         compiled = {"experimental_compile" if old else "jit_compile": True} if jit else {}
+        compiled["autograph"] = False
         self._train = tf.function(lambda x, y, rate: step(x, y, rate, True), **compiled)
         self._plain = tf.function(lambda x, y, rate: step(x, y, rate, False), **compiled)
         self._logits = tf.function(lambda x: logits(x, False), **compiled)
@@ -980,11 +1004,12 @@ class TensorFlowStepper:
 
     def step(self, x, y, rate, training):
         if rate not in self.rates:
-            self.rates = {rate: self.engine.tf.constant(rate, "float32")}
+            with self.engine.tf.device(self.engine.place):
+                self.rates = {rate: self.engine.tf.constant(rate, "float32")}
         return (self._train if training else self._plain)(x, y, self.rates[rate])
 
-    def wait(self):
-        self.engine.wait(self.variables[-1])
+    def wait(self, whole=True):
+        self.engine.wait(self.variables[-1], whole)
 
     def logits(self, images):
         return self._logits(images).numpy()
@@ -1005,12 +1030,14 @@ class TensorFlowStepper:
 class Jax:
     """jax.jit with a donated state."""
 
+    labels = "int32"
+
     def __init__(self, device, tf32):
         import jax
 
         self.jax, self.np = jax, jax.numpy
         found = jax.devices()
-        if (found[0].platform == "gpu") != (device == "gpu"):
+        if (found[0].platform != "cpu") != (device == "gpu"):
             raise NoDevice(
                 "JAX {} offers {}".format(jax.__version__, ", ".join(sorted({one.platform for one in found})))
             )
@@ -1041,12 +1068,15 @@ class Jax:
     def wait_for(self, model):
         self.jax.block_until_ready([one.value for one in model.trainable_variables])
 
+    def forget_memory(self):
+        """JAX counts from its start on."""
+
     def memory(self):
         stats = self._first.memory_stats() if self.device == "gpu" else None
         return int(stats["peak_bytes_in_use"]) if stats and "peak_bytes_in_use" in stats else None
 
     def product(self, size, precision):
-        left = self.np.ones((size, size), _half(precision) or "float32") * 0.5
+        left = self.jax.random.normal(self.jax.random.PRNGKey(0), (size, size), _half(precision) or "float32")
         multiply = self.jax.jit(lambda a: a @ a)
         return lambda: self.jax.block_until_ready(multiply(left))
 
@@ -1158,7 +1188,7 @@ class JaxStepper:
         self.state, loss = (self._train if training else self._plain)(self.state, x, y, self.rates[rate])
         return loss
 
-    def wait(self):
+    def wait(self, whole=True):
         # The state, not the loss: that is ready before the update is.
         self.engine.jax.block_until_ready(self.state)
 
@@ -1179,6 +1209,8 @@ class JaxStepper:
 
 class Torch:
     """Eager, channels last; compiled with torch.compile where jit is on."""
+
+    labels = "int64"
 
     def __init__(self, device, tf32):
         import torch
@@ -1221,8 +1253,12 @@ class Torch:
         if self.device == "gpu":
             self.torch.cuda.synchronize()
 
+    def forget_memory(self):
+        if self.device == "gpu":
+            self.torch.cuda.reset_peak_memory_stats()
+
     def memory(self):
-        return int(self.torch.cuda.max_memory_allocated()) if self.device == "gpu" else None
+        return int(self.torch.cuda.max_memory_allocated())
 
     def product(self, size, precision):
         torch = self.torch
@@ -1299,7 +1335,14 @@ class TorchStepper:
                 total = total + l2 / 2 * self.weights[at].square().sum()
             return loss, total * self.scale if self.scale != 1.0 else total
 
-        self._loss_of = torch.compile(loss_of) if jit else loss_of
+        if jit:
+            # All networks here share one code object; beyond its limit Dynamo would run them eagerly, and with its
+            # default it would make the second batch size the first of dynamic ones.
+            limits = torch._dynamo.config
+            for name in ("recompile_limit", "cache_size_limit"):
+                if hasattr(limits, name):
+                    setattr(limits, name, 64)
+        self._loss_of = torch.compile(loss_of, dynamic=False) if jit else loss_of
         self._logits = logits
         self.reset(weights)
 
@@ -1338,7 +1381,7 @@ class TorchStepper:
         self.optimizer.step()
         return loss.detach()
 
-    def wait(self):
+    def wait(self, whole=True):
         self.engine.wait()
 
     def logits(self, images):
