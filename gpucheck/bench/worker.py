@@ -5,8 +5,8 @@ whatever a library prints goes to standard error. This process obeys and measure
 mean, is the parent's. It must stay one file, so that it can be run anywhere.
 
 The network comes as data (gpucheck/bench/workloads). `forward` is written once over the operations of a backend, one
-class each: TensorFlow, Jax, Torch. Keras is used for ``input: fit`` alone: its layers cost nothing on TensorFlow
-and JAX, but half as much again on PyTorch (CPU, Keras 3.15), and that would be Keras' time, not the device's.
+class each: TensorFlow, Jax, Torch. Keras is used for ``input: fit`` alone: on a CPU its layers (3.15) cost
+next to nothing on TensorFlow, but half as much again on PyTorch and as much again on JAX, which is not the device's time.
 """
 
 import os
@@ -516,7 +516,7 @@ def initial(layers, shape, seed):
                 size = layer["size"]
                 shape = (shape[0] // size * (shape[1] // size), size * size * shape[2])
             elif kind == "position":
-                add((random.standard_normal(shape) * 0.02).astype("float32"))
+                add((random.standard_normal((1,) + shape) * 0.02).astype("float32"))
             elif kind == "norm":
                 add(numpy.ones(shape[-1], "float32"))
                 add(numpy.zeros(shape[-1], "float32"))
@@ -1089,6 +1089,12 @@ class Jax:
         return lax.conv_general_dilated(x, kernel, (1, 1), padding.upper(), dimension_numbers=dimensions) + bias
 
     def pool(self, x, size, padding):
+        images, rows, columns, channels = x.shape
+        if padding == "valid" or (rows % size == 0 and columns % size == 0):
+            # XLA's window reduction takes its gradient by select-and-scatter: on a CPU half of the whole step.
+            rows, columns = rows // size, columns // size
+            whole = x[:, : rows * size, : columns * size]
+            return whole.reshape(images, rows, size, columns, size, channels).max((2, 4))
         lax, window = self.jax.lax, (1, size, size, 1)
         return lax.reduce_window(x, -self.np.inf, lax.max, window, window, padding.upper())
 
@@ -1288,7 +1294,7 @@ class Torch:
         return x.reshape(x.shape[0], -1)
 
     def dense(self, x, kernel, bias):
-        return self.torch.addmm(bias, x, kernel) if x.dim() == 2 else x @ kernel + bias
+        return self.torch.nn.functional.linear(x, kernel, bias)
 
     def activate(self, x, name):
         functional = self.torch.nn.functional
@@ -1320,7 +1326,7 @@ class TorchStepper:
         torch.manual_seed(seed)
         self.engine, self.recipe, half = engine, recipe, _half(precision)
         self.weights = [self._parameter(array) for array, _l2 in weights]
-        l2s = [(at, l2) for at, (_array, l2) in enumerate(weights) if l2]
+        self.l2s = [l2 for _array, l2 in weights]
         half = getattr(torch, half) if half else None
         self.scale = LOSS_SCALE if half is torch.float16 else 1.0
 
@@ -1330,10 +1336,7 @@ class TorchStepper:
 
         def loss_of(x, y, training):
             loss = torch.nn.functional.cross_entropy(logits(x, training), y)
-            total = loss
-            for at, l2 in l2s:
-                total = total + l2 / 2 * self.weights[at].square().sum()
-            return loss, total * self.scale if self.scale != 1.0 else total
+            return loss, loss * self.scale if self.scale != 1.0 else loss
 
         if jit:
             # All networks here share one code object; beyond its limit Dynamo would run them eagerly, and with its
@@ -1351,17 +1354,24 @@ class TorchStepper:
         made = torch.from_numpy(array.copy())
         if made.dim() == 4:
             made = made.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+        elif made.dim() == 2:  # a dense kernel, and as torch.nn.Linear keeps it
+            made = made.t().contiguous()
         return made.to(self.engine.place).requires_grad_()
 
     def _optimizer(self):
+        """The L2 term's gradient, l2 * w, is what weight_decay adds: the same update, and no pass over the weights."""
         optim, name, rate = self.engine.torch.optim, self.recipe["optimizer"], self.recipe["rate"]
+        groups = [
+            {"params": [weight for weight, its in zip(self.weights, self.l2s) if its == l2], "weight_decay": l2}
+            for l2 in sorted(set(self.l2s))
+        ]
         if name in ("sgd", "momentum", "nesterov"):
-            return optim.SGD(self.weights, rate, momentum=0.0 if name == "sgd" else 0.9, nesterov=name == "nesterov")
+            return optim.SGD(groups, rate, momentum=0.0 if name == "sgd" else 0.9, nesterov=name == "nesterov")
         if name == "adagrad":
-            return optim.Adagrad(self.weights, rate, initial_accumulator_value=_slot_start(self.recipe), eps=1e-7)
+            return optim.Adagrad(groups, rate, initial_accumulator_value=_slot_start(self.recipe), eps=1e-7)
         if name == "rmsprop":
-            return optim.RMSprop(self.weights, rate, alpha=0.9, eps=1e-7)
-        return optim.Adam(self.weights, rate, eps=1e-7)
+            return optim.RMSprop(groups, rate, alpha=0.9, eps=1e-7)
+        return optim.Adam(groups, rate, eps=1e-7)
 
     def compile(self, x, y, rate):
         """Nothing, or by torch.compile within the first step."""
@@ -1373,8 +1383,8 @@ class TorchStepper:
             self.rate = rate
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)  # first: the forward pass may use their memory
         loss, total = self._loss_of(x, y, training)
-        self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         if self.scale != 1.0:
             self.engine.torch._foreach_mul_([one.grad for one in self.weights], 1 / self.scale)
