@@ -6,7 +6,7 @@ mean, is the parent's. It must stay one file, so that it can be run anywhere.
 
 The network comes as data (gpucheck/bench/workloads). `forward` is written once over the operations of a backend, one
 class each: TensorFlow, Jax, Torch. Keras is used for ``input: fit`` alone: on a CPU its layers (3.15) cost
-next to nothing on TensorFlow, but half as much again on PyTorch and as much again on JAX, which is not the device's time.
+next to nothing on TensorFlow, half as much again on PyTorch, as much again on JAX, which is not the device's time.
 """
 
 import os
