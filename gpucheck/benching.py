@@ -177,7 +177,7 @@ def _installed(python: Python) -> Union[tuple[str, ...], None]:
 
 
 def _processor() -> str:
-    from gpucheck.bench.machine import environment
+    from gpucheck.bench.watching.machine import environment
 
     return next((part.value for part in environment() if part.name == "CPU"), "CPU")
 
@@ -186,9 +186,9 @@ def _processor() -> str:
 
 
 def _measured(job: Job, look: Snapshot, report: api.Report, words: Words, old: Union[Result, None]) -> Result:
-    from gpucheck.bench.compare import unlike
-    from gpucheck.bench.machine import environment
+    from gpucheck.bench.judging.compare import unlike
     from gpucheck.bench.run import Run, Unlike
+    from gpucheck.bench.watching.machine import environment
     from gpucheck.render.bench.progress import start
 
     stream = sys.stderr
@@ -284,7 +284,7 @@ def _read(path: str) -> Result:
 
 
 def _compared(old: Union[Result, None], result: Result, words: Words) -> Union[Comparison, None]:
-    from gpucheck.bench.compare import compare, unlike
+    from gpucheck.bench.judging.compare import compare, unlike
 
     if old is None or words.compare is None:
         return None if words.load is None else result.comparison
@@ -296,7 +296,7 @@ def _compared(old: Union[Result, None], result: Result, words: Words) -> Union[C
 
 def _exit_code(result: Result, words: Words, old: Union[Result, None]) -> int:
     from gpucheck.bench.devices import names
-    from gpucheck.bench.verdict import exit_code
+    from gpucheck.bench.judging.verdict import exit_code
 
     asked = [one for one in names(words.devices) if one != "all"]
     return exit_code(result, asked, words.fail_under, words.fail_slower is not None)

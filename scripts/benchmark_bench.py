@@ -174,7 +174,7 @@ def markdown(title: str, rows: Rows) -> str:
 
 
 def machine() -> str:
-    from gpucheck.bench.machine import environment
+    from gpucheck.bench.watching.machine import environment
 
     load = " ".join(f"{one:.1f}" for one in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     parts = ", ".join(f"{part.name} {part.value}" for part in environment())
@@ -202,7 +202,7 @@ def main() -> int:
     require_python()
     given = arguments()
     try:
-        import gpucheck.bench.load  # noqa: F401
+        import gpucheck.bench.watching.load  # noqa: F401
     except ImportError:
         try:
             own = make(ROOT / ".venv-benchmark")

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, Union
 
 import psutil
 
-from gpucheck.bench.cpus import busy, usable_cpus
 from gpucheck.bench.data import choose
 from gpucheck.bench.job import SEED, WORKER
+from gpucheck.bench.judging.statistics import median, median_interval, paired_ratio
 from gpucheck.bench.process import Worker, WorkerFailed
-from gpucheck.bench.statistics import median, median_interval, paired_ratio
+from gpucheck.bench.watching.cpus import busy, usable_cpus
 from gpucheck.bench.workloads import load
 from gpucheck.facts.bench import Interval
 

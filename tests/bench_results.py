@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Union
 
-from gpucheck.bench.verdict import figures, verdict
+from gpucheck.bench.judging.verdict import figures, verdict
 from gpucheck.facts.bench import (
     SCHEMA,
     Aside,

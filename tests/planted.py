@@ -15,8 +15,8 @@ import psutil
 from gpucheck.bench.data import Data
 from gpucheck.bench.devices import Device
 from gpucheck.bench.job import Job, Limits
-from gpucheck.bench.load import Load
 from gpucheck.bench.run import Run
+from gpucheck.bench.watching.load import Load
 from gpucheck.bench.workloads import load
 from gpucheck.facts.bench import Block, Leg, Result, Settings, Verdict
 from gpucheck.facts.gap import Gap

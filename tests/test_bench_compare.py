@@ -8,7 +8,7 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpucheck.bench.compare import compare, compare_exit, unlike
+from gpucheck.bench.judging.compare import compare, compare_exit, unlike
 from gpucheck.facts.bench import Part, Result
 
 

@@ -10,7 +10,7 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpucheck.bench.gates import HOLDING, SLOWING, clean_pairs, gated, unknown_gates, unknown_of, why_left_out
+from gpucheck.bench.judging.gates import HOLDING, SLOWING, clean_pairs, gated, unknown_gates, unknown_of, why_left_out
 from gpucheck.facts.bench import Block
 from gpucheck.facts.gap import Gap
 from gpucheck.probes.children.nvml_gpu import REASONS

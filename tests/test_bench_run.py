@@ -22,9 +22,9 @@ from planted import CPU_STEP, OUR_OWN, Ran, cpu, gpu, job, measure
 from gpucheck.bench import seat as seat_module
 from gpucheck.bench.devices import Device
 from gpucheck.bench.job import Limits
-from gpucheck.bench.load import Load
+from gpucheck.bench.judging.verdict import crossover, exit_code
 from gpucheck.bench.run import Run, Unlike
-from gpucheck.bench.verdict import crossover, exit_code
+from gpucheck.bench.watching.load import Load
 from gpucheck.facts.gap import Gap
 from gpucheck.render.bench import json as json_format
 from gpucheck.render.bench import markdown, terminal

@@ -12,7 +12,7 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpucheck.bench.statistics import (
+from gpucheck.bench.judging.statistics import (
     median,
     median_interval,
     paired_ratio,

@@ -18,11 +18,11 @@ import psutil
 import pytest
 from fake_driver import OLD_DRIVER, FakeDriver
 
-from gpucheck.bench import cpus, load, machine, records
-from gpucheck.bench.ours import Ours
-from gpucheck.bench.records import Reading, energy
-from gpucheck.bench.telemetry import Telemetry
-from gpucheck.bench.watched import Watched
+from gpucheck.bench.watching import cpus, load, machine, records
+from gpucheck.bench.watching.ours import Ours
+from gpucheck.bench.watching.records import Reading, energy
+from gpucheck.bench.watching.telemetry import Telemetry
+from gpucheck.bench.watching.watched import Watched
 from gpucheck.facts.bench import Sample
 from gpucheck.facts.gap import Gap
 
@@ -572,8 +572,8 @@ def test_what_the_driver_prints_is_not_taken_for_readings(gpu: Planted) -> None:
 
 PARENT = """
 import sys, time
-from gpucheck.bench.telemetry import Telemetry
-from gpucheck.bench.watched import Watched
+from gpucheck.bench.watching.telemetry import Telemetry
+from gpucheck.bench.watching.watched import Watched
 telemetry = Telemetry({"gpu:0": "0"})
 telemetry.start()
 print(telemetry.pid, flush=True)

@@ -11,10 +11,10 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as some
 
-from gpucheck.bench.figures import figures, joules_per_step
-from gpucheck.bench.gates import gated
-from gpucheck.bench.reasons import TOLERANCES
-from gpucheck.bench.verdict import (
+from gpucheck.bench.judging.figures import figures, joules_per_step
+from gpucheck.bench.judging.gates import gated
+from gpucheck.bench.judging.reasons import TOLERANCES
+from gpucheck.bench.judging.verdict import (
     crossover,
     crossover_sentence,
     exit_code,
@@ -24,7 +24,7 @@ from gpucheck.bench.verdict import (
     settled,
     verdict,
 )
-from gpucheck.bench.words import milliseconds
+from gpucheck.bench.judging.words import milliseconds
 from gpucheck.facts.bench import (
     Aside,
     Block,

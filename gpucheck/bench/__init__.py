@@ -1,4 +1,4 @@
-"""The speed test. The parent (run.py) never imports a framework; worker.py does, one process a device.
+"""The speed test: run.py conducts, seat.py is one device, worker.py computes in the examined Python.
 
-What was measured is facts (facts/bench.py); what follows from it is pure: statistics, gates, verdict, compare.
+Around it: watching/ (telemetry, load), judging/ (pure), workloads/ (networks as data). Results are facts/bench.py.
 """

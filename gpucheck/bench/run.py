@@ -12,14 +12,14 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Protocol, Union
 
-from gpucheck.bench import gates, verdict
 from gpucheck.bench.job import Job
-from gpucheck.bench.load import Load, canary, least_seconds
-from gpucheck.bench.reasons import launch_bound
-from gpucheck.bench.records import Reading, energy
+from gpucheck.bench.judging import gates, verdict
+from gpucheck.bench.judging.reasons import launch_bound
+from gpucheck.bench.judging.statistics import paired_ratio
 from gpucheck.bench.seat import Seat
-from gpucheck.bench.statistics import paired_ratio
-from gpucheck.bench.telemetry import Telemetry
+from gpucheck.bench.watching.load import Load, canary, least_seconds
+from gpucheck.bench.watching.records import Reading, energy
+from gpucheck.bench.watching.telemetry import Telemetry
 from gpucheck.bench.work import work
 from gpucheck.facts.bench import SCHEMA, Block, Comparison, Doctor, Leg, Part, Result, SeedLine, Trial
 from gpucheck.facts.gap import Gap

@@ -11,8 +11,8 @@ from typing import Any, Union
 
 from gpucheck.bench.devices import Device
 from gpucheck.bench.job import Job
+from gpucheck.bench.judging.statistics import median
 from gpucheck.bench.process import Worker, WorkerFailed
-from gpucheck.bench.statistics import median
 from gpucheck.bench.workloads import load
 from gpucheck.facts.bench import Aside, Block, Failure, Learning, Leg, Part, Phase
 from gpucheck.facts.gap import Gap

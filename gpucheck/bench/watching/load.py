@@ -10,8 +10,8 @@ from typing import NamedTuple, Union
 
 import psutil
 
-from gpucheck.bench.canary import canary
-from gpucheck.bench.cpus import Busy, busy, quota, usable_cpus
+from gpucheck.bench.watching.canary import canary
+from gpucheck.bench.watching.cpus import Busy, busy, quota, usable_cpus
 from gpucheck.facts.gap import Gap
 
 __all__ = ["Load", "canary", "least_seconds", "quota", "share", "usable_cpus"]

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any, Union
 
-from gpucheck.bench import cpus
+from gpucheck.bench.watching import cpus
 
 _DEAR_READ = 0.005  # seconds: a sensor behind a slow bus is not worth it
 _SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal")

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Union
 
-from gpucheck.bench.records import ending
+from gpucheck.bench.watching.records import ending
 from gpucheck.facts.gap import Gap
 
 _BOOT = """import os, sys
 sys.path += sys.argv[1].split(os.pathsep)
-from gpucheck.bench.sampler import main
+from gpucheck.bench.watching.sampler import main
 main(sys.argv[2])"""
 _MOST_LINE = 1 << 16
 _CLOCK_SLACK = 0.005  # seconds by which two processes' clocks may seem to differ
@@ -25,7 +25,9 @@ _CLOCK_SLACK = 0.005  # seconds by which two processes' clocks may seem to diffe
 
 def sampler(gpus: dict[str, str]) -> list[str]:
     """The real one's arguments. Why it is started like this: sampler.py."""
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    package = os.path.abspath(__file__)
+    for _ in range(4):  # gpucheck/bench/watching/
+        package = os.path.dirname(package)
     paths = [package, *(path for path in sys.path if os.path.isabs(path))]
     return [sys.executable, "-I", "-S", "-c", _BOOT, os.pathsep.join(paths), json.dumps(gpus)]
 

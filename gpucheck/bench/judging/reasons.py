@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Union
 
-from gpucheck.bench.gates import HOLDING, SLOWING, counted, means
-from gpucheck.bench.statistics import median
-from gpucheck.bench.words import milliseconds, plural
+from gpucheck.bench.judging.gates import HOLDING, SLOWING, counted, means
+from gpucheck.bench.judging.statistics import median
+from gpucheck.bench.judging.words import milliseconds, plural
 from gpucheck.facts.bench import Doctor, Learning, Leg, Reason, Sample, Settings
 from gpucheck.facts.gap import Gap
 

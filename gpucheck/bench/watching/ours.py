@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Union
 
-from gpucheck.bench.records import Count, gap_of
+from gpucheck.bench.watching.records import Count, gap_of
 from gpucheck.facts.gap import Gap
 
 DRAWING = 0.05  # a process that only draws (a desktop) counts as another from this share of the SMs

@@ -8,7 +8,7 @@ import platform
 import sys
 from typing import Union
 
-from gpucheck.bench import load
+from gpucheck.bench.watching import load
 from gpucheck.facts.bench import Part
 
 _CPUS = "/sys/devices/system/cpu"

@@ -21,8 +21,8 @@ import threading
 import time
 from typing import Any, Union
 
-from gpucheck.bench.sampled_gpu import Gpu, Say
-from gpucheck.bench.sensors import Cpu
+from gpucheck.bench.watching.sampled_gpu import Gpu, Say
+from gpucheck.bench.watching.sensors import Cpu
 from gpucheck.probes.children import nvml as children_nvml
 from gpucheck.probes.children import speaking
 from gpucheck.probes.children.nvml_gpu import FUNCTION_NOT_FOUND, Nvml

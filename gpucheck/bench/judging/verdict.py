@@ -21,12 +21,12 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple, Union
 
-from gpucheck.bench.compare import compare_exit
-from gpucheck.bench.figures import figures
-from gpucheck.bench.gates import clean_pairs, means
-from gpucheck.bench.reasons import Agreement, Told, learns, losses_agree, spoiled, step_of, told
-from gpucheck.bench.statistics import median_interval, paired_ratio, ratios, split_noise
-from gpucheck.bench.words import milliseconds, plural, times
+from gpucheck.bench.judging.compare import compare_exit
+from gpucheck.bench.judging.figures import figures
+from gpucheck.bench.judging.gates import clean_pairs, means
+from gpucheck.bench.judging.reasons import Agreement, Told, learns, losses_agree, spoiled, step_of, told
+from gpucheck.bench.judging.statistics import median_interval, paired_ratio, ratios, split_noise
+from gpucheck.bench.judging.words import milliseconds, plural, times
 from gpucheck.facts.bench import Doctor, Interval, Leg, Result, Sample, Settings, Trial, Verdict, Word
 from gpucheck.facts.gap import Gap
 

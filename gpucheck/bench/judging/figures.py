@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Union
 
-from gpucheck.bench.gates import counted, means
-from gpucheck.bench.statistics import median, median_interval, percentile, split_noise
+from gpucheck.bench.judging.gates import counted, means
+from gpucheck.bench.judging.statistics import median, median_interval, percentile, split_noise
 from gpucheck.facts.bench import Block, Figures, Leg, Work
 from gpucheck.facts.gap import Gap
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Union
 
-from gpucheck.bench.statistics import median
+from gpucheck.bench.judging.statistics import median
 from gpucheck.facts.bench import Block, Leg
 from gpucheck.facts.gap import Gap
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Union
 
-from gpucheck.bench.gates import means
-from gpucheck.bench.statistics import median, unpaired_ratio
-from gpucheck.bench.words import milliseconds, plural, times
+from gpucheck.bench.judging.gates import means
+from gpucheck.bench.judging.statistics import median, unpaired_ratio
+from gpucheck.bench.judging.words import milliseconds, plural, times
 from gpucheck.facts.bench import Change, Comparison, Difference, Interval, Leg, Part, Result
 
 THRESHOLD = 0.05  # two processes of the same program on a quiet machine differ by up to this and more

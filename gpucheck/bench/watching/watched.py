@@ -7,8 +7,8 @@ from collections import deque
 from itertools import pairwise
 from typing import Any, Union
 
-from gpucheck.bench.gates import SLOWING
-from gpucheck.bench.records import Count, Reasons
+from gpucheck.bench.judging.gates import SLOWING
+from gpucheck.bench.watching.records import Count, Reasons
 from gpucheck.facts.gap import Gap
 
 _REASONS_EVERY = 1.0  # seconds that may lie between two readings of a time that was watched

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Union
 
-from gpucheck.bench import records
-from gpucheck.bench.ours import Ours
-from gpucheck.bench.records import About, Reading
-from gpucheck.bench.sampler_process import SamplerProcess, sampler
-from gpucheck.bench.watched import Watched
+from gpucheck.bench.watching import records
+from gpucheck.bench.watching.ours import Ours
+from gpucheck.bench.watching.records import About, Reading
+from gpucheck.bench.watching.sampler_process import SamplerProcess, sampler
+from gpucheck.bench.watching.watched import Watched
 from gpucheck.facts.bench import Sample
 from gpucheck.facts.gap import Gap
 

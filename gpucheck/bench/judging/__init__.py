@@ -1,0 +1,1 @@
+"""What blocks of steps say: pure functions of facts. No machine, no clock, no file."""
