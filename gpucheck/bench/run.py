@@ -13,12 +13,11 @@ from functools import partial
 from typing import Protocol, Union
 
 from gpucheck.bench.job import Job
-from gpucheck.bench.judging import gates, verdict
-from gpucheck.bench.judging.reasons import launch_bound
+from gpucheck.bench.judging import conclusion, gates, verdict
 from gpucheck.bench.judging.statistics import paired_ratio
 from gpucheck.bench.seat import Seat
 from gpucheck.bench.watching.load import Load, canary, least_seconds
-from gpucheck.bench.watching.records import Reading, energy
+from gpucheck.bench.watching.records import Reading, energy_within
 from gpucheck.bench.watching.telemetry import Telemetry
 from gpucheck.bench.work import work
 from gpucheck.facts.bench import SCHEMA, Block, Comparison, Doctor, Leg, Part, Result, SeedLine, Trial
@@ -168,7 +167,7 @@ class Run:
             # Not before: its matrices would be the most memory in use.
             self._each("a large matrix product", Seat.measure_product)
             self._asides()
-        self.trials.append(self._trial())
+        self.trials.append(self._trial(size))
         self.batch_size = None
 
     def _read_idle(self) -> None:
@@ -187,7 +186,7 @@ class Run:
         after = self.telemetry.mark()
         for seat in named:
             name = seat.device.name
-            self.idle[name] = _of_block(before.get(name), after.get(name), 1.0)  # joules of one second: watts
+            self.idle[name] = energy_within(before.get(name), after.get(name), 1.0)  # joules of one second: watts
 
     def _block_seconds(self, seat: Seat) -> float:
         running = max(1, sum(one.running for one in self.seats))
@@ -250,7 +249,7 @@ class Run:
                 fixed,
                 unknown if nvml is None else self.telemetry.reasons_between(name, begin, end),
                 unknown if nvml is None else self.telemetry.busy_processes_between(name, since, until),
-                unknown if nvml is None else _of_block(marks.get(name), after.get(name), told["seconds"]),
+                unknown if nvml is None else energy_within(marks.get(name), after.get(name), told["seconds"]),
             )
         )
         seat.note_memory()
@@ -301,15 +300,9 @@ class Run:
         legs = gates.gated([seat.leg() for seat in self.seats], self.canaries)
         return next((leg for leg in legs if leg.device == "cpu"), None), [leg for leg in legs if leg.device != "cpu"]
 
-    def _trial(self, doctor: Union[Doctor, Gap, None] = None) -> Trial:
-        assert self.batch_size is not None
-        job, size = self.job, self.batch_size
-        doing = work(job.workload, size, job.optimizer)
-        legs = [
-            leg._replace(figures=verdict.figures(leg, size, doing, self.idle.get(leg.device)))
-            for leg in gates.gated([seat.leg() for seat in self.seats], self.canaries)
-        ]
-        return Trial(size, doing, tuple(legs), ())
+    def _trial(self, size: int) -> Trial:
+        doing = work(self.job.workload, size, self.job.optimizer)
+        return Trial(size, doing, tuple(seat.leg() for seat in self.seats), ())
 
     def _seed_lines(self) -> None:
         def measure(seat: Seat) -> None:
@@ -320,11 +313,6 @@ class Run:
 
         self._each("as the 2017 script does it", measure)
 
-    def _notes(self, trials: list[Trial]) -> tuple[str, ...]:
-        sweeps = [verdict.crossover_sentence(trials, device.name) for device in self.job.devices]
-        alone = [launch_bound(leg) for trial in trials if not trial.verdicts for leg in trial.legs]
-        return tuple(dict.fromkeys(note for note in (*sweeps, *alone) if note is not None))
-
     def result(
         self,
         doctor: Union[Doctor, None],
@@ -334,29 +322,12 @@ class Run:
     ) -> Result:
         """What is known now, with figures and verdicts."""
         trials = list(self.trials)
-        if self.batch_size is not None and not any(one.batch_size == self.batch_size for one in trials):
-            trials.append(self._trial())
-        elif not trials:
-            self.batch_size = self.job.batch_sizes[0]
-            trials.append(self._trial())
-            self.batch_size = None
+        under_way = self.batch_size or (None if trials else self.job.batch_sizes[0])
+        if under_way is not None and not any(one.batch_size == under_way for one in trials):
+            trials.append(self._trial(under_way))
         said: Union[Doctor, Gap] = doctor or Gap("doctor was not asked", "not-collected")
         samples = self.telemetry.samples()
-        judged = []
-        for trial in trials:
-            # Blocks are marked anew: the canaries' median has moved since.
-            legs = [
-                leg._replace(figures=verdict.figures(leg, trial.batch_size, trial.work, self.idle.get(leg.device)))
-                for leg in gates.gated(trial.legs, self.canaries)
-            ]
-            cpu = next((leg for leg in legs if leg.device == "cpu"), None)
-            verdicts = tuple(
-                verdict.verdict(cpu, leg, samples=samples, settings=self.job.settings, doctor=said)
-                for leg in legs
-                # That there is no such device is an answer, not a comparison that failed.
-                if leg.device != "cpu" and cpu is not None and not (leg.failure and leg.failure.kind == "no-device")
-            )
-            judged.append(trial._replace(legs=tuple(legs), verdicts=verdicts))
+        judged = conclusion.concluded(trials, self.canaries, self.idle, samples, self.job.settings, said)
         from gpucheck import __version__
 
         return Result(
@@ -367,7 +338,7 @@ class Run:
             settings=self.job.settings,
             environment=self.environment,
             doctor=said,
-            trials=tuple(judged),
+            trials=judged,
             samples=samples,
             canaries=tuple(self.canaries),
             seed_lines=tuple(self.seed_lines),
@@ -377,27 +348,9 @@ class Run:
             seconds=time.perf_counter() - self.origin,
             exit_code=0,
             facts=facts,
-            notes=self._notes(judged),
+            notes=conclusion.notes(judged, [device.name for device in self.job.devices]),
         )
 
 
 def _word(value: object) -> str:
     return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-
-
-def _between(before: object, after: object) -> Union[float, None, Gap]:
-    if isinstance(before, Gap):
-        return before
-    if isinstance(after, Gap):
-        return after
-    if not isinstance(before, Reading) or not isinstance(after, Reading):
-        return Gap("no reading", "not-collected")
-    return energy(before, after)
-
-
-def _of_block(before: object, after: object, seconds: float) -> Union[float, None, Gap]:
-    """Joules of the timed part: the readings stand around the lead and the single steps, too, at the same power."""
-    joules = _between(before, after)
-    if isinstance(joules, float) and isinstance(before, Reading) and isinstance(after, Reading):
-        return joules * seconds / (after.time - before.time)
-    return joules

@@ -55,6 +55,17 @@ def energy(before: Reading, after: Reading) -> Union[float, None, Gap]:
     return float(joules)
 
 
+def energy_within(before: object, after: object, seconds: float) -> Union[float, None, Gap]:
+    """Joules of so many seconds between two readings, at the power of all the time between them."""
+    for reading in (before, after):
+        if not isinstance(reading, Reading):
+            return reading if isinstance(reading, Gap) else Gap("no reading", "not-collected")
+    assert isinstance(before, Reading)
+    assert isinstance(after, Reading)
+    joules = energy(before, after)
+    return joules * seconds / (after.time - before.time) if isinstance(joules, float) else joules
+
+
 def time_of(told: dict[str, Any]) -> float:
     """Of any line. Raises TypeError where there is none."""
     time = _number(told, "time")
