@@ -65,6 +65,7 @@ class Worker:
         self._process: Union[subprocess.Popen[bytes], None] = None
         self._answers: queue.Queue[Union[dict[str, Any], None]] = queue.Queue()
         self._words: deque[str] = deque(maxlen=_KEPT_WORDS)
+        self._readers: list[threading.Thread] = []
         self._number = 0
         self._out_of_memory = 0  # how often the kernel had ended a process for that, when this one began
         self._killed = self.alive = False
@@ -89,8 +90,9 @@ class Worker:
             reason = f"{self.argv[0]} could not be run: {getattr(error, 'strerror', None) or error}"
             raise WorkerFailed(Failure("import", reason, "start")) from error
         self.alive = True
-        for target in (self._read_answers, self._read_words):
-            threading.Thread(target=target, daemon=True).start()
+        self._readers = [threading.Thread(target=one, daemon=True) for one in (self._read_answers, self._read_words)]
+        for reader in self._readers:
+            reader.start()
 
     def _read_answers(self) -> None:
         assert self._process is not None
@@ -151,7 +153,10 @@ class Worker:
             raise WorkerFailed(self._died(do)) from None
 
     def _failure(self, kind: FailureKind, message: str, do: str) -> Failure:
-        return Failure(kind, message, do, tuple(self._words))
+        if not self.alive:  # its last words may still be in the pipe
+            for reader in self._readers:
+                reader.join(0.5)
+        return Failure(kind, message, do, tuple(self._words.copy()))
 
     def _died(self, do: str) -> Failure:
         """Its pipe is closed: how did it end? (Its pipe may close a moment before it is gone.)"""

@@ -249,8 +249,9 @@ def _broken(leg: Leg) -> bool:
 
 
 def _measured(name: str, legs: list[Leg]) -> bool:
+    """Was it? Blocks that were all left out leave a question open; the device is there."""
     return any(
-        leg.figures is not None and (leg.device == name or (name == "gpu" and leg.device.startswith("gpu:")))
+        bool(leg.figures or leg.blocks) and (leg.device == name or (name == "gpu" and leg.device.startswith("gpu:")))
         for leg in legs
     )
 
