@@ -268,7 +268,7 @@ def test_a_planted_speedup_is_found_on_a_real_tensorflow() -> None:
     assert (verdict.word, verdict.ratio is None) == ("faster", False)
     assert verdict.ratio is not None
     assert 3.4 < verdict.ratio.value < 4.6
-    assert verdict.sentence.startswith("Simulated (speedup=4), no real GPU was measured")
+    assert verdict.sentence.startswith("SIMULATED")
 
 
 def test_the_parent_imports_no_framework() -> None:

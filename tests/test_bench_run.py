@@ -231,7 +231,7 @@ CASES = [
     pytest.param(phase, how, id=f"{phase}-{how}", marks=[] if (phase, how) in FAST else slow)
     for phase in PHASES
     for how in HOWS
-    if phase in ("open", "block") or how in ("SIGSEGV", "memory", "nonsense")
+    if (phase in ("open", "block") or how in ("SIGSEGV", "memory", "nonsense")) and (phase, how) != ("memory", "memory")
 ]
 
 
@@ -273,7 +273,7 @@ def test_a_cpu_that_fails_leaves_the_gpus_result_intact(phase: str) -> None:
 
 
 @slow
-@pytest.mark.parametrize("phase", [one for one in PHASES if one != "memory"])  # a CPU is not asked for that
+@pytest.mark.parametrize("phase", [one for one in PHASES if one != "memory"])  # that is no failure
 def test_both_may_fail(phase: str) -> None:
     limits = PATIENT
     ran = measure(job(cpu(fault=fault(phase, "exit")), gpu(fault=fault(phase, "framework")), limits=limits))
@@ -287,6 +287,12 @@ def test_a_matrix_product_that_cannot_be_had_costs_only_that() -> None:
     assert ran.leg("gpu:0").product_gflops == Gap("planted: memory")
     assert ran.verdict().word == "faster"
     told_whole(ran)
+
+
+def test_memory_that_cannot_be_had_costs_only_that() -> None:
+    ran = measure(job(cpu(), gpu(fault={"do": "memory", "how": "framework"})))
+    assert isinstance(ran.leg("gpu:0").memory, Gap)
+    assert ran.verdict().word == "faster"
 
 
 def test_other_settings_that_cannot_be_had_cost_only_that() -> None:
