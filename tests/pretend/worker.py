@@ -98,9 +98,13 @@ def do_check(**asked):
 
 
 def do_time(model, steps, singles=0, lead=0.0):
-    one = step_of(model)
-    if PLAN.get("sleep") and model == "main":
-        time.sleep(one * (steps + singles))
+    one, passes = step_of(model), PLAN.get("sleep") and model == "main"
+    say(event="begin", what="timed")
+    if passes:
+        time.sleep(one * steps)
+    say(event="begin", what="untimed")
+    if passes:
+        time.sleep(one * singles)
     return {"steps": steps, "seconds": one * steps, "cpu": one * steps, "singles": [one] * singles, "after": 0.0}
 
 
