@@ -104,7 +104,7 @@ def _job(words: Words, look: Snapshot) -> Job:
     from gpucheck.bench.data import BadData, choose
     from gpucheck.bench.devices import BadDevices
     from gpucheck.bench.devices import choose as choose_devices
-    from gpucheck.bench.job import SEED, Job, compiled, workload_hash
+    from gpucheck.bench.job import SEED, SIMULATED, Job, Limits, compiled, workload_hash
     from gpucheck.bench.simulation import BadSimulation, parse
     from gpucheck.bench.workloads import load
 
@@ -145,6 +145,7 @@ def _job(words: Words, look: Snapshot) -> Job:
         *(python.executable, os.environ, devices, workload, settings.optimizer, sizes, data, settings),
         words.seed_line,
         said,
+        SIMULATED if simulation and simulation.fault else Limits(),
     )
 
 

@@ -36,6 +36,10 @@ class Limits(NamedTuple):
     patience: float = 20.0  # so many times what steps took before
 
 
+# With a fault that was planted: a hang should be seen, not sat out.
+SIMULATED = Limits(open=60.0, load=60.0, build=60.0, work=30.0)
+
+
 class Job(NamedTuple):
     """One run. environ: what the workers start from; python: the examined interpreter."""
 
