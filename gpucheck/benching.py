@@ -14,6 +14,7 @@ from gpucheck.facts.bench import Comparison, Doctor, Result, Settings
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
+from gpucheck.interruption import listen
 from gpucheck.output import Unwritable, WrongUsage, check_place, colored, columns, complain, write
 
 if TYPE_CHECKING:
@@ -57,6 +58,13 @@ class Words(NamedTuple):
     verbose: bool = False
 
 
+# What --load leaves no place for: it shows what was measured then.
+_OF_A_MEASUREMENT = (
+    *("python", "devices", "workload", "backend", "batch_sizes", "time", "precision", "jit", "input", "optimizer"),
+    *("data", "seed_line", "simulate"),
+)
+
+
 def bench(words: Words) -> int:
     """Measure, or show a saved result; compare; tell. Gives the exit code."""
     _check(words)
@@ -66,18 +74,25 @@ def bench(words: Words) -> int:
         result = result._replace(comparison=_compared(old, result, words))
         code = _exit_code(result, words, old)
         return _tell(result._replace(exit_code=code), words, code)
+    listen()
     look = api.look_here(arguments.interpreter(words.python), False, LOOK_SECONDS)
     report = api.judge(look)
     job = _job(words, look)
     result = _measured(job, look, report, words, old)
-    code = 130 if result.interrupted else result.exit_code
-    return _tell(result, words, code)
+    return _tell(result, words, result.exit_code)
 
 
 def _check(words: Words) -> None:
-    for path in (words.output, words.save, words.plot):
-        if path is not None:
-            check_place(path)
+    places = [path for path in (words.output, words.save, words.plot) if path is not None]
+    for path in places:
+        check_place(path)
+    if len({os.path.realpath(path) for path in places}) < len(places):
+        raise WrongUsage("--output, --save and --plot need a file each")
+    plain = Words()
+    given = [name for name in _OF_A_MEASUREMENT if getattr(words, name) != getattr(plain, name)]
+    if words.load is not None and given:
+        option = given[0].replace("batch_sizes", "batch_size").replace("_", "-")
+        raise WrongUsage(f"--load shows a saved result: --{option} is for a measurement")
     if words.plot is not None:
         if not words.plot.lower().endswith((".png", ".svg")):
             raise WrongUsage("--plot takes a file named .png or .svg")
@@ -161,9 +176,8 @@ def _backend(words: Words, python: Python) -> str:
         backend = "tensorflow"
     if installed is not None and backend not in installed:
         others = f" ({', '.join(installed)} is there: --backend)" if installed else ""
-        raise WrongUsage(
-            f"{python.executable} has no {_NAMES[backend]}{others}; --python names another Python to measure with"
-        )
+        lacking = _NAMES[backend] if installed or words.backend else "TensorFlow, JAX or PyTorch"
+        raise WrongUsage(f"{python.executable} has no {lacking}{others}; --python names another Python to measure with")
     return backend
 
 
@@ -227,7 +241,11 @@ def _concluded(run: Run, look: Snapshot, report: api.Report, words: Words, old: 
     notes = (*_missing(run.job, words), *result.notes)
     result = result._replace(no_gpu=_no_gpu(result, report, words), notes=notes)
     result = result._replace(comparison=_compared(old, result, words))
-    return result._replace(exit_code=_exit_code(result, words, old))
+    faults = [leg.failure for trial in result.trials for leg in trial.legs]
+    if faults and all(one is not None and one.kind == "data" for one in faults):
+        raise WrongUsage(f"--data: {faults[0].message}" if faults[0] else "--data")
+    code = run.stopped_with if run.interrupted else _exit_code(result, words, old)
+    return result._replace(exit_code=code)
 
 
 def _missing(job: Job, words: Words) -> list[str]:
@@ -308,8 +326,9 @@ def _tell(result: Result, words: Words, code: int) -> int:
     from gpucheck.render.bench import json
 
     failed = False
-    if words.save is not None:
-        failed |= not _written(json.render(result), words.save)
+    if words.save is not None and not _written(json.render(result), words.save):
+        failed = True
+        _rescue(json.render(result))
     if words.plot is not None:
         from gpucheck.render.bench.pictures import draw
 
@@ -317,11 +336,25 @@ def _tell(result: Result, words: Words, code: int) -> int:
         failed |= not _written(draw(result, "svg" if svg else "png"), words.plot)
     text = _rendered(result, words)
     if words.output is not None and not _written(text, words.output):
-        failed, text = True, _rendered(result, words._replace(output=None, format="terminal"))
-        write(text, None)
+        failed = True
+        write(_rendered(result, words._replace(output=None)), None)
     elif words.output is None:
         write(text, None)
     return 2 if failed and code == 0 else code
+
+
+def _rescue(document: str) -> None:
+    """What --save could not write, where anything can be written at all."""
+    import tempfile
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="gpucheck-bench-", suffix=".json", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(document)
+    except OSError:
+        return
+    complain(f"the result is kept in {file.name}")
 
 
 def _written(content: Union[str, bytes], path: str) -> bool:

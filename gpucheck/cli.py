@@ -94,8 +94,8 @@ def main() -> NoReturn:
         # A reader who left while --help was written comes out of typer as 1, which is a verdict here.
         gone = isinstance(end.__context__, BrokenPipeError)
         code = 0 if gone else end.code if isinstance(end.code, int) else 2 if end.code else 0
-    except KeyboardInterrupt:
-        code = 130
+    except KeyboardInterrupt as stop:
+        code = getattr(stop, "exit_code", 130)
     except WrongUsage as error:
         complain(str(error))
         code = 2

@@ -38,9 +38,13 @@ def write(text: Union[str, bytes], path: Union[str, None]) -> None:
 
 def check_place(path: str) -> None:
     """Find out before the work whether a file can be written there. Raises `Unwritable`."""
+    if not path:
+        raise Unwritable("an empty name is no file to write to")
     try:
         folder = os.path.dirname(os.path.realpath(path))
-    except (OSError, ValueError) as error:  # a current folder that was removed; a zero byte
+        if _exists(path) and not os.path.isdir(path) and not os.path.isfile(path):  # /dev/stdout, a pipe
+            folder = os.path.dirname(os.path.abspath(path))
+    except (OSError, ValueError) as error:  # a current folder that was removed; a zero byte; too long a name
         raise Unwritable(f"cannot write to {path}: {getattr(error, 'strerror', None) or error}") from error
     if os.path.isdir(path):
         raise Unwritable(f"cannot write to {path}: it is a folder")
@@ -54,11 +58,12 @@ def check_place(path: str) -> None:
 def _to_file(text: Union[str, bytes], path: str) -> None:
     data = text.encode("utf-8", "backslashreplace") if isinstance(text, str) else text
     target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):  # /dev/stderr, a pipe: nothing to rename onto
-        with open(target, "wb") as stream:
+    if _exists(path) and not os.path.isfile(path):  # /dev/stdout, a pipe: nothing to rename onto
+        with open(path, "wb") as stream:
             stream.write(data)
         return
-    temporary = f"{target}.{os.getpid()}.part"
+    # Not named after the file: a name may be as long as a file system allows.
+    temporary = os.path.join(os.path.dirname(target), f".gpucheck-{os.getpid()}.part")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -67,6 +72,15 @@ def _to_file(text: Union[str, bytes], path: str) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _exists(path: str) -> bool:
+    """Raises OSError where that cannot be known: a name that is too long, a folder that must not be searched."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _to_stdout(text: str) -> None:

@@ -62,6 +62,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
         (benching.Words(compare="/nowhere.json"), "nowhere.json"),
         (benching.Words(load="/nowhere.json"), "nowhere.json"),
         (benching.Words(load=__file__), "no result"),
+        (benching.Words(load=__file__, devices="x"), "--devices is for a measurement"),
+        (benching.Words(load=__file__, batch_sizes=(3,)), "--batch-size is for a measurement"),
+        (benching.Words(save="one", output="./one"), "a file each"),
+        (benching.Words(save=""), "empty name"),
+        (benching.Words(save="x" * 300), "too long"),
     ],
 )
 def test_words_that_make_no_sense_are_refused_before_any_work(words: benching.Words, said: str) -> None:
@@ -110,11 +115,15 @@ def test_a_saved_result_is_shown_in_every_format(saved: str, form: str) -> None:
 @linux
 def test_a_full_disk_costs_the_file_and_not_the_answer(saved: str, tmp_path: Path) -> None:
     for option in ("--output", "--save"):
-        done = run("--load", saved, option, "/dev/full")
+        done = run("--load", saved, option, "/dev/full", TMPDIR=str(tmp_path))
         assert done.returncode == 2
         assert "FASTER" in done.stdout
-        assert done.stderr.count("\n") == 1
         assert "No space left on device" in done.stderr
+    (rescued,) = tmp_path.glob("gpucheck-bench-*.json")
+    assert str(rescued) in done.stderr
+    assert json.loads(rescued.read_text()) == json.loads(Path(saved).read_text())
+    done = run("--load", saved, "--output", "/dev/full", "--format", "json")
+    assert json.loads(done.stdout)["schema"] == "gpucheck.bench/1", "in the format that was asked for"
     kept = tmp_path / "kept.json"
     done = run("--load", saved, "--output", "/dev/full", "--save", kept, "--format", "json")
     assert done.returncode == 2
@@ -154,6 +163,33 @@ def test_a_result_is_compared_with_itself_and_with_another(saved: str, tmp_path:
     assert refused.returncode == 2
     assert "--compare-unlike" in refused.stderr
     assert run("--load", saved, "--compare", unlike, "--compare-unlike").returncode in (0, 3)
+
+
+@slow
+def test_a_saved_result_that_became_slower_fails_the_gate_without_a_new_measurement(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    result = bench_results.result(noise=0.001)
+    old.write_text(json_format.render(result))
+    slower = json.loads(old.read_text())
+    for leg in slower["trials"][0]["legs"]:
+        for block in leg["blocks"]:
+            block["seconds"] *= 1.5
+    new.write_text(json.dumps(slower))
+    done = run("--load", new, "--compare", old, "--fail-slower", "10")
+    assert done.returncode == 1
+    assert "SLOWER" in done.stdout
+    assert run("--load", new, "--compare", old).returncode == 0
+    assert run("--load", old, "--compare", new, "--fail-slower", "10").returncode == 0
+
+
+@slow
+@linux
+def test_standard_output_by_its_name_and_a_long_name_are_places_to_write_to(saved: str, tmp_path: Path) -> None:
+    done = run("--load", saved, "--format", "json", "--output", "/dev/stdout")
+    assert (done.returncode, json.loads(done.stdout)["schema"]) == (0, "gpucheck.bench/1")
+    longest = tmp_path / ("x" * 250 + ".json")
+    assert run("--load", saved, "--save", longest).returncode == 0
+    assert [one.name for one in tmp_path.iterdir()] == [longest.name]
 
 
 @slow
@@ -212,7 +248,7 @@ def test_a_framework_that_does_not_import_is_told_with_its_words(python: Python,
 def test_a_python_without_a_framework_is_wrong_usage() -> None:
     done = run("--python", sys.executable)
     assert done.returncode == 2
-    assert "has no TensorFlow" in done.stderr
+    assert "has no TensorFlow, JAX or PyTorch" in done.stderr
 
 
 @slow
@@ -288,11 +324,31 @@ def test_ctrl_c_twice_leaves_nothing_behind(python: Python) -> None:
     process = started("--python", python(HANGS), "--devices", "cpu")
     heard(process, "importing")
     ours = children(process, 2)
-    for _ in range(2):
+    for gap in (0.0, 0.02, 0.0):
         os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.02)
-    process.communicate(timeout=20)
+        time.sleep(gap)
+    out, _err = process.communicate(timeout=20)
     assert process.returncode == 130
+    assert "INTERRUPTED" in out
+    assert gone(ours)
+
+
+@slow
+@linux
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_told_to_end_tells_what_is_known(
+    python: Python, number: signal.Signals, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.json"
+    words = ("--devices", "cpu", "--format", "json", "--save", str(kept))
+    process = started("--python", python(HANGS), *words)
+    heard(process, "importing")
+    ours = children(process, 2)
+    process.send_signal(number)
+    out, _err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert json.loads(out) == json.loads(kept.read_text())
+    assert json.loads(out)["exit_code"] == 128 + number
     assert gone(ours)
 
 
@@ -369,9 +425,11 @@ def test_a_batch_for_which_memory_is_too_small_is_told(tensorflow: str) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 
-    words = ("--devices", "cpu", "--batch-size", "1048576", "--time", "1", "--format", "json")
+    words = ("--devices", "cpu", "--batch-size", "1048576,64", "--time", "1", "--format", "json")
     process = started("--python", tensorflow, *words, preexec_fn=limit)
     out, err = process.communicate(timeout=120)
-    (leg,) = json.loads(out)["trials"][0]["legs"]
-    assert leg["failure"]["kind"] in ("memory", "crash"), (leg["failure"], err)
+    large, small = (trial["legs"][0] for trial in json.loads(out)["trials"])
+    assert large["failure"]["kind"] in ("memory", "crash"), (large["failure"], err)
+    assert small["failure"] is None, "the next batch size gets a worker of its own"
+    assert len(small["blocks"]) > 0
     assert process.returncode == 1

@@ -158,6 +158,7 @@ def test_what_is_planted_is_told_to_the_worker_whom_it_concerns() -> None:
     [
         *("", ",", "speedup", "speedup=", "speedup=fast", "speedup=0", "speedup=-1", "speedup=nan", "speedup=inf"),
         *("speedup=1e9", "noise=-0.1", "fault=fire", "at=noon", "on=tpu", "speed=2", "speedup=2,x", "wrong=11"),
+        *("speedup=2,speedup=3", "at=learn", "speedup=2,on=cpu"),
     ],
 )
 def test_what_cannot_be_planted_is_refused(text: str) -> None:

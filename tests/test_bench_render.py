@@ -143,6 +143,7 @@ def spoiled(value: Any, text: str) -> Any:
 
 
 RESULTS = {"faster": faster, "without-gpu": without_gpu, "sweep": sweep, "failed": failed, "hostile": hostile}
+ONE_FAST = ["faster", *(pytest.param(name, marks=pytest.mark.slow) for name in RESULTS if name != "faster")]
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -166,7 +167,7 @@ def schema() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(closed(made))
 
 
-@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("name", ONE_FAST)
 def test_a_result_fits_its_schema_and_comes_back_the_same(name: str) -> None:
     result = RESULTS[name]()
     text = json_format.render(result)
@@ -220,6 +221,7 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+@pytest.mark.slow
 @given(anything(Result))
 @examples(25)
 def test_every_result_that_the_contract_allows_is_shown(result: Result) -> None:
@@ -244,7 +246,7 @@ def test_a_run_that_was_interrupted_before_anything_was_measured_says_so() -> No
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100])
-@pytest.mark.parametrize("name", RESULTS)
+@pytest.mark.parametrize("name", ONE_FAST)
 def test_every_line_fits_the_width(name: str, width: int) -> None:
     for verbose in (False, True):
         lines = terminal.render(RESULTS[name](), width, verbose=verbose).splitlines()
@@ -389,6 +391,7 @@ def named(text: str) -> Result:
     return spoiled(faster(), text)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="`~<>|&\\[]()@#\n *_ab:/-", max_size=30))
 @examples(40)
 def test_no_string_can_act_as_markdown(text: str) -> None:
@@ -413,6 +416,7 @@ class Page(Reader):
             self.open.pop()
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 @examples(30)
 def test_whatever_a_machine_is_called_the_page_stays_well_formed(text: str) -> None:

@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="wheels for Linux are examined"),
 ]
+BARE = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
 CHECKED = ("libcudart", "libcublas", "libcublasLt", "libcufft", "libcurand", "libcusolver", "libcusparse", "libcudnn")
 
 
@@ -58,18 +59,23 @@ class Seen(NamedTuple):
         return next(one.version.text for one in self.python.distributions if one.name == name)
 
 
-def see(name: str, environ: Union[dict[str, str], None] = None) -> Seen:
-    folder = environment(name)
-    host = LocalHost(environ=environ or {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+def read(host: LocalHost, folder: Path) -> Python:
     examined = python.probe(host, str(folder))
     assert isinstance(examined, Python)
+    return examined
+
+
+def see(name: str, environ: Union[dict[str, str], None] = None) -> Seen:
+    folder = environment(name)
+    host = LocalHost(environ=environ or BARE)
+    examined = read(host, folder)
     assert isinstance(examined.tensorflow, TensorFlowBuild)
     found = libraries.probe(host, examined, toolkits.probe(host))
     return Seen(folder, examined, examined.tensorflow, found)
 
 
 def report(name: str) -> Report:
-    host = LocalHost(environ={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+    host = LocalHost(environ=BARE)
     return judge(look(host, str(environment(name))))
 
 
@@ -103,25 +109,26 @@ def opened(log: str) -> tuple[set[str], set[str]]:
 
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_every_environment_is_read_as_its_own_python_reads_it(name: str) -> None:
-    seen = see(name)
+    folder = environment(name)
+    seen = read(LocalHost(environ=BARE), folder)
     program = (
         "import sys, importlib.metadata as m\n"
         "print('.'.join(map(str, sys.version_info[:3])))\n"
         "print(sys.prefix)\n"
         'print(*sorted(f\'{d.metadata["Name"].lower().replace("_", "-")}={d.version}\' for d in m.distributions()))\n'
     )
-    command = [str(seen.folder / "bin" / "python"), "-I", "-c", program]
+    command = [str(folder / "bin" / "python"), "-I", "-c", program]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     version, prefix, installed = out.splitlines()
-    assert (str(seen.python.version), seen.python.prefix) == (version, prefix)
-    assert seen.python.read_from == f"{seen.folder}/pyvenv.cfg"
-    assert isinstance(seen.python.distributions, tuple)
-    mine = {f"{one.name}={one.version}" for one in seen.python.distributions}
+    assert (str(seen.version), seen.prefix) == (version, prefix)
+    assert seen.read_from == f"{folder}/pyvenv.cfg"
+    assert isinstance(seen.distributions, tuple)
+    mine = {f"{one.name}={one.version}" for one in seen.distributions}
     assert mine <= set(installed.split())
     assert {
         word for word in installed.split() if word.startswith(("tensorflow", "nvidia-", "torch=", "numpy="))
     } <= mine
-    assert all(one.complete is True for one in seen.python.distributions)
+    assert all(one.complete is True for one in seen.distributions)
 
 
 def test_tensorflow_2_21_misses_libcusolver_alone() -> None:
@@ -174,7 +181,7 @@ def test_tensorflow_2_10_with_numpy_2_is_an_error_and_the_import_fails() -> None
     assert seen.build.compute_capabilities == ("sm_35", "sm_50", "sm_60", "sm_70", "sm_75", "compute_80")
     assert "libcurand.so.10" in {one.soname for one in seen.wanted if one.needed_for_gpu}
     assert "numpy2-abi-break" in {finding.name for finding in report("tf210np2").findings}
-    _, log = run(seen.folder, {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}, "import tensorflow")
+    _, log = run(seen.folder, BARE, "import tensorflow")
     assert "_ARRAY_API not found" in log
 
 
@@ -234,7 +241,7 @@ def test_looking_at_a_real_environment_costs_little() -> None:
     folder = environment("tf221")
     costs = []
     for _ in range(5):
-        host = LocalHost(environ={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
+        host = LocalHost(environ=BARE)
         begin = time.process_time()
         examined = python.probe(host, str(folder))
         libraries.probe(host, examined, toolkits.probe(host))

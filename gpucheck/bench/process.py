@@ -169,7 +169,10 @@ class Worker:
         if code is None:
             return self._failure("crash", "it closed its pipe and goes on running", do)
         if code >= 0:
-            return self._failure("crash", f"it ended with exit code {code}", do)
+            failure = self._failure("crash", f"it ended with exit code {code}", do)
+            if do in ("start", "open") and failure.detail:  # something of the user's is in Python's way
+                return failure._replace(message=f"{failure.message}: {failure.detail[-1]}")
+            return failure
         name = _signal_name(-code)
         if -code == getattr(signal, "SIGKILL", 9):
             short = _ended_for_memory() > self._out_of_memory

@@ -77,7 +77,7 @@ class Run:
         self.trials: list[Trial] = []
         self.seed_lines: list[SeedLine] = []
         self.batch_size: Union[int, None] = None  # of the trial under way
-        self.interrupted = False
+        self.interrupted, self.stopped_with = False, 130
         self._marks: dict[str, dict[str, Union[Reading, Gap]]] = {}  # at the ends of what is timed
         self._marking = False
         self._compiling: Union[str, None] = None  # the GPU whose first step may take long
@@ -103,8 +103,8 @@ class Run:
                 self._try(size, first=at == 0)
             if self.job.seed_line:
                 self._seed_lines()
-        except KeyboardInterrupt:
-            self.interrupted = True
+        except KeyboardInterrupt as stop:
+            self.interrupted, self.stopped_with = True, getattr(stop, "exit_code", 130)
             self.progress.note("interrupted: what is known so far is told")
         finally:
             self.close()
@@ -128,8 +128,8 @@ class Run:
                 f"{self._compiling}: first step; a GPU that is new to this framework compiles for minutes"
             )
 
-    def _each(self, doing: str, work: Callable[[Seat], None]) -> None:
-        for seat in self.seats:
+    def _each(self, doing: str, work: Callable[[Seat], None], seats: Union[list[Seat], None] = None) -> None:
+        for seat in self.seats if seats is None else seats:
             if seat.running:
                 gpu = seat.device.kind == "gpu" and doing == _BUILDING
                 self._compiling = seat.device.name if gpu else None
@@ -142,30 +142,38 @@ class Run:
 
     def _set_up(self) -> None:
         self.progress.begin("set-up")
-        self._each(f"importing {self.job.settings.backend}", Seat.open)
-        self._each("reading the images", Seat.load)
+        self._open(self.seats)
+
+    def _open(self, seats: list[Seat]) -> None:
+        self._each(f"importing {self.job.settings.backend}", Seat.open, seats)
+        self._each("reading the images", Seat.load, seats)
 
     # One batch size
 
     def _try(self, size: int, first: bool) -> None:
         self.batch_size = size
+        self.progress.begin(f"batch {size}")
         for seat in self.seats:
             seat.begin_trial(size)
-        self.progress.begin(f"batch {size}")
+            if seat.tries_again:
+                seat.renew()
+        self._open([seat for seat in self.seats if seat.starts_anew])
         self._each(_BUILDING, lambda seat: seat.build(size))
-        if first:
-            self._each(f"{self.job.workload.learning_steps} steps, to see that it learns", Seat.learn)
+        untaught = [seat for seat in self.seats if seat.learning is None]
+        if untaught:
+            self._each(f"{self.job.workload.learning_steps} steps, to see that it learns", Seat.learn, untaught)
             if len(self.seats) >= _CHECK_LOSSES_OF:
-                self._each("the same steps on each device, without dropout", Seat.check)
-            self._each("tidying", Seat.forget_learned)
+                self._each("the same steps on each device, without dropout", Seat.check, untaught)
+            self._each("tidying", Seat.forget_learned, untaught)
         self._each("the loop without a network", Seat.measure_floor)
         self._each("warming up", Seat.warm)
         if first:
             self._read_idle()
         self._rounds()
+        # Not before: its matrices would be the most memory in use.
+        unasked = [seat for seat in self.seats if isinstance(seat.product, Gap)]
+        self._each("a large matrix product", Seat.measure_product, unasked)
         if first:
-            # Not before: its matrices would be the most memory in use.
-            self._each("a large matrix product", Seat.measure_product)
             self._asides()
         self.trials.append(self._trial(size))
         self.batch_size = None

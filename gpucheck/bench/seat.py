@@ -35,6 +35,7 @@ class Seat:
         self._hear, self._again = hear, False
         self.worker = Worker(job.command(), job.environ_of(device), hear)
         self.failure: Union[Failure, None] = None
+        self._failed_at = 0
         self.title = device.title
         self.parts: tuple[Part, ...] = ()
         self.once: list[Phase] = []  # phases of the process, not of a batch size
@@ -58,8 +59,25 @@ class Seat:
     def running(self) -> bool:
         return self.failure is None
 
+    @property
+    def tries_again(self) -> bool:
+        """At another batch size, after a failure that need not come back; too large a batch spares those above it."""
+        if self.failure is None or self.failure.kind not in ("memory", "crash", "hang", "framework"):
+            return False
+        if not self._failed_at:  # before any batch size: that comes back
+            return False
+        if self.failure.kind == "memory" and self.batch_size > self._failed_at:
+            message = f"not tried: it ran out of memory at batch {self._failed_at}"
+            self.failure = Failure("memory", message, self.failure.phase)
+            return False
+        return True
+
+    @property
+    def starts_anew(self) -> bool:
+        return self.running and not self.worker.alive
+
     def renew(self) -> None:
-        """A new worker in place of one that died of something that does not matter. Its set-up is not told again."""
+        """A new worker in place of one that died. Its set-up is not told again."""
         self.worker.kill()
         self.worker = Worker(self.job.command(), self.job.environ_of(self.device), self._hear)
         self.failure, self._again = None, True
@@ -71,7 +89,7 @@ class Seat:
         try:
             work()
         except WorkerFailed as failed:
-            self.failure = failed.failure
+            self.failure, self._failed_at = failed.failure, self.batch_size
             self.worker.kill()
         except (KeyError, TypeError, ValueError, OverflowError) as error:  # numbers that are none; a key that lacks
             message = f"its answer cannot be understood: {type(error).__name__}: {error}"

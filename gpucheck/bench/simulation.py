@@ -52,6 +52,8 @@ def parse(text: str) -> Simulation:
     found: dict[str, object] = {}
     for word in filter(None, (one.strip() for one in text.split(","))):
         key, _equals, value = word.partition("=")
+        if key in found:
+            raise BadSimulation(f"{key} is given twice")
         if key in _NUMBERS:
             found[key] = _number(key, value)
         elif key in _CHOICES:
@@ -60,6 +62,8 @@ def parse(text: str) -> Simulation:
             found[key] = value
         else:
             raise BadSimulation(f"{key!r} is not one of {', '.join([*_NUMBERS, *_CHOICES])}")
+    if ("at" in found or "on" in found) and "fault" not in found:
+        raise BadSimulation("at and on say where a fault is planted; fault=crash would be one")
     if not found:
         raise BadSimulation("nothing is planted; speedup=9.2 would be an example")
     return Simulation(text, **found)  # type: ignore[arg-type]

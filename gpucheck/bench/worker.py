@@ -101,6 +101,8 @@ def _kind(error, command):
 
 
 def _words(error):
+    if isinstance(error, (BadData, NoDevice, Unsupported)):
+        return str(error)
     return "{}: {}".format(type(error).__name__, " ".join(str(error).split()))[:1000]
 
 

@@ -34,8 +34,12 @@ SUBJECTS = (
 
 
 def load() -> None:
-    """Import every subject, which registers its rules."""
+    """Import every subject, which registers its rules, and put them in the order above, whoever was imported first."""
     from importlib import import_module
 
-    for subject in SUBJECTS:
-        import_module(f"gpucheck.rules.{subject}")
+    from gpucheck.rules.engine import RULES
+
+    places = {import_module(f"gpucheck.rules.{subject}").__name__: place for place, subject in enumerate(SUBJECTS)}
+    ordered = sorted(RULES.items(), key=lambda item: places[item[1].judge.__module__])
+    RULES.clear()
+    RULES.update(ordered)

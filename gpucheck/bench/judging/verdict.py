@@ -148,6 +148,8 @@ def _failed(seen: _Seen) -> str:
 
 def _too_few(seen: _Seen) -> str:
     few = f"only {plural(seen.pairs, 'round')} of the {ROUNDS} needed {'was' if seen.pairs == 1 else 'were'} clean"
+    if seen.pairs == 0:
+        few = f"no round was clean, {ROUNDS} are needed"
     why = [one.text for one in spoiled(seen.cpu, seen.gpu)]
     return f"{few}: {', '.join(why)}" if why else f"{few}, and no more were measured"
 
