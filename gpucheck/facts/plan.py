@@ -87,8 +87,8 @@ class Choice(NamedTuple):
     release: the row's version; None: none fits, see candidates and routes. package: the distribution that is installed.
     requirements: for uv, with the extra and the bounds that this machine needs. reasons: why these, one sentence each.
     exclude_newer: RFC 3339 date; files uploaded later are not considered (an old release with its own era's
-    dependencies). cuda, cudnn: what the wheel was built with; None for a CPU build. brings_cuda: its CUDA libraries come
-    as wheels.
+    dependencies). cuda, cudnn: what the wheel was built with; None for a CPU build. brings_cuda: its CUDA libraries
+    come as wheels.
     cures: names in install/cures.py that this release needs. derived: from the index and not in the table: untested.
     """
 
