@@ -1,4 +1,4 @@
-"""A page of plain lines, painted by rich: what both terminal formats are written on."""
+"""A page of plain lines, painted by rich: what the terminal formats are written on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ from collections.abc import Callable
 from io import StringIO
 
 from rich.console import Console
+from rich.text import Text
+
+from gpucheck.render.text import plain
+
+TITLE = 11  # width of the column of titles
+_NARROW = 60  # below, titles stand above their text
 
 
 def painted(paint: Callable[[Console], None], width: int, color: bool) -> str:
@@ -30,3 +36,24 @@ def painted(paint: Callable[[Console], None], width: int, color: bool) -> str:
     )
     paint(console)
     return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
+
+
+def hang(
+    console: Console, title: str, title_style: str, text: str, *, indent: int = 0, style: str = "", column: int = TITLE
+) -> None:
+    """A title in its column and a text beside it, wrapped under itself; on a narrow screen under the title.
+
+    Blanks in front of the text are kept, in front of every line.
+    """
+    narrow = console.width < _NARROW and column > 0
+    column = 2 if narrow else column
+    pad = " " * indent
+    if narrow and title:
+        console.print(Text(pad + title, style=title_style), soft_wrap=True)
+    inner = " " * (len(text) - len(text.lstrip(" ")))
+    room = max(10, console.width - indent - column - len(inner))
+    for at, line in enumerate(Text(plain(text.strip(" ")), style=style).wrap(console, room)):
+        front = title if at == 0 and not narrow else ""
+        line.rstrip()
+        gap = " " * max(1, column - len(front)) if column else ""
+        console.print(Text.assemble(pad, (front, title_style), gap, inner, line), soft_wrap=True)

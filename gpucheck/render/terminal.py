@@ -11,15 +11,13 @@ from rich.text import Text
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
-from gpucheck.render.page import painted
+from gpucheck.render.page import TITLE, hang, painted
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import count, plain, shorten
 
 _STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
 _SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 _MOST_EVIDENCE = 4
-_TITLE = 11  # width of the column of titles
-_NARROW = 60  # below, titles stand above their text
 
 
 def render(report: Report, width: int = 80, color: bool = False, verbose: bool = False) -> str:
@@ -36,7 +34,7 @@ def render(report: Report, width: int = 80, color: bool = False, verbose: bool =
 
 def paint(console: Console, report: Report, verbose: bool = False) -> None:
     """Print the report on any console (the pictures of the documentation are made with this, too)."""
-    _hang(console, report.verdict.upper(), _STYLE[report.verdict], headline(report), style="bold")
+    hang(console, report.verdict.upper(), _STYLE[report.verdict], headline(report), style="bold")
     console.print()
     for block in (*blocks(report.snapshot), *(detail_blocks(report) if verbose else ())):
         _paint_block(console, block, verbose)
@@ -48,31 +46,16 @@ def paint(console: Console, report: Report, verbose: bool = False) -> None:
     console.print(Text(verdict(report), style=_STYLE[report.verdict]), soft_wrap=True)
 
 
-def _hang(
-    console: Console, title: str, title_style: str, text: str, *, indent: int = 0, style: str = "", column: int = _TITLE
-) -> None:
-    """A title in its column and a text beside it, wrapped under itself; on a narrow screen under the title."""
-    narrow = console.width < _NARROW and column > 0
-    column = 2 if narrow else column
-    pad = " " * indent
-    if narrow and title:
-        console.print(Text(pad + title, style=title_style), soft_wrap=True)
-    for at, line in enumerate(Text(plain(text), style=style).wrap(console, max(10, console.width - indent - column))):
-        front = title if at == 0 and not narrow else ""
-        line.rstrip()
-        console.print(Text.assemble(pad, (front.ljust(column), title_style), line), soft_wrap=True)
-
-
 def _paint_block(console: Console, block: Block, verbose: bool) -> None:
     for at, row in enumerate(block.rows):
-        _hang(console, block.title if at == 0 else "", "bold", plain(row) if verbose else shorten(plain(row), 400))
+        hang(console, block.title if at == 0 else "", "bold", plain(row) if verbose else shorten(plain(row), 400))
 
 
 def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
     finding = cause.finding
     _paint_heading(console, finding)
     for case in (finding, *cause.same):
-        _hang(console, "", "", case.message, indent=2, column=0)
+        hang(console, "", "", case.message, indent=2, column=0)
     every = [one for case in (finding, *cause.same) for one in case.evidence]
     shown = every if verbose else every[: min(_MOST_EVIDENCE, len(finding.evidence))]
     if finding.severity is Severity.INFO and not verbose:
@@ -80,13 +63,13 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
     for at, one in enumerate(shown):
         source = f"  ({plain(one.source)})" if one.source else ""
         text = f"{plain(one.fact)}: {shorten(plain(one.value))}{source}"
-        _hang(console, "" if at else "evidence", "dim", text, indent=2)
+        hang(console, "" if at else "evidence", "dim", text, indent=2)
     if 0 < len(shown) < len(every):
-        _hang(console, "", "", f"and {len(every) - len(shown)} more (--verbose)", indent=2, style="dim")
+        hang(console, "", "", f"and {len(every) - len(shown)} more (--verbose)", indent=2, style="dim")
     _paint_fix(console, finding.fix)
     for at, follower in enumerate(cause.follows):
         text = f"{plain(follower.name)}: {plain(follower.message)}"
-        _hang(console, "" if at else "explains", "dim", text, indent=2)
+        hang(console, "" if at else "explains", "dim", text, indent=2)
     more = Text.assemble(("  more       ", "dim"), f"gpucheck explain {plain(finding.name)}")
     console.print(more, soft_wrap=True)
 
@@ -114,7 +97,7 @@ def _paint_skipped(console: Console, report: Report) -> None:
     if matter.skipped:
         console.print(Text("Could not be judged", style="bold magenta"), soft_wrap=True)
     for row in skipped_block(matter).rows:
-        _hang(console, "", "", shorten(plain(row), 600))
+        hang(console, "", "", shorten(plain(row), 600))
     if rest:
         less = f"{count(rest, 'rule')} of less weight could not be judged (--verbose tells why)"
-        _hang(console, "", "", less, style="dim", column=_TITLE if matter.skipped else 0)
+        hang(console, "", "", less, style="dim", column=TITLE if matter.skipped else 0)

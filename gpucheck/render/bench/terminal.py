@@ -5,6 +5,7 @@ Every string of the machine passes `plain` and is laid out as `rich.text.Text`, 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Union
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from gpucheck.render.bench.answer import answer
 from gpucheck.render.bench.figures import ABSENT, Table, batches, devices
 from gpucheck.render.bench.sections import blocks
 from gpucheck.render.bench.strip import Axis, Strip, strips
-from gpucheck.render.page import painted
+from gpucheck.render.page import hang, painted
 from gpucheck.render.summary import Block
 from gpucheck.render.text import plain, shorten
 
@@ -31,8 +32,8 @@ _STYLE = {
     "cpu": "bold cyan",
     "reason": "",
 }
-_TITLE = 14  # width of the column of titles
-_NARROW = 60  # below, titles stand above their text and tables are stacked
+_NARROW = 60  # below, tables are stacked, as titles stand above their text
+_hang = partial(hang, column=14)
 _MEDIAN = 10  # room for a strip's median behind it
 
 
@@ -63,21 +64,6 @@ def paint(console: Console, result: Result, verbose: bool = False) -> None:
     console.print()
     for block in blocks(result, verbose, "" if verbose else "; --verbose tells more"):
         _paint_block(console, block, verbose)
-
-
-def _hang(console: Console, title: str, title_style: str, text: str, *, style: str = "", column: int = _TITLE) -> None:
-    """A title in its column and a text beside it, wrapped under itself; on a narrow screen under the title."""
-    narrow = console.width < _NARROW and column > 0
-    column = 2 if narrow else column
-    if narrow and title:
-        console.print(Text(title, style=title_style), soft_wrap=True)
-    indent = " " * (len(text) - len(text.lstrip(" ")))
-    room = max(10, console.width - column - len(indent))
-    for at, line in enumerate(Text(plain(text.strip()), style=style).wrap(console, room)):
-        front = title if at == 0 and not narrow else ""
-        line.rstrip()
-        padding = " " * max(1, column - len(front)) if column else ""
-        console.print(Text.assemble((front, title_style), padding, indent, line), soft_wrap=True)
 
 
 def _paint_block(console: Console, block: Block, verbose: bool) -> None:
