@@ -92,3 +92,18 @@ def positive(option: str, number: Optional[float]) -> Optional[float]:
     if number is not None and not 0 < number < 1e6:
         raise WrongUsage(f"{option} takes a number above 0")
     return number
+
+
+def commas(values: Optional[list[str]]) -> tuple[str, ...]:
+    """``--with a,b --with c``: each once and in the order given. Commas within brackets or bounds are no such thing."""
+    found: list[str] = []
+    for text in values or []:
+        for word in text.split(","):
+            # "keras[a,b]" and "numpy>=1,<2" hold commas of their own.
+            if found and (
+                found[-1].count("[") > found[-1].count("]") or word.lstrip()[:1] in ("<", ">", "=", "!", "~")
+            ):
+                found[-1] += f",{word}"
+            elif word.strip():
+                found.append(word.strip())
+    return tuple(dict.fromkeys(found))

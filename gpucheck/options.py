@@ -213,6 +213,127 @@ def bench(
     raise typer.Exit(benching.bench(words))
 
 
+class InstallFormat(str, Enum):
+    """Formats of `install`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+
+
+_Env = Annotated[Optional[str], _option("PATH", "The environment to make or to change: default ./.venv.")]
+_Names = Annotated[Optional[list[str]], typer.Argument(metavar="[tensorflow[==VERSION]]", show_default=False)]
+_Offline = Annotated[bool, typer.Option("--offline", help="Ask no index: what is cached, or a --wheelhouse.")]
+_Urls = Annotated[Optional[list[str]], _option("URL", "Instead of pip's indexes; may be given again.")]
+_With = Annotated[Optional[list[str]], typer.Option("--with", metavar="jupyter,keras-hub,…", help="Also these.")]
+_InstallPython = Annotated[
+    Optional[str], _option("PATH", "Change this Python's environment, or make a new one from it.")
+]
+_Cpu = Annotated[bool, typer.Option("--cpu", help="Without CUDA, GPU or not.")]
+_Snapshot = Annotated[Optional[str], _option("FILE", "Plan for that machine; nothing is installed.")]
+_FromLock = Annotated[Optional[str], _option("FILE", "Exactly what that pylock.toml says.")]
+_InstallFormat = Annotated[InstallFormat, typer.Option(help="How to tell it.")]
+
+
+@app.command()
+def install(
+    names: _Names = None,
+    env: _Env = None,
+    python: _InstallPython = None,
+    cpu: _Cpu = False,
+    extras: _With = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, change nothing.")] = False,
+    explain: Annotated[Optional[str], _option("VERSION", "Why this release, or why not.")] = None,
+    format: _InstallFormat = InstallFormat.TERMINAL,
+    output: Output = None,
+    lock: Annotated[Optional[str], _option("FILE", "Write the plan as pylock.toml, change nothing.")] = None,
+    from_lock: _FromLock = None,
+    wheelhouse: Annotated[Optional[str], _option("DIR", "Wheels to install from.")] = None,
+    offline: _Offline = False,
+    index_url: _Urls = None,
+    snapshot: _Snapshot = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every release, and every check.")] = False,
+) -> None:
+    """Install a TensorFlow that fits this machine, prove it, or leave all as it was."""
+    from gpucheck import installing
+
+    words = installing.Words(
+        names=tuple(names or ()),
+        env=env,
+        python=python,
+        cpu=cpu,
+        extras=arguments.commas(extras),
+        dry_run=dry_run,
+        explain=explain,
+        format=format.value,
+        output=output,
+        lock=lock,
+        from_lock=from_lock,
+        wheelhouse=wheelhouse,
+        offline=offline,
+        index_urls=tuple(index_url or ()),
+        snapshot=snapshot,
+        yes=yes,
+        verbose=verbose,
+    )
+    raise typer.Exit(installing.install(words))
+
+
+@app.command()
+def download(
+    wheelhouse: Annotated[str, _option("DIR", "Where the wheels and their pylock.toml go.")],
+    names: _Names = None,
+    python: _InstallPython = None,
+    cpu: _Cpu = False,
+    extras: _With = None,
+    format: _InstallFormat = InstallFormat.TERMINAL,
+    from_lock: _FromLock = None,
+    index_url: _Urls = None,
+    snapshot: _Snapshot = None,
+) -> None:
+    """Fetch what install would, for a machine without a network.
+
+    There: gpucheck install --from-lock DIR/pylock.toml --wheelhouse DIR
+    """
+    from gpucheck import installing
+
+    words = installing.Words(
+        names=tuple(names or ()),
+        python=python,
+        cpu=cpu,
+        extras=arguments.commas(extras),
+        format=format.value,
+        from_lock=from_lock,
+        wheelhouse=wheelhouse,
+        index_urls=tuple(index_url or ()),
+        snapshot=snapshot,
+    )
+    raise typer.Exit(installing.download(words))
+
+
+@app.command()
+def repair(
+    env: _Env = None,
+    wheelhouse: Annotated[Optional[str], _option("DIR", "Wheels to restore from.")] = None,
+    offline: _Offline = False,
+    index_url: _Urls = None,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Compare every file's sha256, not its size.")] = False,
+) -> None:
+    """Restore the packages whose files are missing or changed, and nothing else."""
+    from gpucheck import installing
+
+    words = installing.Words(env=env, wheelhouse=wheelhouse, offline=offline, index_urls=tuple(index_url or ()))
+    raise typer.Exit(installing.repair(words, thorough))
+
+
+@app.command()
+def undo(env: _Env = None) -> None:
+    """Bring an environment back to what it was before the last install or repair."""
+    from gpucheck import installing
+
+    raise typer.Exit(installing.undo(installing.Words(env=env)))
+
+
 @app.command()
 def explain(name: Annotated[str, typer.Argument(metavar="NAME", help="A finding's name.")]) -> None:
     """Show what a finding means, why it matters and how to fix it."""

@@ -1,4 +1,4 @@
-"""One bar in bytes of a known total, on standard error: alive on a terminal, plain lines in a pipe, or nothing."""
+"""One bar in bytes of a known total, on standard error: alive on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
@@ -85,20 +85,6 @@ class Bar:
         self._bar.stop()
 
 
-class Silent:
-    """Tells nobody."""
-
-    def begin(self, what: str, total: Union[int, None] = None) -> None: ...
-
-    def advance(self, amount: int) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def start(stream: Union[TextIO, None], is_terminal: bool, color: bool = True) -> Union[Bar, Lines, Silent]:
-    """Begin to show progress on a stream; None: say nothing. is_terminal: a bar that moves, otherwise lines that stay."""
-    if stream is None:
-        return Silent()
+def start(stream: TextIO, is_terminal: bool, color: bool = True) -> Union[Bar, Lines]:
+    """Begin to show progress on a stream. is_terminal: a bar that moves, otherwise lines that stay."""
     return Bar(stream, color) if is_terminal else Lines(stream)
