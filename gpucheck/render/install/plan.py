@@ -14,9 +14,9 @@ from gpucheck.render.text import count, plain
 _SHOWN = 5  # candidates that were passed over, newest first
 
 
-def render(plan: Plan, width: int = 80, color: bool = False, verbose: bool = False) -> str:
-    """What would be installed. verbose: every release that was passed over."""
-    return painted(lambda console: _paint(console, plan, verbose), width, color)
+def render(plan: Plan, width: int = 80, color: bool = False, verbose: bool = False, brief: bool = False) -> str:
+    """What would be installed. verbose: every release that was passed over. brief: without packages and commands."""
+    return painted(lambda console: _paint(console, plan, verbose, brief), width, color)
 
 
 def refused(choice: Choice, width: int = 80, color: bool = False, verbose: bool = False) -> str:
@@ -42,18 +42,21 @@ def place(target: object) -> str:
     return f"Python {target.python} on {target.os} {target.machine}"
 
 
-def _paint(console: Console, plan: Plan, verbose: bool) -> None:
+def _paint(console: Console, plan: Plan, verbose: bool, brief: bool) -> None:
     choice = plan.choice
-    console.print(Text(plain(title(choice)), style="bold"), soft_wrap=True)
+    hang(console, "", "", title(choice), style="bold", column=0)
     console.print()
     for at, reason in enumerate(choice.reasons):
         hang(console, "" if at else "why", "bold", reason)
-    _paint_packages(console, plan.packages)
+    if not brief:
+        _paint_packages(console, plan.packages)
+    _paint_total(console, plan.packages)
     _paint_rooms(console, plan.rooms)
     for at, note in enumerate((*plan.taken_over, *plan.notes)):
         hang(console, "" if at else "note", "bold", note)
     _paint_passed(console, choice, verbose)
-    _paint_lines(console, "by hand", plan.by_hand)
+    if not brief:
+        _paint_lines(console, "by hand", plan.by_hand)
 
 
 def _paint_packages(console: Console, packages: tuple[Package, ...]) -> None:
@@ -66,9 +69,12 @@ def _paint_packages(console: Console, packages: tuple[Package, ...]) -> None:
         room = console.width - len(row) - 2
         shown = why if len(why) <= room else f"{why[: room - 1]}…" if room > 12 else ""
         console.print(Text.assemble("  ", row, (shown, "dim")), soft_wrap=True)
+
+
+def _paint_total(console: Console, packages: tuple[Package, ...]) -> None:
     total = sum(one.size or 0 for one in packages)
     unknown = sum(one.size is None for one in packages)
-    rest = f" and {count(unknown, 'package')} of unknown size" if unknown else ""
+    rest = f", {unknown} of unknown size" if unknown else ""
     console.print()
     hang(console, "download", "bold", f"{size(total)} in {count(len(packages), 'package')}{rest}")
 
@@ -96,7 +102,7 @@ def _paint_passed(console: Console, choice: Choice, verbose: bool) -> None:
 def _paint_lines(console: Console, head: str, lines: tuple[str, ...]) -> None:
     if lines:
         console.print()
-        console.print(Text(head, style="bold"), soft_wrap=True)
+        hang(console, "", "", head, style="bold", column=0)
     for line in lines:
         console.print(Text(f"  {plain(line)}", style="dim" if line.startswith("#") else "green"), soft_wrap=True)
 
@@ -107,7 +113,7 @@ def _paint_refusal(console: Console, choice: Choice, verbose: bool) -> None:
     text = f"{wanted} {verb} {place(choice.target)}"
     if isinstance(choice.target, Gap):
         text = f"No plan: {choice.target.reason}"
-    console.print(Text(plain(text), style="bold red"), soft_wrap=True)
+    hang(console, "", "", text, style="bold red", column=0)
     console.print()
     _paint_passed(console, choice, verbose)
     for route in choice.routes:
@@ -115,9 +121,9 @@ def _paint_refusal(console: Console, choice: Choice, verbose: bool) -> None:
 
 
 def _paint_route(console: Console, route: Route) -> None:
-    _paint_lines(console, plain(route.title), route.steps)
+    _paint_lines(console, route.title, route.steps)
     if route.source:
-        console.print(Text(f"  ({plain(route.source)})", style="dim"), soft_wrap=True)
+        hang(console, "", "", f"({route.source})", indent=2, style="dim", column=0)
 
 
 def _paint_candidate(console: Console, candidate: Candidate, choice: Choice) -> None:
@@ -127,7 +133,7 @@ def _paint_candidate(console: Console, candidate: Candidate, choice: Choice) -> 
     else:
         rest = "and is the one that is chosen" if chosen else f"; {choice.release} is newer and fits, too"
         head, style = f"TensorFlow {candidate.version} fits {place(choice.target)}{' ' if chosen else ''}{rest}", "bold"
-    console.print(Text(plain(head), style=style), soft_wrap=True)
+    hang(console, "", "", head, style=style, column=0)
     for objection in candidate.objections:
         console.print()
         console.print(Text(plain(objection.name), style="bold"), soft_wrap=True)
