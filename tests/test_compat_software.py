@@ -6,6 +6,7 @@ import pytest
 
 from gpucheck.compat import cudnn, keras, tensorflow
 from gpucheck.compat.libraries import soname
+from gpucheck.compat.tensorflow_windows import WINDOWS
 from gpucheck.facts.python import capability_codes
 from gpucheck.facts.versions import ComputeCapability, CudaVersion, CudnnVersion, LibcVersion, PackageVersion
 from gpucheck.rules.choice import TURING
@@ -62,7 +63,7 @@ def test_the_sonames_of_a_build_are_in_the_table_of_libraries() -> None:
 
 def test_every_issue_is_described_and_belongs_to_a_release() -> None:
     described = {issue.name for issue in tensorflow.ISSUES}
-    named = {name for row in ROWS for name in row.issues.split()}
+    named = {name for row in (*ROWS, *WINDOWS) for name in row.issues.split()}
     assert named == described
     assert all(issue.source for issue in tensorflow.ISSUES)
 

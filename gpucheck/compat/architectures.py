@@ -51,6 +51,25 @@ ROWS: tuple[Architecture, ...] = (
     Architecture("12.1", "Blackwell", "GB10, DGX Spark", "12.9", None, None, PTXAS),
 )
 
+
+class Reach(NamedTuple):
+    """From this toolkit on (up to the next row) CUDA's libraries hold code for GPUs up to this major version."""
+
+    cuda: str
+    newest: int
+    source: str
+
+
+_RECALLED = "NVIDIA's release notes of that toolkit, which brought this generation (recalled, not read again)"
+
+REACHES: tuple[Reach, ...] = (
+    Reach("8.0", 6, _RECALLED),
+    Reach("9.0", 7, _RECALLED),
+    Reach("11.0", 8, _RECALLED),
+    Reach("11.8", 9, PTXAS),
+    Reach("12.8", 12, NIXPKGS),
+)
+
 # The first toolkit that knows Blackwell. TensorFlow builds of an older one carry only PTX for it, which is reported to
 # fail (CUDA_ERROR_INVALID_PTX, CUDA_ERROR_INVALID_HANDLE): tensorflow/tensorflow issues 89272, 97387, 99592, 101746.
 BLACKWELL_TOOLKIT = CudaVersion("12.8")
@@ -66,3 +85,9 @@ def name_of(capability: ComputeCapability) -> str:
     """ "Pascal", or "" where it is not known."""
     row = architecture_of(capability)
     return row.name if row else ""
+
+
+def reach_of(cuda: CudaVersion) -> Reach | None:
+    """How new a GPU a toolkit's libraries know; None before the first row."""
+    fitting = [row for row in REACHES if CudaVersion(row.cuda) <= cuda]
+    return fitting[-1] if fitting else None
