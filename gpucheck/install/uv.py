@@ -118,13 +118,14 @@ def run(
     on_line: Union[Callable[[str], None], None] = None,
     cwd: Union[str, None] = None,
     stdin: str = "",
+    variables: Union[Mapping[str, str], None] = None,
 ) -> Done:
     """Run uv to its end.
 
     Parameters
     ----------
     arguments: without the program ("pip", "compile", ...). deadline: seconds. on_line: called with each line of its
-    standard error, masked, from another thread. stdin: what it reads.
+    standard error, masked, from another thread. stdin: what it reads. variables: for what uv runs itself.
 
     Raises
     ------
@@ -135,10 +136,9 @@ def run(
         flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
     argv = [binary(), *arguments, "--color", "never"]
     pipe = subprocess.PIPE
+    environ = environment(settings) | dict(variables or {})
     try:
-        process = subprocess.Popen(
-            argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(settings), cwd=cwd, **flags
-        )
+        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, cwd=cwd, **flags)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise InstallError(f"uv could not be run: {getattr(error, 'strerror', None) or error}") from error
     out: list[str] = []

@@ -1,0 +1,290 @@
+"""From a choice to the files that it means: uv resolves for the target, and every file is named with its hash.
+
+Nothing of what uv finds is installed or written here. Which release is chosen is not decided here either: a choice that
+does not resolve is told with uv's own words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Union
+
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.plan import Choice, Package, Target
+from gpucheck.install import pylock, uv
+from gpucheck.install.building import built
+from gpucheck.install.complaints import understood, without_date, without_wheel
+from gpucheck.install.errors import NoPlan, Refused
+from gpucheck.install.masking import masked, without_name
+from gpucheck.install.platforms import python_text, uv_platform
+from gpucheck.install.settings import Settings
+
+DEADLINE = 300.0  # seconds for one resolution
+_TRIES = 12
+# Written in Python alone, and without a wheel in the releases that old TensorFlows pin: these are built from source.
+# (html5lib 0.9999999, gast 0.2.2, termcolor 1.1.0, markdown up to 2.6, absl-py up to 0.11: read from the index's files.)
+MAY_BE_BUILT = ("absl-py", "gast", "html5lib", "markdown", "termcolor")
+
+
+class Lock(NamedTuple):
+    """What will be installed. text: of pylock.toml. choice: what it was made from, None in another program's lock."""
+
+    text: str
+    packages: tuple[Package, ...]
+    choice: Union[Choice, None] = None
+    notes: tuple[str, ...] = ()
+
+
+class _Question(NamedTuple):
+    """One resolution: what uv is asked."""
+
+    requirements: tuple[str, ...]
+    target: Target
+    exclude_newer: Union[str, None]
+    built: tuple[str, ...]  # from source
+    base_python: str
+
+    def arguments(self, *more: str) -> list[str]:
+        # Without --python uv would look through every interpreter of the machine.
+        words = ["pip", "compile", "-", "--quiet", "--no-header", "--python", self.base_python]
+        words += ["--python-version", python_text(self.target), "--python-platform", uv_platform(self.target)]
+        words += ["--only-binary", ":all:", *(word for name in self.built for word in ("--no-binary", name))]
+        if self.exclude_newer:
+            words += ["--exclude-newer", self.exclude_newer]
+            # What builds a source of that time is of today: build systems of then cannot be told to uv.
+            now = ("setuptools", "wheel") if self.built else ()
+            words += [word for name in now for word in ("--exclude-newer-package", f"{name}=2099-01-01T00:00:00Z")]
+        return [*words, *more]
+
+
+def lock(choice: Choice, settings: Settings, *, base_python: Union[str, None] = None) -> Lock:
+    """Resolve a choice for its target, on any machine.
+
+    Parameters
+    ----------
+    base_python: an interpreter to build old sources with, gpucheck's own if None; what it is does not change the plan.
+
+    Raises
+    ------
+    NoPlan: the packages that are needed do not fit together, or have no wheels for the target.
+    Refused: the index could not be asked.
+    """
+    target = choice.target
+    if isinstance(target, Gap):
+        raise Refused(f"it is not known for which Python and system: {target.reason}")
+    if choice.release is None or not choice.requirements:
+        raise NoPlan("no release was chosen")
+    # A wheelhouse holds what was fetched for one plan: files have no upload date there, and no other versions.
+    date = None if settings.no_index else choice.exclude_newer
+    question = _Question(choice.requirements, target, date, (), base_python or sys.executable)
+    notes: list[str] = []
+    question, entries = _resolved(question, settings, notes)
+    reasons = _requirers(question, settings)
+    packages = []
+    for entry in entries:
+        file = pylock.chosen(entry, target)
+        assert file is not None  # `_resolved` leaves none without
+        package = pylock.package_of(entry, file, _why(entry.name, reasons, choice))
+        packages.append(package if file.wheel else built(package, settings, question.base_python))
+    packages = _with_sizes(packages, settings)
+    return Lock(pylock.compose(packages, choice, target, notes), tuple(packages), choice, tuple(notes))
+
+
+def _resolved(question: _Question, settings: Settings, notes: list[str]) -> tuple[_Question, tuple[pylock.Entry, ...]]:
+    """Ask, and ask again without what the target cannot take, with a source to build, or without a date."""
+    for _ in range(_TRIES):
+        done = _ask(question, settings, "--generate-hashes", "--format", "pylock.toml")
+        if done.code:
+            question = _eased(question, done.err, notes)
+            continue
+        entries = _entries(done.out, question.target)
+        too_new = [entry for entry in entries if pylock.chosen(entry, question.target) is None]
+        if not too_new:
+            return question, entries
+        # uv's platform is a little newer than the target (see uv_platform).
+        barred = tuple(f"{entry.name}!={entry.version}" for entry in too_new)
+        question = question._replace(requirements=(*question.requirements, *barred))
+    raise NoPlan("no set of packages fits together", tuple(f"tried without {one}" for one in question.requirements))
+
+
+def _ask(question: _Question, settings: Settings, *more: str) -> uv.Done:
+    words = question.arguments(*more)
+    for path in settings.constraints:
+        words += ["--constraints", path if "://" in path else os.path.abspath(path)]
+    return uv.run(
+        [*words, *uv.options(settings)],
+        settings=settings,
+        deadline=DEADLINE,
+        stdin="\n".join(question.requirements) + "\n",
+    )
+
+
+def _eased(question: _Question, error: str, notes: list[str]) -> _Question:
+    """The next question after one that failed. Raises what uv said where there is nothing left to give."""
+    sources = tuple(name for name in without_wheel(error) if name in MAY_BE_BUILT and name not in question.built)
+    if sources:
+        notes.append(
+            f"{', '.join(sources)}: no wheel of the version that is needed; built from its source, which is Python alone"
+        )
+        return question._replace(built=(*question.built, *sources))
+    if question.exclude_newer and without_date(error):
+        notes.append(
+            "the index does not tell when files were uploaded: dependencies may be newer than"
+            f" {question.exclude_newer[:10]}, the time of this release"
+        )
+        return question._replace(exclude_newer=None)
+    raise understood(error)
+
+
+def _entries(text: str, target: Target) -> tuple[pylock.Entry, ...]:
+    entries = pylock.parse(text, os.getcwd()).entries
+    return tuple(entry for entry in entries if pylock.wanted(entry, target))
+
+
+def _requirers(question: _Question, settings: Settings) -> dict[str, tuple[str, ...]]:
+    """What requires each package, by uv's comments. From its cache: where that is not possible, {}."""
+    warm = settings._replace(offline=True)
+    done = _ask(question, warm, "--annotation-style", "line")
+    found = re.findall(r"^([A-Za-z0-9._-]+)==\S+(?:[^\S\n]+#[^\S\n]via[^\S\n](.+))?$", done.out, re.MULTILINE)
+    return {name: tuple(one.strip() for one in via.split(",") if via) for name, via in found} if not done.code else {}
+
+
+def _why(name: str, reasons: dict[str, tuple[str, ...]], choice: Choice) -> str:
+    via = tuple(one for one in reasons.get(name, ()) if not one.startswith("-"))
+    if via or name not in reasons:
+        return ", ".join(via)
+    if name == choice.package:
+        return "asked for"
+    wanted = (*choice.request.extras, *choice.request.packages)
+    return f"--with {','.join(wanted)}" if wanted else "asked for"
+
+
+def _with_sizes(packages: Sequence[Package], settings: Settings) -> list[Package]:
+    """The same with the sizes that the index did not tell: of a file here, or asked of the server."""
+    unknown = [package for package in packages if package.size is None]
+    sizes = {package.sha256: _size_here(package.url) for package in unknown if "://" not in package.url}
+    remote = [package for package in unknown if "://" in package.url]
+    if remote and not settings.offline:
+        sizes |= _sizes_there(remote, settings)
+    return [package._replace(size=sizes.get(package.sha256, package.size)) for package in packages]
+
+
+def _size_here(path: str) -> Union[int, None]:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return None
+
+
+def _sizes_there(packages: Sequence[Package], settings: Settings) -> dict[str, Union[int, None]]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gpucheck.install.connection import Connections, Trouble
+
+    connections = Connections(settings)
+
+    def ask(package: Package) -> Union[int, None]:
+        try:
+            answer = connections.get(package.url)
+        except Trouble:
+            return None
+        length = answer.headers.get("Content-Length", "")
+        answer.close()
+        return int(length) if length.isascii() and length.isdigit() else None
+
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            return {package.sha256: size for package, size in zip(packages, threads.map(ask, packages), strict=True)}
+    finally:
+        connections.close()
+
+
+def read(path: str, target: Union[Target, None] = None) -> Lock:
+    """A lock from a file, by gpucheck or by another program, checked.
+
+    Parameters
+    ----------
+    target: for which system and Python one file of each package is chosen; None: the one in the lock itself.
+
+    Raises
+    ------
+    Refused: it cannot be read, is not valid, is for another system or Python, or names no file that fits.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    content = pylock.parse(text, os.path.dirname(os.path.abspath(path)))
+    own = content.choice.target if content.choice else None
+    target = target or (own if isinstance(own, Target) else None)
+    if target is None:
+        raise Refused(f"{path} does not say for which system and Python it is")
+    _fits(content.requires_python, target, path)
+    packages = []
+    for entry in content.entries:
+        if not pylock.wanted(entry, target):
+            continue
+        chosen = pylock.chosen(entry, target)
+        if chosen is None:
+            names = ", ".join(one.name for one in entry.files[:3])
+            raise Refused(f"{path} has no file of {entry.name} for {_name(target)}: {names}")
+        packages.append(pylock.package_of(entry, chosen, entry.why))
+    return Lock(text, tuple(packages), content.choice, content.notes)
+
+
+def _fits(requires_python: str, target: Target, path: str) -> None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        fits = SpecifierSet(requires_python).contains(python_text(target), prereleases=True)
+    except InvalidSpecifier as error:
+        raise Refused(f"{path}: requires-python cannot be read: {error}") from error
+    if not fits:
+        raise Refused(f"{path} is for Python {requires_python}, not for {python_text(target)}")
+
+
+def _name(target: Target) -> str:
+    return f"Python {target.python.major}.{target.python.minor} on {target.os} {target.machine}"
+
+
+def by_hand(choice: Choice, settings: Settings, folder: str = ".venv") -> tuple[str, ...]:
+    """The commands that install the same without gpucheck, for the target's shell; credentials masked.
+
+    pip where it can (it reads its own configuration), uv where a date bounds what is considered.
+    """
+    if isinstance(choice.target, Gap) or choice.release is None:
+        return ()
+    target = choice.target
+    windows = target.os == "windows"
+    minor = f"{target.python.major}.{target.python.minor}"
+    places = _places(settings)
+    if choice.exclude_newer:
+        make = ["uv", "venv", "--python", minor, folder]
+        install = ["uv", "pip", "install", "--python", folder, "--exclude-newer", choice.exclude_newer]
+        index, extra = "--default-index", "--index"
+    else:
+        make = ["py", f"-{minor}", "-m", "venv", folder] if windows else [f"python{minor}", "-m", "venv", folder]
+        own = rf"{folder}\Scripts\python" if windows else f"{folder}/bin/python"
+        install = [own, "-m", "pip", "install"]
+        index, extra = "--index-url", "--extra-index-url"
+    named = {"index": index, "extra": extra, "links": "--find-links"}
+    install += [word for kind, place in places for word in (named[kind], place)]
+    install += ["--no-index"] if settings.no_index else []
+    install += ["--only-binary", ":all:", *choice.requirements]
+    quote = subprocess.list2cmdline if windows else shlex.join
+    return quote(make), quote(install)
+
+
+def _places(settings: Settings) -> Iterable[tuple[str, str]]:
+    if settings.default_index:
+        yield "index", masked(settings.default_index)
+    for one in settings.extra:
+        yield "extra", masked(without_name(one))
+    for one in settings.find_links:
+        yield "links", masked(one)
