@@ -1,0 +1,172 @@
+"""Have uv's own cache hold every package, unpacked, so that an install needs no network and only links.
+
+What a plain `uv pip install` has left there is used. Nothing is written into any environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from time import monotonic
+from typing import NamedTuple, Union
+
+from gpucheck.facts.plan import Package
+from gpucheck.install import uv
+from gpucheck.install.download import USUAL, Patience
+from gpucheck.install.errors import Failed, InstallError
+from gpucheck.install.feed import AT_ONCE, Feed, lock_text
+from gpucheck.install.fetch import PARALLEL, Fetcher, refuse_servers, total
+from gpucheck.install.progress import Progress, Silent
+from gpucheck.install.settings import Settings
+from gpucheck.install.wheelhouse import PART, check, downloads, local
+
+_HOUR = 3600.0  # seconds that uv waits for the next byte: how long to try is decided in download.py
+
+
+class Warm(NamedTuple):
+    """How it went. lock: a pylock.toml to install from, offline. bytes: downloaded now. files: that were not there."""
+
+    lock: str
+    files: tuple[str, ...]
+    bytes: int
+    seconds: float
+
+
+def origins(packages: Sequence[Package], settings: Settings, python: str) -> dict[str, str]:
+    """File name -> URL of the index that offers it, as uv itself says: what its cache is keyed by.
+
+    python: path of an interpreter that they are for. Packages of a folder, and such as no index offers with this hash,
+    are not in it. One run of uv: 0.1 s with its cache, one or two seconds of questions without.
+    """
+    remote = [one for one in packages if local(one.url) is None]
+    if not remote:
+        return {}
+    pins = "".join(f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in remote)
+    words = ["pip", "compile", "-", "--no-deps", "--no-header", "--no-annotate", "--emit-index-annotation"]
+    words += ["--only-binary", ":all:", "--python", python, "--quiet"]
+    done = uv.run([*words, "--offline"], settings=settings, stdin=pins)
+    if done.code and not settings.offline:
+        done = uv.run(words, settings=settings, stdin=pins)
+    found = dict(re.findall(r"^([A-Za-z0-9._-]+)==[^\n]*\n\s+# from (\S+)$", done.out, re.MULTILINE))
+    return {one.file: found[one.name] for one in remote if one.name in found}
+
+
+def missing(
+    packages: Sequence[Package], settings: Settings, python: str, indexes: Mapping[str, str]
+) -> tuple[Package, ...]:
+    """Those that uv has not in its cache yet, as uv itself says. Nothing is written, and no server asked."""
+    with _scratch(settings) as scratch:
+        lock = _write_lock(scratch, lock_text(packages, indexes))
+        words = _install(lock, os.path.join(scratch, "target"), python)
+        done = uv.run([*words, "--dry-run", "--offline", "--verbose"], settings=settings)
+    if done.code:
+        return tuple(packages)
+    count = re.search(r"^Would download (\d+) package", done.err, re.MULTILINE)
+    if count is None:
+        return ()
+    names = set(re.findall(r"Identified uncached distribution: ([a-z0-9-]+)", done.err))
+    lacking = tuple(one for one in packages if one.name in names)
+    # uv's words for developers are no interface: where they have changed, all may be missing.
+    return lacking if len(lacking) == int(count.group(1)) else tuple(packages)
+
+
+def warm(
+    packages: Sequence[Package],
+    settings: Settings,
+    python: str,
+    progress: Union[Progress, None] = None,
+    *,
+    folder: Union[str, None] = None,
+    patience: Patience = USUAL,
+    parallel: int = PARALLEL,
+) -> Warm:
+    """Download what uv's cache lacks, and let uv unpack it there while it comes.
+
+    Parameters
+    ----------
+    python: path of an interpreter of the kind that they are for. folder: where downloads are kept until uv has them;
+    None: `downloads()`. What an interrupted run leaves there is gone on with; after a good end nothing stays.
+
+    Raises
+    ------
+    Refused: offline, and not all is there; the folder cannot be written to. Failed: see fetch.fetch; uv cannot unpack.
+    """
+    begun, progress, folder = monotonic(), progress or Silent(), folder or downloads()
+    indexes = origins(packages, settings, python)
+    lock = lock_text(packages, indexes)
+    lacking = missing(packages, settings, python, indexes)
+    if not lacking:
+        return Warm(lock, (), 0, monotonic() - begun)
+    if settings.offline:
+        refuse_servers(lacking)
+    check(lacking, folder)
+    remote = [one for one in lacking if local(one.url) is None]
+    progress.begin("downloading" if remote else "unpacking", total(remote) if remote else None)
+    with Fetcher(folder, settings, progress, patience, parallel) as fetcher, Feed(remote, fetcher) as feed:
+        _unpack(lacking, settings, python, feed, fetcher, lock_text(lacking, indexes, feed.urls))
+        came = sum(one.came for one in fetcher.downloads)
+    _remove(remote, folder)
+    return Warm(lock, tuple(one.file for one in lacking), came, monotonic() - begun)
+
+
+def _unpack(
+    packages: Sequence[Package], settings: Settings, python: str, feed: Feed, fetcher: Fetcher, lock: str
+) -> None:
+    """uv installs into a folder that is thrown away: there is no other way to have it fill its cache alone."""
+    onto_loopback = settings._replace(
+        offline=False,
+        proxies=(("no", "127.0.0.1"),),
+        timeout=_HOUR,
+        passed=(*settings.passed, ("UV_CONCURRENT_DOWNLOADS", str(AT_ONCE))),
+    )
+    with _scratch(settings) as scratch:
+        words = _install(_write_lock(scratch, lock), os.path.join(scratch, "target"), python)
+        done = uv.run(words, settings=onto_loopback)
+    fetcher.check()
+    if done.code:
+        lines = tuple(line for line in done.err.splitlines() if line.strip())[-8:]
+        raise Failed("uv could not unpack what was downloaded", lines)
+
+
+def _install(lock: str, target: str, python: str) -> list[str]:
+    # Links cost no room and work between file systems; Windows lets only administrators make them.
+    link = "hardlink" if sys.platform == "win32" else "symlink"
+    words = ["pip", "install", "--preview-features", "pylock", "--no-deps", "--link-mode", link]
+    return [*words, "--python", python, "--target", target, "--requirements", lock]
+
+
+def _write_lock(folder: str, text: str) -> str:
+    path = os.path.join(folder, "pylock.toml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+@contextmanager
+def _scratch(settings: Settings) -> Iterator[str]:
+    """A folder in uv's cache, named as uv names its own temporary ones, so that `uv cache prune` knows a left one."""
+    folder = _cache(settings)
+    os.makedirs(folder, exist_ok=True)
+    path = tempfile.mkdtemp(prefix=".tmp", dir=folder)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _cache(settings: Settings) -> str:
+    done = uv.run(["cache", "dir"], settings=settings)
+    if done.code or not done.out.strip():
+        raise InstallError("uv does not tell where its cache is", tuple(done.err.splitlines()[-5:]))
+    return done.out.strip()
+
+
+def _remove(packages: Sequence[Package], folder: str) -> None:
+    for one in packages:
+        with suppress(OSError):
+            os.unlink(os.path.join(folder, one.sha256 + PART))
