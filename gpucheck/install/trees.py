@@ -1,0 +1,278 @@
+"""What a file system can do with whole folders: link a copy, exchange two, list, make durable, remove.
+
+What these folders mean is not known here: see transaction.py.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple, Union
+
+WINDOWS = sys.platform == "win32"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h, linux/fs.h
+_RENAMEAT2 = {"x86_64": 316, "aarch64": 276}  # asm/unistd.h: for a C library that has no renameat2()
+_NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+_NO_LINK = {errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES}
+_SMALL = 1 << 20  # bytes
+# Folders of an environment whose files no program writes in place.
+_LINKED = {"lib", "lib64", "include", "share"}
+_PACKAGES = ("site-packages", "dist-packages")
+
+
+class NoExchange(Exception):
+    """This system or file system cannot exchange two folders at once."""
+
+
+class Elsewhere(Exception):
+    """A part of the tree lies on another file system. path: that part."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Foreign(Exception):
+    """A file of somebody else's that may neither be linked nor read. path: the file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class Seen(NamedTuple):
+    """What tells a file from another one of the same name. Not ctime: a new hard link changes that."""
+
+    mode: int
+    inode: int
+    size: int
+    changed: int  # ns
+
+
+Listing = dict[str, Seen]  # by path relative to the tree
+
+
+def look(tree: str) -> Listing:
+    """Every file and link of a tree, and its empty folders. Caches of bytecode are left out: they come by themselves.
+
+    Raises
+    ------
+    OSError
+    """
+    return {relative: seen for relative, seen in _walk(tree) if not _bytecode(relative)}
+
+
+def _walk(tree: str, under: str = "") -> Iterator[tuple[str, Seen]]:
+    with os.scandir(os.path.join(tree, under) if under else tree) as entries:
+        inside = sorted(entries, key=lambda entry: entry.name)
+    for entry in inside:
+        relative = f"{under}/{entry.name}" if under else entry.name
+        if entry.is_dir(follow_symlinks=False):
+            below = list(_walk(tree, relative))
+            yield from below
+            if not below:
+                yield relative, Seen(stat.S_IFDIR, 0, 0, 0)
+        else:
+            yield relative, _seen(entry.stat(follow_symlinks=False) if not WINDOWS else os.lstat(entry.path))
+
+
+def _seen(status: os.stat_result) -> Seen:
+    return Seen(status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _bytecode(relative: str) -> bool:
+    return "__pycache__" in relative.split("/")
+
+
+def link(source: str, target: str, skip: frozenset[str] = frozenset()) -> bool:
+    """Make a tree whose files are hard links, its folders new ones with the same rights; files that programs write in
+    place (activate, pyvenv.cfg, .pth, dist-info) are copies. `target` may exist.
+
+    Parameters
+    ----------
+    skip: relative paths that are left out.
+
+    Returns
+    -------
+    Were there files that had to be copied because the file system refuses links?
+
+    Raises
+    ------
+    Elsewhere, Foreign, OSError (a full disk: what was made so far stays).
+    """
+    linker = _Linker(source, target, skip)
+    linker.run("")
+    return linker.copied
+
+
+class _Linker:
+    def __init__(self, source: str, target: str, skip: frozenset[str]) -> None:
+        self.source, self.target, self.skip = source, target, skip
+        self.device = os.lstat(source).st_dev
+        self.copied = False
+
+    def run(self, under: str) -> None:
+        source, target = os.path.join(self.source, under), os.path.join(self.target, under)
+        with suppress(FileExistsError):
+            os.mkdir(target, 0o700)
+        with os.scandir(source) as entries:
+            inside = sorted(entries, key=lambda entry: entry.name)
+        for entry in inside:
+            relative = f"{under}/{entry.name}" if under else entry.name
+            if relative in self.skip:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if os.lstat(entry.path).st_dev != self.device:
+                    raise Elsewhere(entry.path)
+                self.run(relative)
+            elif entry.is_symlink():
+                os.symlink(os.readlink(entry.path), os.path.join(target, entry.name), _to_folder(entry))
+                _same_rights(entry.path, os.path.join(target, entry.name))
+            else:
+                self._file(entry, relative, os.path.join(target, entry.name))
+        _same_rights(source, target)
+
+    def _file(self, entry: os.DirEntry[str], relative: str, target: str) -> None:
+        if _in_place(relative) and entry.is_file(follow_symlinks=False) and entry.stat().st_size <= _SMALL:
+            _copy(entry.path, target)
+            return
+        try:
+            os.link(entry.path, target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise Elsewhere(entry.path) from error
+            if error.errno not in _NO_LINK:
+                raise
+            _copy(entry.path, target)
+            self.copied = True
+
+
+def _to_folder(entry: os.DirEntry[str]) -> bool:
+    """Windows has two sorts of symbolic links."""
+    return WINDOWS and os.path.isdir(entry.path)
+
+
+def _in_place(relative: str) -> bool:
+    """May a program write into this file as it is? uv, pip and importlib replace theirs (measured, see transaction.py);
+    venv, setuptools' easy-install.pth and people's editors do not."""
+    parts = relative.split("/")
+    for name in _PACKAGES:
+        if name in parts:
+            below = parts[parts.index(name) + 1 :]
+            return len(below) == 1 or (len(below) == 2 and below[0].endswith((".dist-info", ".egg-info")))
+    return parts[0].lower() not in _LINKED
+
+
+def _copy(source: str, target: str) -> None:
+    if not stat.S_ISREG(os.lstat(source).st_mode):  # a socket, a fifo on a file system without links
+        return
+    try:
+        shutil.copyfile(source, target)
+    except PermissionError as error:
+        raise Foreign(source) from error
+    _same_rights(source, target)
+
+
+def _same_rights(source: str, target: str) -> None:
+    """Mode, times, extended attributes; the owner, where this process may give files away."""
+    if not WINDOWS and os.geteuid() == 0:
+        status = os.lstat(source)
+        os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+    shutil.copystat(source, target, follow_symlinks=False)
+
+
+def exchange(one: str, other: str) -> None:
+    """Each gets the other's name, at once: there is no moment at which either name leads nowhere (renameat2(2)).
+
+    Raises
+    ------
+    NoExchange: it must be done in two steps here. OSError.
+    """
+    if not sys.platform.startswith("linux"):
+        raise NoExchange
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE)
+    call: Callable[..., int]
+    if hasattr(libc, "renameat2"):
+        call = libc.renameat2
+    elif os.uname().machine in _RENAMEAT2:
+        call, arguments = libc.syscall, (_RENAMEAT2[os.uname().machine], *arguments)  # type: ignore[assignment]
+    else:
+        raise NoExchange
+    if call(*arguments) == -1:
+        number = ctypes.get_errno()
+        if number in _NO_EXCHANGE:
+            raise NoExchange
+        raise OSError(number, os.strerror(number), one, None, other)
+
+
+def immovable(tree: str, full: str) -> Union[OSError, None]:
+    """Why a folder could not be renamed, found out without doing it; None: it could.
+
+    A rename onto a folder that holds something is refused, but only after all else was found in order (rename(2): EBUSY
+    for a mount point, EXDEV for a lower layer of an overlay, EACCES, EPERM).
+
+    Parameters
+    ----------
+    full: a folder with something in it.
+    """
+    if WINDOWS:
+        return None
+    try:
+        os.rename(tree, full)
+    except OSError as error:
+        return None if error.errno in (errno.ENOTEMPTY, errno.EEXIST) else error
+    os.rename(full, tree)  # a file system that knows no better: put it back
+    return OSError(errno.EIO, "this file system renames onto a folder that is not empty")
+
+
+def sync(path: str) -> None:
+    """Wait until a file or folder is on the disk: a folder's names, not what they lead to."""
+    if WINDOWS and os.path.isdir(path):
+        return
+    handle = os.open(path, os.O_RDWR if WINDOWS else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that knows no fsync of folders
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_all(folder: str) -> None:
+    """Wait until everything written to the file system of a folder so far is on the disk (syncfs(2))."""
+    if WINDOWS:
+        return
+    libc: Any = ctypes.CDLL(None, use_errno=True)
+    if not hasattr(libc, "syncfs"):
+        os.sync()
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if libc.syncfs(handle) == -1:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), folder)
+    finally:
+        os.close(handle)
+
+
+def remove(tree: str) -> bool:
+    """Delete a tree or a file, folders without permission too. Never changes a file's rights: its other names would
+    feel that. Is it gone?"""
+    if not os.path.isdir(tree) or os.path.islink(tree):
+        with suppress(OSError):
+            os.unlink(tree)
+        return not os.path.lexists(tree)
+    for folder, _folders, _files in os.walk(tree):
+        with suppress(OSError):
+            if not WINDOWS and stat.S_IMODE(os.lstat(folder).st_mode) & 0o700 != 0o700:
+                os.chmod(folder, 0o700)
+    shutil.rmtree(tree, ignore_errors=True)
+    return not os.path.lexists(tree)
