@@ -1,0 +1,231 @@
+"""Does what was installed work? Files, requirements, build, libraries, loader, import, Keras, CPU, GPU, one after another.
+
+Each answer comes from a child of the new interpreter with a time limit of its own, or from the files; one that crashes
+or hangs leaves the others. A check that cannot be made says why. Nothing here changes the environment, but for the
+bytecode that an import leaves in __pycache__.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Union
+
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.plan import Check, Choice, Cure, Package, Proof
+from gpucheck.facts.python import TensorFlowBuild
+from gpucheck.host.local import LocalHost
+from gpucheck.install import uv
+from gpucheck.install.errors import InstallError
+from gpucheck.install.progress import Progress, Silent
+from gpucheck.install.proof import files, gpus, libraries, running, surroundings
+from gpucheck.install.proof.asking import Child, Prover, Said
+from gpucheck.install.proof.case import LIMITS, Asked, Before, Case
+from gpucheck.install.proof.reading import Reading, read
+from gpucheck.probes import distributions, tensorflow
+
+_NAMES = ("tensorflow", "keras", "numpy")
+
+
+def look_before(python: str, *, deadline: float = 120.0) -> Before:
+    """Note what is wrong already, before an installation into an existing environment."""
+    with Prover(python, os.environ, deadline) as prover:
+        reading = _reading(prover.ask("where", LIMITS["where"]).said())
+        check = _start_check(prover)
+        met = files.conflicts(check.said()) if check else None
+    return Before(met or (), tuple(f"{one.name}: {file}" for one in reading.distributions for file in one.damaged))
+
+
+def prove(
+    python: str,
+    choice: Choice,
+    *,
+    root: str,
+    deadline: float = 600.0,
+    progress: Union[Progress, None] = None,
+    packages: Sequence[Package] = (),
+    cures: Sequence[Cure] = (),
+    before: Union[Before, None] = None,
+    thorough: bool = False,
+    environ: Union[Mapping[str, str], None] = None,
+    only: Union[Sequence[str], None] = None,
+) -> Proof:
+    """Prove an environment against the choice that it was made by.
+
+    Parameters
+    ----------
+    python: the new interpreter. root: the environment's folder. deadline: seconds for everything.
+    packages: the lock's; their versions are compared with what is installed. cures: applied, told in the proof.
+    before: what `look_before` saw in an existing environment. thorough: sha256 of all files, half a minute.
+    environ: the user's variables; None: this process's. only: names of checks; None: all of them.
+
+    Raises
+    ------
+    KeyboardInterrupt: passed on; every child is ended then.
+    """
+    begin = time.monotonic()
+    user = dict(os.environ if environ is None else environ)
+    with Prover(python, user, deadline) as prover:
+        around = surroundings.clean(user, prover.room)
+        prover.environ = around.environ
+        case = Case(prover, choice, root, user, around, tuple(packages), before or Before(), thorough)
+        checks = _checks(case, progress or Silent(), only)
+    return Proof(checks, tuple(cures), round(time.monotonic() - begin, 3))
+
+
+def _checks(case: Case, progress: Progress, only: Union[Sequence[str], None]) -> tuple[Check, ...]:
+    progress.begin("proving: interpreter")
+    where = case.prover.ask("where", LIMITS["where"], names=_NAMES).said()
+    found = interpreter(where, case.choice)
+    if found.state == "failed":
+        return (found, *(Check(name, "skipped", "The interpreter does not run.") for name in _wanted(only)))
+    # The import takes longest, and most of it waits for the disk: the files are read meanwhile.
+    running_ = case.prover.ask("tensorflow", LIMITS["tensorflow"]) if set(_wanted(only)) & _NEED_TENSORFLOW else None
+    asked = Asked(case, read(_folders(where), case.thorough), running_)
+    for name in _wanted(only):
+        progress.begin(f"proving: {name}")
+        asked.made[name] = _CHECKS[name](asked)
+    return (found, *asked.made.values())
+
+
+def _wanted(only: Union[Sequence[str], None]) -> tuple[str, ...]:
+    return tuple(name for name in _CHECKS if only is None or name in only)
+
+
+def interpreter(where: Said, choice: Choice) -> Check:
+    """The new interpreter runs, in the version that was planned for."""
+    line = where.stage("where")
+    if line is None:
+        return Check("interpreter", "failed", f"The interpreter does not run: {where.words or 'it said nothing'}.")
+    version = ".".join(str(part) for part in line["version"])
+    wanted = None if isinstance(choice.target, Gap) else choice.target.python
+    if wanted is not None and list(wanted.parts[:2]) != list(line["version"])[:2]:
+        return Check("interpreter", "failed", f"The interpreter is Python {version}, {wanted} was planned for.")
+    return Check("interpreter", "proven", f"Python {version} runs in {line['prefix']}.")
+
+
+def _folders(where: Said) -> tuple[str, ...]:
+    line = where.stage("where")
+    return tuple(str(folder).replace("\\", "/") for folder in line["site"]) if line else ()
+
+
+def _reading(where: Said) -> Reading:
+    return read(_folders(where))
+
+
+def _files(asked: Asked) -> Check:
+    return files.files(asked.reading, asked.case.before.damaged)
+
+
+def _start_check(prover: Prover) -> Union[Child, None]:
+    """`uv pip check`, without the user's uv.toml and UV_* variables."""
+    try:
+        program = uv.binary()
+    except InstallError:
+        return None
+    environ = {name: value for name, value in prover.environ.items() if not name.startswith("UV_")}
+    argv = (program, "--no-config", "--color", "never", "pip", "check", "--python", prover.python)
+    return prover.run(argv, LIMITS["consistency"], environ)
+
+
+def _consistency(asked: Asked) -> Check:
+    child = _start_check(asked.case.prover)
+    said = child.said() if child else None
+    return files.consistency(said, asked.reading, asked.case.packages, asked.case.before.conflicts)
+
+
+def _build(asked: Asked) -> Check:
+    host = LocalHost(10.0, {})
+    folders = asked.reading.folders
+    installed = distributions.scan(host, folders, None)
+    found: Union[TensorFlowBuild, None, Gap] = tensorflow.find(host, folders, installed)
+    return files.build(found, asked.reading, asked.case.choice)
+
+
+def _libraries(asked: Asked) -> Check:
+    name, choice = "libraries", asked.case.choice
+    if choice.cuda is None:
+        return Check(name, "skipped", "A build without CUDA asks for none.")
+    if not choice.brings_cuda:
+        what = f"TensorFlow {choice.release} takes CUDA {choice.cuda} and cuDNN {choice.cudnn} from the system."
+        return Check(name, "skipped", what)
+    said = asked.ask("libraries", paths=[one.path for one in asked.own])
+    return libraries.libraries(said, asked.own, asked.case.root, choice)
+
+
+def _loader(asked: Asked) -> Check:
+    name, choice = "loader", asked.case.choice
+    if choice.cuda is None:
+        return Check(name, "skipped", "A build without CUDA loads none.")
+    framework = asked.framework()
+    if framework is None:
+        windows = os.name == "nt"
+        what = (
+            "TensorFlow's loader cannot be called on Windows."
+            if windows
+            else "TensorFlow's framework library is not there."
+        )
+        return Check(name, "unproven" if windows else "failed", what)
+    return libraries.loader(asked.ask("loader", path=framework), asked.own, asked.case.root, choice)
+
+
+def _import(asked: Asked) -> Check:
+    return running.imported(asked.ran(), asked.reading, asked.case.root, asked.case.choice)
+
+
+def _keras(asked: Asked) -> Check:
+    return running.keras(asked.ran(), asked.reading, asked.case.choice)
+
+
+def _cpu(asked: Asked) -> Check:
+    return running.on_the_cpu(asked.ran())
+
+
+def _gpu(asked: Asked) -> Check:
+    return gpus.listed(asked.ran(), asked.ask("driver"), asked.case.choice)
+
+
+def _gpu_operation(asked: Asked) -> Check:
+    made = asked.made
+    complete = all(name in made and made[name].state == "proven" for name in ("libraries", "loader"))
+    return gpus.on_the_gpus(asked.ran(), made.get("gpu") or _gpu(asked), complete)
+
+
+def _surroundings(asked: Asked) -> Check:
+    case, framework = asked.case, asked.framework()
+    outside: list[str] = []
+    trouble = None
+    if case.around.folders and case.choice.cuda is not None and framework is not None:
+        environ = surroundings.with_folders(case.around, case.user)
+        said = case.prover.ask("loader", LIMITS["loader"], environ, path=framework).said()
+        line = said.stage("loader") or {}
+        paths = libraries.foreign(line.get("mapped"), asked.own, case.root) if case.choice.brings_cuda else ()
+        outside += [f"LD_LIBRARY_PATH makes TensorFlow load {path}" for path in paths]
+        outside += [f"with LD_LIBRARY_PATH {name} does not load: {why}" for name, why in libraries.refused(said.errors)]
+    plain = case.prover.ask("where", LIMITS["where"], case.user, isolated=False, names=_NAMES).said()
+    line = plain.stage("where") or {}
+    if not line:
+        trouble = f"With your variables the interpreter does not run: {plain.words or 'it said nothing'}."
+    inside = (os.path.join(case.root, ""), os.path.join(os.path.realpath(case.root), ""))
+    for name, place in sorted(line.get("found", {}).items()):
+        if isinstance(place, str) and not place.startswith(inside) and not os.path.realpath(place).startswith(inside):
+            outside.append(f"`import {name}` takes {place}")
+    return surroundings.around(outside, case.around.settings, trouble)
+
+
+_CHECKS: dict[str, Callable[[Asked], Check]] = {
+    "files": _files,
+    "consistency": _consistency,
+    "build": _build,
+    "libraries": _libraries,
+    "loader": _loader,
+    "import": _import,
+    "keras": _keras,
+    "cpu operation": _cpu,
+    "gpu": _gpu,
+    "gpu operation": _gpu_operation,
+    "surroundings": _surroundings,
+}
+NAMES = ("interpreter", *_CHECKS)
+_NEED_TENSORFLOW = {"import", "keras", "cpu operation", "gpu", "gpu operation"}
