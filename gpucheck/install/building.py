@@ -13,10 +13,11 @@ from typing import Union
 
 from gpucheck.facts.plan import Package
 from gpucheck.install import uv
-from gpucheck.install.errors import NoPlan
+from gpucheck.install.errors import NoPlan, Refused
 from gpucheck.install.settings import Settings
 
 DEADLINE = 120.0  # seconds
+_MOST = 20 << 20  # bytes of a source: the ones that are known have less than one
 _EPOCH = "315532800"  # 1980: a wheel's files are stamped with it, so the same source twice gives the same hash
 
 
@@ -29,7 +30,8 @@ def built(source: Package, settings: Settings, python: str, folder: Union[str, N
 
     Raises
     ------
-    NoPlan: it cannot be built, or is not Python alone. Refused, Failed: it could not be fetched.
+    NoPlan: it cannot be built, or is not Python alone. Refused: it could not be fetched, or has another
+    hash.
     """
     folder = os.path.join(folder or _kept(), source.sha256)
     path = _wheel_in(folder)
@@ -57,12 +59,12 @@ def _wheel_in(folder: str) -> Union[str, None]:
 
 
 def _build(source: Package, settings: Settings, python: str, folder: str) -> str:
-    from gpucheck.install.fetch import fetch
-
     os.makedirs(os.path.dirname(folder), exist_ok=True)
     workplace = tempfile.mkdtemp(dir=os.path.dirname(folder))
     try:
-        (path,) = fetch([source], os.path.join(workplace, "source"), settings)
+        path = os.path.join(workplace, os.path.basename(source.file))
+        with open(path, "wb") as file:
+            file.write(_source(source, settings))
         out = os.path.join(workplace, "wheel")
         words = ["build", "--wheel", "--quiet", "--no-create-gitignore", "--out-dir", out, "--python", python]
         done = uv.run(
@@ -83,3 +85,28 @@ def _build(source: Package, settings: Settings, python: str, folder: str) -> str
     found = _wheel_in(folder)
     assert found is not None
     return found
+
+
+def _source(source: Package, settings: Settings) -> bytes:
+    """Its bytes, checked."""
+    from gpucheck.install.connection import Connections, Trouble
+
+    if "://" not in source.url:
+        try:
+            with open(source.url, "rb") as file:
+                data = file.read(_MOST)
+        except OSError as error:
+            raise Refused(f"cannot read {source.url}: {error.strerror}") from error
+    elif settings.offline:
+        raise Refused(f"offline, and the source of {source.name} is needed: {source.file}")
+    else:
+        connections = Connections(settings)
+        try:
+            data = connections.get(source.url).read(_MOST)
+        except (Trouble, OSError) as error:
+            raise Refused(f"{source.file} could not be fetched: {error}") from error
+        finally:
+            connections.close()
+    if hashlib.sha256(data).hexdigest() != source.sha256:
+        raise Refused(f"{source.file} is not the file that the index announced: its sha256 differs")
+    return data

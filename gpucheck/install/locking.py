@@ -16,18 +16,18 @@ from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.plan import Choice, Package, Target
-from gpucheck.install import pylock, uv
+from gpucheck.install import pylock
 from gpucheck.install.building import built
 from gpucheck.install.complaints import understood, without_date, without_wheel
 from gpucheck.install.errors import NoPlan, Refused
 from gpucheck.install.masking import masked, without_name
-from gpucheck.install.platforms import python_text, uv_platform
+from gpucheck.install.platforms import python_text
+from gpucheck.install.question import Question, ask
 from gpucheck.install.settings import Settings
 
-DEADLINE = 300.0  # seconds for one resolution
 _TRIES = 12
 # Written in Python alone, and without a wheel in the releases that old TensorFlows pin: these are built from source.
-# (html5lib 0.9999999, gast 0.2.2, termcolor 1.1.0, markdown up to 2.6, absl-py up to 0.11: read from the index's files.)
+# (html5lib 0.9999999, gast 0.2.2, termcolor 1.1.0, markdown 2.6, absl-py up to 0.11: read from the index's files.)
 MAY_BE_BUILT = ("absl-py", "gast", "html5lib", "markdown", "termcolor")
 
 
@@ -38,28 +38,6 @@ class Lock(NamedTuple):
     packages: tuple[Package, ...]
     choice: Union[Choice, None] = None
     notes: tuple[str, ...] = ()
-
-
-class _Question(NamedTuple):
-    """One resolution: what uv is asked."""
-
-    requirements: tuple[str, ...]
-    target: Target
-    exclude_newer: Union[str, None]
-    built: tuple[str, ...]  # from source
-    base_python: str
-
-    def arguments(self, *more: str) -> list[str]:
-        # Without --python uv would look through every interpreter of the machine.
-        words = ["pip", "compile", "-", "--quiet", "--no-header", "--python", self.base_python]
-        words += ["--python-version", python_text(self.target), "--python-platform", uv_platform(self.target)]
-        words += ["--only-binary", ":all:", *(word for name in self.built for word in ("--no-binary", name))]
-        if self.exclude_newer:
-            words += ["--exclude-newer", self.exclude_newer]
-            # What builds a source of that time is of today: build systems of then cannot be told to uv.
-            now = ("setuptools", "wheel") if self.built else ()
-            words += [word for name in now for word in ("--exclude-newer-package", f"{name}=2099-01-01T00:00:00Z")]
-        return [*words, *more]
 
 
 def lock(choice: Choice, settings: Settings, *, base_python: Union[str, None] = None) -> Lock:
@@ -81,7 +59,7 @@ def lock(choice: Choice, settings: Settings, *, base_python: Union[str, None] = 
         raise NoPlan("no release was chosen")
     # A wheelhouse holds what was fetched for one plan: files have no upload date there, and no other versions.
     date = None if settings.no_index else choice.exclude_newer
-    question = _Question(choice.requirements, target, date, (), base_python or sys.executable)
+    question = Question(choice.requirements, target, date, (), base_python or sys.executable)
     notes: list[str] = []
     question, entries = _resolved(question, settings, notes)
     reasons = _requirers(question, settings)
@@ -95,10 +73,10 @@ def lock(choice: Choice, settings: Settings, *, base_python: Union[str, None] = 
     return Lock(pylock.compose(packages, choice, target, notes), tuple(packages), choice, tuple(notes))
 
 
-def _resolved(question: _Question, settings: Settings, notes: list[str]) -> tuple[_Question, tuple[pylock.Entry, ...]]:
+def _resolved(question: Question, settings: Settings, notes: list[str]) -> tuple[Question, tuple[pylock.Entry, ...]]:
     """Ask, and ask again without what the target cannot take, with a source to build, or without a date."""
     for _ in range(_TRIES):
-        done = _ask(question, settings, "--generate-hashes", "--format", "pylock.toml")
+        done = ask(question, settings, "--generate-hashes", "--format", "pylock.toml")
         if done.code:
             question = _eased(question, done.err, notes)
             continue
@@ -112,24 +90,12 @@ def _resolved(question: _Question, settings: Settings, notes: list[str]) -> tupl
     raise NoPlan("no set of packages fits together", tuple(f"tried without {one}" for one in question.requirements))
 
 
-def _ask(question: _Question, settings: Settings, *more: str) -> uv.Done:
-    words = question.arguments(*more)
-    for path in settings.constraints:
-        words += ["--constraints", path if "://" in path else os.path.abspath(path)]
-    return uv.run(
-        [*words, *uv.options(settings)],
-        settings=settings,
-        deadline=DEADLINE,
-        stdin="\n".join(question.requirements) + "\n",
-    )
-
-
-def _eased(question: _Question, error: str, notes: list[str]) -> _Question:
+def _eased(question: Question, error: str, notes: list[str]) -> Question:
     """The next question after one that failed. Raises what uv said where there is nothing left to give."""
     sources = tuple(name for name in without_wheel(error) if name in MAY_BE_BUILT and name not in question.built)
     if sources:
         notes.append(
-            f"{', '.join(sources)}: no wheel of the version that is needed; built from its source, which is Python alone"
+            f"{', '.join(sources)}: no wheel of the version that fits; built from its source, which is Python alone"
         )
         return question._replace(built=(*question.built, *sources))
     if question.exclude_newer and without_date(error):
@@ -143,13 +109,13 @@ def _eased(question: _Question, error: str, notes: list[str]) -> _Question:
 
 def _entries(text: str, target: Target) -> tuple[pylock.Entry, ...]:
     entries = pylock.parse(text, os.getcwd()).entries
-    return tuple(entry for entry in entries if pylock.wanted(entry, target))
+    return tuple(entry for entry in entries if pylock.holds(entry.marker, target))
 
 
-def _requirers(question: _Question, settings: Settings) -> dict[str, tuple[str, ...]]:
+def _requirers(question: Question, settings: Settings) -> dict[str, tuple[str, ...]]:
     """What requires each package, by uv's comments. From its cache: where that is not possible, {}."""
     warm = settings._replace(offline=True)
-    done = _ask(question, warm, "--annotation-style", "line")
+    done = ask(question, warm, "--annotation-style", "line")
     found = re.findall(r"^([A-Za-z0-9._-]+)==\S+(?:[^\S\n]+#[^\S\n]via[^\S\n](.+))?$", done.out, re.MULTILINE)
     return {name: tuple(one.strip() for one in via.split(",") if via) for name, via in found} if not done.code else {}
 
@@ -225,28 +191,33 @@ def read(path: str, target: Union[Target, None] = None) -> Lock:
     target = target or (own if isinstance(own, Target) else None)
     if target is None:
         raise Refused(f"{path} does not say for which system and Python it is")
-    _fits(content.requires_python, target, path)
-    packages = []
+    _fits(content, target, path)
+    packages: list[Package] = []
     for entry in content.entries:
-        if not pylock.wanted(entry, target):
+        if not pylock.holds(entry.marker, target):
             continue
+        if any(package.name == entry.name for package in packages):
+            raise Refused(f"{path} names {entry.name} twice")
         chosen = pylock.chosen(entry, target)
         if chosen is None:
             names = ", ".join(one.name for one in entry.files[:3])
             raise Refused(f"{path} has no file of {entry.name} for {_name(target)}: {names}")
+        pylock.checked_name(entry, chosen)
         packages.append(pylock.package_of(entry, chosen, entry.why))
     return Lock(text, tuple(packages), content.choice, content.notes)
 
 
-def _fits(requires_python: str, target: Target, path: str) -> None:
+def _fits(content: pylock.Content, target: Target, path: str) -> None:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
-        fits = SpecifierSet(requires_python).contains(python_text(target), prereleases=True)
+        fits = SpecifierSet(content.requires_python).contains(python_text(target), prereleases=True)
     except InvalidSpecifier as error:
         raise Refused(f"{path}: requires-python cannot be read: {error}") from error
     if not fits:
-        raise Refused(f"{path} is for Python {requires_python}, not for {python_text(target)}")
+        raise Refused(f"{path} is for Python {content.requires_python}, not for {python_text(target)}")
+    if content.environments and not any(pylock.holds(one, target) for one in content.environments):
+        raise Refused(f"{path} is not for {_name(target)}, but for {' or '.join(content.environments)}")
 
 
 def _name(target: Target) -> str:

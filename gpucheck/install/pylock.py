@@ -47,20 +47,23 @@ class Entry(NamedTuple):
 
 
 class Content(NamedTuple):
-    """choice: what gpucheck chose, None in a lock by another program. notes: what it did not find, one line each."""
+    """environments: markers, one of which must hold; () for any. choice: what gpucheck chose, None in another program's
+    lock. notes: what it did not find, one line each.
+    """
 
     entries: tuple[Entry, ...]
     requires_python: str
+    environments: tuple[str, ...]
     choice: Union[Choice, None]
     notes: tuple[str, ...] = ()
 
 
-def parse(text: str, folder: str = "") -> Content:
+def parse(text: str, folder: str = "", *, hashless: bool = False) -> Content:
     """Read the text of a lock.
 
     Parameters
     ----------
-    folder: where it lies; paths in it are relative to that.
+    folder: where it lies; paths in it are relative to that. hashless: files without a sha256 are let in, with zeros.
 
     Raises
     ------
@@ -78,11 +81,13 @@ def parse(text: str, folder: str = "") -> Content:
     if not isinstance(packages, list) or not all(isinstance(one, dict) for one in packages):
         raise Refused("the lock names no packages")
     tool = (data.get("tool") or {}).get("gpucheck") or {}
-    entries = tuple(_entry(one, folder) for one in packages)
-    return Content(entries, str(data.get("requires-python") or ""), _choice(tool), tuple(tool.get("notes") or ()))
+    entries = tuple(_entry(one, folder, hashless) for one in packages)
+    systems = tuple(str(one) for one in data.get("environments") or ())
+    notes = tuple(str(one) for one in tool.get("notes") or ())
+    return Content(entries, str(data.get("requires-python") or ""), systems, _choice(tool), notes)
 
 
-def _entry(table: dict[str, Any], folder: str) -> Entry:
+def _entry(table: dict[str, Any], folder: str, hashless: bool) -> Entry:
     name = table.get("name")
     if not isinstance(name, str) or not name:
         raise Refused("the lock holds a package without a name")
@@ -92,16 +97,16 @@ def _entry(table: dict[str, Any], folder: str) -> Entry:
     if not isinstance(table.get("version"), str):
         raise Refused(f"the lock does not say which version of {name}")
     sources = [table["sdist"]] if isinstance(table.get("sdist"), dict) else []
-    files = [_file(name, one, folder, True) for one in table.get("wheels") or []]
-    files += [_file(name, one, folder, False) for one in sources]
+    files = [_file(name, one, folder, True, hashless) for one in table.get("wheels") or []]
+    files += [_file(name, one, folder, False, hashless) for one in sources]
     if not files:
         raise Refused(f"the lock names no file of {name}")
     why = ((table.get("tool") or {}).get("gpucheck") or {}).get("why", "")
     return Entry(name, table["version"], tuple(files), str(table.get("marker") or ""), str(why))
 
 
-def _file(package: str, table: dict[str, Any], folder: str, wheel: bool) -> File:
-    sha256 = (table.get("hashes") or {}).get("sha256")
+def _file(package: str, table: dict[str, Any], folder: str, wheel: bool, hashless: bool) -> File:
+    sha256 = (table.get("hashes") or {}).get("sha256") or ("0" * 64 if hashless else None)
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256.lower()):
         raise Refused(f"the lock has no sha256 for a file of {package}: gpucheck installs nothing without")
     url, path = table.get("url"), table.get("path")
@@ -144,23 +149,43 @@ def chosen(entry: Entry, target: Target) -> Union[File, None]:
     return next((file for file in entry.files if not file.wheel), None)
 
 
-def wanted(entry: Entry, target: Target) -> bool:
-    """Does the entry's marker hold for the target?
+def holds(marker: str, target: Target) -> bool:
+    """Is an environment marker true for the target? An empty one is.
 
     Raises
     ------
-    Refused: the marker is none.
+    Refused: it is none.
     """
-    if not entry.marker:
+    if not marker:
         return True
     from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 
     try:
         # `extras` and `dependency_groups` of PEP 751: nothing was asked for.
         environment: Any = {**marker_environment(target), "extra": "", "extras": set(), "dependency_groups": set()}
-        return bool(Marker(entry.marker).evaluate(environment, context="lock_file"))
+        return bool(Marker(marker).evaluate(environment, context="lock_file"))
     except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName) as error:
-        raise Refused(f"the lock's marker of {entry.name} cannot be read: {error}") from error
+        raise Refused(f"the lock's marker {marker!r} cannot be read: {error}") from error
+
+
+def checked_name(entry: Entry, file: File) -> None:
+    """Is the file one of that package and version? A lock that says something else than its files is refused."""
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        canonicalize_name,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        name, version = (parse_wheel_filename(file.name) if file.wheel else parse_sdist_filename(file.name))[:2]
+        same = name == canonicalize_name(entry.name) and version == Version(entry.version)
+    except (InvalidSdistFilename, InvalidVersion, InvalidWheelFilename):
+        same = False
+    if not same:
+        raise Refused(f"the lock says {entry.name} {entry.version}, but its file is {file.name}")
 
 
 def compose(packages: Sequence[Package], choice: Choice, target: Target, notes: Sequence[str] = ()) -> str:
