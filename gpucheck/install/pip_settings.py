@@ -74,6 +74,8 @@ def _wish(key: str, value: str, source: str) -> Union[Wish, None]:
         return Wish(name, key, ("subprocess",) if value in ("subprocess", "import") else (), source)
     if name in ("cert", "client-cert"):
         value = os.path.expanduser(value)
+    if name == "proxy" and "://" not in value:  # as pip has it; with a scheme it is a URL, whose password is masked
+        value = f"http://{value.strip()}"
     return Wish(name, key, words((value,)) if name in _LISTS else (value.strip(),), source)
 
 

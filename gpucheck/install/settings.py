@@ -169,7 +169,6 @@ def _proxies(environ: Mapping[str, str], taken: list[str], uv: Wishes, pip: Wish
     """A proxy that pip or uv name counts for everything; else the usual variables, as every program reads them."""
     around = {name: environ.get(f"{name}_proxy") or environ.get(f"{name.upper()}_PROXY") for name in _SCHEMES}
     if proxy := first("proxy", taken, uv, pip):
-        proxy = proxy if "://" in proxy else f"http://{proxy}"
         around |= {"http": proxy, "https": proxy, "all": None}
     return tuple((name, value) for name, value in around.items() if value)
 

@@ -85,6 +85,8 @@ def _variables(environ: Mapping[str, str]) -> list[Wish]:
 def _value(name: Name, value: str) -> tuple[str, ...]:
     if name in _SWITCHES:
         return ("1",) if true(value) else ()
+    if name == "proxy" and "://" not in value:
+        return (f"http://{value}",)
     return () if name == "keyring" and value != "subprocess" else (value,)
 
 
