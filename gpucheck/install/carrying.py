@@ -1,0 +1,137 @@
+"""From a lock to a proven environment: fetch, build aside, prove, let it be the environment. Or all stays as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import NamedTuple, Union
+
+from gpucheck.facts.codec import decode, encode
+from gpucheck.facts.plan import RECEIPT_SCHEMA, Plan, Proof, Receipt
+from gpucheck.install import cures, kernel, prove, transaction, uv, warm
+from gpucheck.install.errors import Failed
+from gpucheck.install.progress import Progress
+from gpucheck.install.settings import Settings
+
+RECEIPT = os.path.join(".gpucheck", "receipt.json")  # in the environment
+# One of them at a time: they put their files at the same paths.
+RIVALS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tf-nightly", "tf-nightly-gpu")
+
+
+class NotProven(Failed):
+    """What was installed does not do what it should. proof: which checks failed."""
+
+    def __init__(self, proof: Proof) -> None:
+        names = ", ".join(check.name for check in proof.checks if check.state == "failed")
+        super().__init__(f"the proof failed ({names}): everything is as it was before")
+        self.proof = proof
+
+
+class Job(NamedTuple):
+    """What is to be done. python: interpreter of the environment, or of which a new one is made. lock: pylock.toml's
+    text for `undo`'s sake and --from-lock. leaving: distributions to uninstall first. title: of a Jupyter kernel,
+    None: no kernel."""
+
+    plan: Plan
+    env: str
+    new: bool
+    python: str
+    leaving: tuple[str, ...] = ()
+    title: Union[str, None] = None
+
+
+def carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
+    """Do it.
+
+    Raises
+    ------
+    NotProven, Failed, Refused, NeedsHelp, KeyboardInterrupt: in each case the environment is what it was, or the
+    message says where it lies.
+    """
+    ready = warm.warm(job.plan.packages, settings, job.python, progress)
+    # The look at what was wrong before takes seconds, and the environment must not change meanwhile.
+    before = None if job.new else prove.look_before(job.python)
+    with transaction.begin(job.env, job.new) as change:
+        if job.new:
+            progress.begin("making the environment")
+            _uv(
+                settings,
+                "venv",
+                "--relocatable",
+                "--python",
+                job.python,
+                "--prompt",
+                _prompt(job.env),
+                change.workplace,
+            )
+        _install(job, change, ready.lock, settings, progress)
+        if job.title is not None:
+            kernel.register(change.workplace, job.env, job.title)
+        cured = cures.apply(change.workplace, job.plan.choice.cures)
+        change.settle()
+        proof = prove.prove(
+            change.python,
+            job.plan.choice,
+            root=change.workplace,
+            progress=progress,
+            packages=job.plan.packages,
+            cures=cured,
+            before=before,
+        )
+        if not proof.good:
+            raise NotProven(proof)
+        receipt = Receipt(RECEIPT_SCHEMA, job.plan.version, job.plan.made, job.plan, proof, change.name)
+        _write(receipt, change.workplace)
+        change.commit()
+    return receipt
+
+
+def _prompt(env: str) -> str:
+    """What the shell shows: the folder's name, or for ".venv" the project's, as uv and poetry do."""
+    folder = os.path.abspath(env)
+    name = os.path.basename(folder)
+    return name if not name.startswith(".") else os.path.basename(os.path.dirname(folder)) or name
+
+
+def _install(job: Job, change: transaction.Transaction, lock: str, settings: Settings, progress: Progress) -> None:
+    progress.begin("installing")
+    if job.leaving:
+        _uv(settings, "pip", "uninstall", "--python", change.python, *job.leaving)
+    path = os.path.join(change.folder, f"pylock.{change.name}.toml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(lock)
+    try:
+        words = ("pip", "install", "--preview-features", "pylock", "--no-deps", "--offline")
+        _uv(settings, *words, "--python", change.python, "--requirements", path)
+    finally:
+        os.unlink(path)
+
+
+def _uv(settings: Settings, *words: str) -> None:
+    done = uv.run(list(words), settings=settings)
+    if done.code:
+        lines = tuple(line for line in done.err.splitlines() if line.strip())[-8:]
+        raise Failed(f"uv {words[0]} failed: everything is as it was before", lines)
+
+
+def _write(receipt: Receipt, root: str) -> None:
+    path = os.path.join(root, RECEIPT)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(encode(receipt), file, indent=1)
+
+
+def receipt_of(env: str) -> Union[Receipt, None]:
+    """What gpucheck installed there; None: nothing, or what cannot be read."""
+    try:
+        with open(os.path.join(env, RECEIPT), encoding="utf-8") as file:
+            return decode(Receipt, json.load(file))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+def leaving(installed: Sequence[str], plan: Plan) -> tuple[str, ...]:
+    """Distributions that would share files with what is installed."""
+    coming = {one.name for one in plan.packages}
+    return tuple(name for name in RIVALS if name in installed and name not in coming)

@@ -1,0 +1,404 @@
+"""What `gpucheck install`, `download`, `repair` and `undo` do, once their words are understood. No option is declared here.
+
+An installation is a row of steps, each of which can be the last: choose (pure), lock (the index), plan (rooms), fetch,
+change (a transaction), prove, commit. Until "change" nothing of the user's is touched; from there on everything is
+taken back unless it is proven.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Optional
+
+from gpucheck import __version__, api, arguments
+from gpucheck.facts.gap import known
+from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Target
+from gpucheck.facts.python import Python
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.install.errors import InstallError, NoPlan, Refused
+from gpucheck.interruption import listen
+from gpucheck.output import WrongUsage, at_terminal, check_place, colored, columns, complain, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gpucheck.install.locking import Lock
+    from gpucheck.install.progress import Progress
+    from gpucheck.install.settings import Settings
+    from gpucheck.render.install.outcome import Where
+
+LOOK_SECONDS = 10.0
+DEFAULT_ENVIRONMENT = ".venv"
+
+
+class Words(NamedTuple):
+    """The command line, understood. names: what stands alone, tensorflow[==VERSION]. extras: of --with, split."""
+
+    names: tuple[str, ...] = ()
+    env: Optional[str] = None
+    python: Optional[str] = None
+    cpu: bool = False
+    extras: tuple[str, ...] = ()
+    dry_run: bool = False
+    explain: Optional[str] = None
+    format: str = "terminal"
+    output: Optional[str] = None
+    lock: Optional[str] = None
+    from_lock: Optional[str] = None
+    wheelhouse: Optional[str] = None
+    offline: bool = False
+    index_urls: tuple[str, ...] = ()
+    snapshot: Optional[str] = None
+    yes: bool = False
+    verbose: bool = False
+
+
+class Goal(NamedTuple):
+    """Where it goes. python: the environment's, or what a new one is made from (None: the usual one)."""
+
+    env: str
+    new: bool
+    python: Optional[str]
+    notes: tuple[str, ...] = ()
+
+
+def install(words: Words) -> int:
+    """Choose, plan, install, prove. Gives the exit code."""
+    return _told(words, _install)
+
+
+def download(words: Words) -> int:
+    """Fetch what `install` would, with its lock. Gives the exit code."""
+    return _told(words, _download)
+
+
+def repair(words: Words, thorough: bool = False) -> int:
+    """Restore the packages of an environment that are damaged. Gives the exit code."""
+    return _told(words, lambda words: _repair(words, thorough))
+
+
+def undo(words: Words) -> int:
+    """Bring an environment back to what it was before. Gives the exit code."""
+    return _told(words, _undo)
+
+
+def _told(words: Words, work: Callable[[Words], int]) -> int:
+    """Do it; whatever ends it is told in one line, with what a program said under it."""
+    from gpucheck.install.carrying import NotProven
+
+    listen()
+    try:
+        return work(words)
+    except InstallError as error:
+        if isinstance(error, NotProven):
+            from gpucheck.render.install import outcome
+
+            write(outcome.failed(error.proof, columns(), colored(), words.verbose), None)
+        complain(str(error))
+        for line in error.lines:
+            complain(f"  {line}")
+        return error.exit_code
+
+
+# install
+
+
+def _install(words: Words) -> int:
+    _check(words)
+    goal = None if words.snapshot is not None else _goal(words)
+    facts = _facts(words, goal)
+    if words.explain is not None:
+        return _explain(words, facts)
+    settings = _settings(words, goal)
+    lock = _locked(words, facts, settings)
+    if lock is None:
+        return 1
+    plan = _planned(words, goal, facts, lock, settings)
+    if words.lock is not None:
+        write(lock.text, words.lock)
+    if goal is None or words.dry_run or words.lock is not None:
+        _show(plan, words)
+        return 0
+    return _carry_out(words, goal, facts, plan, settings)
+
+
+def _check(words: Words) -> None:
+    for path in (words.output, words.lock):
+        if path is not None:
+            check_place(path)
+    if words.lock is not None and words.output is not None:
+        if os.path.realpath(words.lock) == os.path.realpath(words.output):
+            raise WrongUsage("--lock and --output need a file each")
+    beside = {"--cpu": words.cpu, "--with": words.extras, "--explain": words.explain, "a name": words.names}
+    given = [name for name, value in {**beside, "--lock": words.lock}.items() if value]
+    if words.from_lock is not None and given:
+        raise WrongUsage(f"--from-lock says everything: not together with {given[0]}")
+    if words.snapshot is not None and (words.env is not None or words.python is not None):
+        raise WrongUsage("--snapshot plans for another machine: not together with --env or --python")
+    if words.offline and words.index_urls:
+        raise WrongUsage("--offline asks no index: not together with --index-url")
+    if words.wheelhouse is not None and not os.path.isdir(words.wheelhouse):
+        raise WrongUsage(f"--wheelhouse: there is no folder {words.wheelhouse}")
+
+
+def _goal(words: Words) -> Goal:
+    """--env PATH, the environment of --python, or ./.venv; new where nothing is there yet.
+
+    --python of no environment is what a new one is made from, at --env or ./.venv.
+    """
+    from gpucheck.install import place, transaction
+    from gpucheck.install.kernel import interpreter
+
+    python = arguments.interpreter(words.python)
+    own = _environment_of(python) if words.env is None else None
+    folder = own or words.env or DEFAULT_ENVIRONMENT
+    recovered = transaction.recover(place.real(folder))
+    for line in recovered.words:
+        complain(line)
+    found = place.check(folder)
+    if not found.new and python is not None and own is None:
+        raise Refused(f"{found.env} is there already, with a Python of its own: name another folder with --env")
+    return Goal(found.env, found.new, python if found.new else interpreter(found.env), found.notes)
+
+
+def _environment_of(python: Optional[str]) -> Optional[str]:
+    """The virtual or conda environment that an interpreter lies in; None: it is a base installation's."""
+    if python is None or os.sep not in python:
+        return None
+    folder = python if os.path.isdir(python) else os.path.dirname(os.path.dirname(python))
+    return folder if any(os.path.exists(os.path.join(folder, mark)) for mark in ("pyvenv.cfg", "conda-meta")) else None
+
+
+def _facts(words: Words, goal: Optional[Goal]) -> Snapshot:
+    from gpucheck.install import place
+
+    if goal is None:
+        try:
+            return api.read_file(words.snapshot or "")
+        except api.BadFile as error:
+            raise WrongUsage(f"--snapshot {words.snapshot}: {error}") from error
+    facts = api.look_here(goal.python, False, LOOK_SECONDS)
+    if not goal.new and isinstance(facts.python, Python):
+        place.check_python(facts.python, goal.env)
+    return facts
+
+
+def _settings(words: Words, goal: Optional[Goal]) -> Settings:
+    from gpucheck.install import settings
+
+    return settings.read(goal.python if goal else None, words.index_urls, words.offline, words.wheelhouse)
+
+
+def _explain(words: Words, facts: Snapshot) -> int:
+    from gpucheck.install import resolve
+    from gpucheck.install.request import request
+    from gpucheck.render.install import json, plan
+
+    asked = request(words.names, words.cpu, words.extras)
+    choice = resolve.choose(facts, asked)
+    candidate = resolve.explain(facts, asked, words.explain or "")
+    code = 1 if candidate.objections else 0
+    if words.format == "json":
+        write(json.explained(candidate, choice, __version__, code), words.output)
+    else:
+        write(plan.explained(candidate, choice, *_page(words)), words.output)
+    return code
+
+
+def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]:
+    """What will be installed, with every file. None: no release fits, which was told."""
+    from gpucheck.install import locking, resolve
+    from gpucheck.install.request import request
+    from gpucheck.render.install import json, plan
+
+    if words.from_lock is not None:
+        here = resolve.target(facts)
+        return locking.read(words.from_lock, here if isinstance(here, Target) else None)
+    choice = resolve.choose(facts, request(words.names, words.cpu, words.extras))
+    if choice.release is not None:
+        with _progress(words) as progress:
+            progress.begin("resolving")
+            return locking.lock(choice, settings)
+    if words.format == "json":
+        write(json.refused(choice, __version__, 1), words.output)
+    else:
+        write(plan.refused(choice, *_page(words), words.verbose), words.output)
+    return None
+
+
+def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, settings: Settings) -> Plan:
+    from gpucheck.install import locking, rooms, uv, wheelhouse
+
+    choice = lock.choice or _choice_of(lock, facts)
+    folder = words.env or DEFAULT_ENVIRONMENT
+    needed: tuple[rooms.Room, ...] = ()
+    if goal is not None:
+        needed = rooms.rooms(lock.packages, goal.env, downloads=wheelhouse.downloads(), cache=uv.cache(settings))
+    notes = (*(goal.notes if goal else ()), *lock.notes, *settings.notes)
+    made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    hand = locking.by_hand(choice, settings, folder)
+    return Plan(SCHEMA, __version__, made, choice, lock.packages, needed, hand, settings.taken_over, notes)
+
+
+def _choice_of(lock: Lock, facts: Snapshot) -> Choice:
+    """Of another program's lock: what its TensorFlow is by our table, whether or not it fits here."""
+    from gpucheck.install import resolve
+
+    version = next((one.version.text for one in lock.packages if one.name.startswith("tensorflow")), None)
+    choice = resolve.choose(facts, Request(tensorflow=version))
+    if choice.release is None:
+        reasons = [
+            one.objections[0].what for one in choice.candidates if str(one.version) == version and one.objections
+        ]
+        raise NoPlan(f"the lock's TensorFlow {version} does not fit here: {'; '.join(reasons) or 'not in the table'}")
+    return choice
+
+
+def _show(plan: Plan, words: Words) -> None:
+    from gpucheck.render.install import json
+    from gpucheck.render.install import plan as page
+
+    if words.format == "json":
+        write(json.plan(plan), words.output)
+    else:
+        write(page.render(plan, *_page(words), words.verbose), words.output)
+
+
+def _page(words: Words) -> tuple[int, bool]:
+    return (80, False) if words.output else (columns(), colored())
+
+
+@contextmanager
+def _progress(words: Words) -> Iterator[Progress]:
+    from gpucheck.install.progress import Silent
+    from gpucheck.render.install.progress import start
+
+    if sys.stderr is None:
+        yield Silent()
+        return
+    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    shown = start(sys.stderr, sys.stderr.isatty() and os.environ.get("TERM") != "dumb", color)
+    try:
+        yield shown
+    finally:
+        shown.close()
+
+
+def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: Settings) -> int:
+    from gpucheck.compat.extras import WITH_KERNEL
+    from gpucheck.install import carrying, rooms
+    from gpucheck.render.install import json, outcome
+    from gpucheck.render.install import plan as page
+
+    rooms.refuse_short(plan.rooms)
+    if words.format != "json":
+        write(page.render(plan, columns(), colored(), words.verbose, brief=True), None)
+    _ask(words, goal)
+    python = known(facts.python.executable, None) if isinstance(facts.python, Python) else None
+    if python is None:
+        raise Refused("no Python was found to make the environment from: name one with --python")
+    installed = _installed(facts) if not goal.new else ()
+    names = {*plan.choice.request.extras, *(one.name for one in plan.packages)}
+    job = carrying.Job(
+        plan,
+        goal.env,
+        goal.new,
+        python,
+        carrying.leaving(installed, plan),
+        _title(plan, goal.env) if names & set(WITH_KERNEL) else None,
+    )
+    with _progress(words) as progress:
+        receipt = carrying.carry_out(job, settings, progress)
+    if words.format == "json":
+        write(json.receipt(receipt), words.output)
+    else:
+        write(outcome.render(receipt, _where(goal.env), *_page(words), words.verbose), words.output)
+    return 0
+
+
+def _installed(facts: Snapshot) -> tuple[str, ...]:
+    distributions = facts.python.distributions if isinstance(facts.python, Python) else ()
+    return tuple(one.name for one in known(distributions, ()))
+
+
+def _ask(words: Words, goal: Goal) -> None:
+    """An environment of the user's is changed only with his word; a new one takes nothing away."""
+    if words.yes:
+        return
+    if sys.stdin is not None and sys.stdin.isatty() and at_terminal():
+        verb = "Make" if goal.new else "Change"
+        answer = input(f"{verb} {goal.env}? [Y/n] ").strip().lower()
+        if answer not in ("", "y", "yes"):
+            raise Refused("nothing was changed")
+    elif not goal.new:
+        raise Refused(f"{goal.env} is there already and would be changed: add --yes, or name a new one with --env")
+
+
+def _title(plan: Plan, env: str) -> str:
+    project = os.path.basename(os.path.dirname(env)) or env
+    return f"TensorFlow {plan.choice.release} ({project})"
+
+
+def _where(env: str) -> Where:
+    from shlex import quote
+
+    from gpucheck.render.install.outcome import Where
+
+    if os.name == "nt":
+        activate = f"{env}\\Scripts\\activate"
+    elif os.path.isdir(os.path.join(env, "conda-meta")):
+        activate = f"conda activate {quote(env)}"
+    else:
+        activate = f"source {quote(os.path.join(env, 'bin', 'activate'))}"
+    return Where(env, activate, f"gpucheck undo --env {quote(env)}")
+
+
+# download, repair, undo
+
+
+def _download(words: Words) -> int:
+    from gpucheck.install import fetch
+
+    folder = os.path.abspath(words.wheelhouse or "")
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"cannot make {folder}: {error.strerror or error}") from error
+    check_place(os.path.join(folder, "pylock.toml"))
+    from gpucheck.install import settings as sources
+
+    python = arguments.interpreter(words.python)
+    goal = None if words.snapshot is not None else Goal("", True, python)
+    facts = _facts(words, goal)
+    settings = sources.read(python, words.index_urls)
+    lock = _locked(words, facts, settings)
+    if lock is None:
+        return 1
+    with _progress(words) as progress:
+        fetch.fetch(lock.packages, folder, settings, progress)
+    write(lock.text, os.path.join(folder, "pylock.toml"))
+    _show(_planned(words, None, facts, lock, settings), words)
+    return 0
+
+
+def _repair(words: Words, thorough: bool) -> int:
+    raise NoPlan("not yet")
+
+
+def _undo(words: Words) -> int:
+    from gpucheck.install import place, transaction
+
+    env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    undone = transaction.undo(env)
+    told = f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"
+    lines = [told]
+    if undone.kept is not None:
+        lines += [f"files that came since are kept in {undone.kept}:", *(f"  {name}" for name in undone.files)]
+    from gpucheck.render.text import plain
+
+    write("".join(f"{plain(line)}\n" for line in lines), None)
+    return 0
