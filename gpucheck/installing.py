@@ -1,5 +1,6 @@
-"""What `gpucheck install`, `download`, `repair` and `undo` do, once their words are understood. No option is declared here.
+"""What `gpucheck install`, `download`, `repair` and `undo` do, once their words are understood.
 
+No option is declared here.
 An installation is a row of steps, each of which can be the last: choose (pure), lock (the index), plan (rooms), fetch,
 change (a transaction), prove, commit. Until "change" nothing of the user's is touched; from there on everything is
 taken back unless it is proven.
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from gpucheck import __version__, api, arguments
 from gpucheck.facts.gap import known
-from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Target
+from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Room, Target
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.install.errors import InstallError, NoPlan, Refused
@@ -130,9 +131,9 @@ def _check(words: Words) -> None:
     for path in (words.output, words.lock):
         if path is not None:
             check_place(path)
-    if words.lock is not None and words.output is not None:
-        if os.path.realpath(words.lock) == os.path.realpath(words.output):
-            raise WrongUsage("--lock and --output need a file each")
+    places = [os.path.realpath(path) for path in (words.output, words.lock) if path is not None]
+    if len(set(places)) < len(places):
+        raise WrongUsage("--lock and --output need a file each")
     beside = {"--cpu": words.cpu, "--with": words.extras, "--explain": words.explain, "a name": words.names}
     given = [name for name, value in {**beside, "--lock": words.lock}.items() if value]
     if words.from_lock is not None and given:
@@ -235,7 +236,7 @@ def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, se
 
     choice = lock.choice or _choice_of(lock, facts)
     folder = words.env or DEFAULT_ENVIRONMENT
-    needed: tuple[rooms.Room, ...] = ()
+    needed: tuple[Room, ...] = ()
     if goal is not None:
         needed = rooms.rooms(lock.packages, goal.env, downloads=wheelhouse.downloads(), cache=uv.cache(settings))
     notes = (*(goal.notes if goal else ()), *lock.notes, *settings.notes)
@@ -249,12 +250,11 @@ def _choice_of(lock: Lock, facts: Snapshot) -> Choice:
     from gpucheck.install import resolve
 
     version = next((one.version.text for one in lock.packages if one.name.startswith("tensorflow")), None)
-    choice = resolve.choose(facts, Request(tensorflow=version))
+    choice: Choice = resolve.choose(facts, Request(tensorflow=version))
     if choice.release is None:
-        reasons = [
-            one.objections[0].what for one in choice.candidates if str(one.version) == version and one.objections
-        ]
-        raise NoPlan(f"the lock's TensorFlow {version} does not fit here: {'; '.join(reasons) or 'not in the table'}")
+        against = resolve.explain(facts, choice.request, version or "").objections
+        reasons = "; ".join(one.what for one in against) or "it is not in the table"
+        raise NoPlan(f"the lock's TensorFlow {version} does not fit here: {reasons}")
     return choice
 
 

@@ -126,7 +126,8 @@ def receipt_of(env: str) -> Union[Receipt, None]:
     """What gpucheck installed there; None: nothing, or what cannot be read."""
     try:
         with open(os.path.join(env, RECEIPT), encoding="utf-8") as file:
-            return decode(Receipt, json.load(file))
+            found: Receipt = decode(Receipt, json.load(file))
+            return found
     except (OSError, ValueError, RecursionError):
         return None
 

@@ -1,4 +1,4 @@
-"""What the words of a command line ask for. What must never be installed is refused here, by name and with the reason."""
+"""What the words of a command line ask for. What must never be installed is refused by name, with the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def request(names: Sequence[str], cpu: bool, extras: Sequence[str]) -> Request:
 
     Parameters
     ----------
-    names: what stands alone on the command line. cpu: --cpu. extras: of --with: names of compat.extras, or requirements.
+    names: what stands alone on the command line. cpu: --cpu. extras: of --with, names of compat.extras or requirements.
 
     Raises
     ------
