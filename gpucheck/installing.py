@@ -1,9 +1,8 @@
 """What `gpucheck install`, `download`, `repair` and `undo` do, once their words are understood.
 
-No option is declared here.
-An installation is a row of steps, each of which can be the last: choose (pure), lock (the index), plan (rooms), fetch,
-change (a transaction), prove, commit. Until "change" nothing of the user's is touched; from there on everything is
-taken back unless it is proven.
+No option is declared here. An installation is a row of steps, each of which can be the last: choose
+(pure), lock (the index), plan (rooms), fetch, change (a transaction), prove, commit. Until the commit nothing of the
+user's is touched, and without a proof there is none.
 """
 
 from __future__ import annotations

@@ -110,6 +110,14 @@ def _certificates(chosen: Union[str, None]) -> dict[str, Union[str, None]]:
     return {"UV_SYSTEM_CERTS": "1" if there else None}
 
 
+def cache(settings: Settings) -> str:
+    """uv's cache folder. Raises `InstallError`."""
+    done = run(["cache", "dir"], settings=settings)
+    if done.code or not done.out.strip():
+        raise InstallError("uv does not tell where its cache is", tuple(done.err.splitlines()[-5:]))
+    return done.out.strip()
+
+
 def run(
     arguments: Sequence[str],
     *,

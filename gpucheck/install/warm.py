@@ -10,7 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import NamedTuple, Union
@@ -18,9 +18,10 @@ from typing import NamedTuple, Union
 from gpucheck.facts.plan import Package
 from gpucheck.install import uv
 from gpucheck.install.download import USUAL, Patience
-from gpucheck.install.errors import Failed, InstallError
+from gpucheck.install.errors import Failed
 from gpucheck.install.feed import AT_ONCE, Feed, lock_text
 from gpucheck.install.fetch import PARALLEL, Fetcher, refuse_servers, total
+from gpucheck.install.masking import bare
 from gpucheck.install.progress import Progress, Silent
 from gpucheck.install.settings import Settings
 from gpucheck.install.wheelhouse import PART, check, downloads, local
@@ -29,16 +30,43 @@ _HOUR = 3600.0  # seconds that uv waits for the next byte: how long to try is de
 
 
 class Warm(NamedTuple):
-    """How it went. lock: a pylock.toml to install from, offline. bytes: downloaded now. files: that were not there."""
+    """What uv's cache holds now, and how it came there.
+
+    lock, settings: a pylock.toml, and the settings for a uv that installs from it, offline. Both may hold the login of
+    an index, which is part of the cache's key: the lock is for uv alone, not to be shown or kept. files: that were not
+    there. bytes: downloaded now.
+    """
 
     lock: str
+    settings: Settings
     files: tuple[str, ...]
     bytes: int
     seconds: float
 
 
+class Keys(NamedTuple):
+    """Under which names uv's cache holds the packages. indexes: file name -> index. settings: that make uv look there."""
+
+    indexes: dict[str, str]
+    settings: Settings
+
+
+def keys(packages: Sequence[Package], settings: Settings, python: str) -> Keys:
+    """uv keys what it has unpacked by index, to the letter and with its login; and looks only under indexes it is told.
+
+    What no index offers (any more) gets the folder of its address for an index, as uv itself would do.
+    """
+    given = {bare(one): one for one in reversed(settings.addresses)}
+    known = {file: given.get(index, index) for file, index in origins(packages, settings, python).items()}
+    for one in packages:
+        if local(one.url) is None and one.file not in known:
+            known[one.file] = bare(one.url).rpartition("/")[0]
+    others = dict.fromkeys(index for index in known.values() if index != settings.default_index)
+    return Keys(known, settings._replace(extra=tuple(others), find_links=(), no_index=False, offline=True))
+
+
 def origins(packages: Sequence[Package], settings: Settings, python: str) -> dict[str, str]:
-    """File name -> URL of the index that offers it, as uv itself says: what its cache is keyed by.
+    """File name -> URL of the index that offers it, without login, as uv itself says.
 
     python: path of an interpreter that they are for. Packages of a folder, and such as no index offers with this hash,
     are not in it. One run of uv: 0.1 s with its cache, one or two seconds of questions without.
@@ -47,8 +75,8 @@ def origins(packages: Sequence[Package], settings: Settings, python: str) -> dic
     if not remote:
         return {}
     pins = "".join(f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in remote)
-    words = ["pip", "compile", "-", "--no-deps", "--no-header", "--no-annotate", "--emit-index-annotation"]
-    words += ["--only-binary", ":all:", "--python", python, "--quiet"]
+    words = ["pip", "compile", "-", "--no-deps", "--no-header", "--no-annotate", "--emit-index-annotation", "--quiet"]
+    words += ["--only-binary", ":all:", "--python", python, *uv.options(settings)]
     done = uv.run([*words, "--offline"], settings=settings, stdin=pins)
     if done.code and not settings.offline:
         done = uv.run(words, settings=settings, stdin=pins)
@@ -56,14 +84,12 @@ def origins(packages: Sequence[Package], settings: Settings, python: str) -> dic
     return {one.file: found[one.name] for one in remote if one.name in found}
 
 
-def missing(
-    packages: Sequence[Package], settings: Settings, python: str, indexes: Mapping[str, str]
-) -> tuple[Package, ...]:
-    """Those that uv has not in its cache yet, as uv itself says. Nothing is written, and no server asked."""
-    with _scratch(settings) as scratch:
-        lock = _write_lock(scratch, lock_text(packages, indexes))
+def missing(packages: Sequence[Package], keys: Keys, python: str) -> tuple[Package, ...]:
+    """Those that uv has not in its cache yet, as uv itself says. No server is asked."""
+    with _scratch(keys.settings) as scratch:
+        lock = _write_lock(scratch, lock_text(packages, keys.indexes))
         words = _install(lock, os.path.join(scratch, "target"), python)
-        done = uv.run([*words, "--dry-run", "--offline", "--verbose"], settings=settings)
+        done = uv.run([*words, "--dry-run", "--verbose"], settings=keys.settings)
     if done.code:
         return tuple(packages)
     count = re.search(r"^Would download (\d+) package", done.err, re.MULTILINE)
@@ -97,26 +123,24 @@ def warm(
     Refused: offline, and not all is there; the folder cannot be written to. Failed: see fetch.fetch; uv cannot unpack.
     """
     begun, progress, folder = monotonic(), progress or Silent(), folder or downloads()
-    indexes = origins(packages, settings, python)
-    lock = lock_text(packages, indexes)
-    lacking = missing(packages, settings, python, indexes)
+    under = keys(packages, settings, python)
+    lock = lock_text(packages, under.indexes)
+    lacking = missing(packages, under, python)
     if not lacking:
-        return Warm(lock, (), 0, monotonic() - begun)
+        return Warm(lock, under.settings, (), 0, monotonic() - begun)
     if settings.offline:
         refuse_servers(lacking)
     check(lacking, folder)
     remote = [one for one in lacking if local(one.url) is None]
     progress.begin("downloading" if remote else "unpacking", total(remote) if remote else None)
     with Fetcher(folder, settings, progress, patience, parallel) as fetcher, Feed(remote, fetcher) as feed:
-        _unpack(lacking, settings, python, feed, fetcher, lock_text(lacking, indexes, feed.urls))
+        _unpack(lacking, under.settings, python, fetcher, lock_text(lacking, under.indexes, feed.urls))
         came = sum(one.came for one in fetcher.downloads)
     _remove(remote, folder)
-    return Warm(lock, tuple(one.file for one in lacking), came, monotonic() - begun)
+    return Warm(lock, under.settings, tuple(one.file for one in lacking), came, monotonic() - begun)
 
 
-def _unpack(
-    packages: Sequence[Package], settings: Settings, python: str, feed: Feed, fetcher: Fetcher, lock: str
-) -> None:
+def _unpack(packages: Sequence[Package], settings: Settings, python: str, fetcher: Fetcher, lock: str) -> None:
     """uv installs into a folder that is thrown away: there is no other way to have it fill its cache alone."""
     onto_loopback = settings._replace(
         offline=False,
@@ -150,20 +174,13 @@ def _write_lock(folder: str, text: str) -> str:
 @contextmanager
 def _scratch(settings: Settings) -> Iterator[str]:
     """A folder in uv's cache, named as uv names its own temporary ones, so that `uv cache prune` knows a left one."""
-    folder = _cache(settings)
+    folder = uv.cache(settings)
     os.makedirs(folder, exist_ok=True)
     path = tempfile.mkdtemp(prefix=".tmp", dir=folder)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _cache(settings: Settings) -> str:
-    done = uv.run(["cache", "dir"], settings=settings)
-    if done.code or not done.out.strip():
-        raise InstallError("uv does not tell where its cache is", tuple(done.err.splitlines()[-5:]))
-    return done.out.strip()
 
 
 def _remove(packages: Sequence[Package], folder: str) -> None:
