@@ -65,7 +65,7 @@ def carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
                 _prompt(job.env),
                 change.workplace,
             )
-        _install(job, change, ready.lock, settings, progress)
+        _install(job, change, ready.lock, ready.settings, progress)
         if job.title is not None:
             kernel.register(change.workplace, job.env, job.title)
         cured = cures.apply(change.workplace, job.plan.choice.cures)
@@ -99,7 +99,8 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
     if job.leaving:
         _uv(settings, "pip", "uninstall", "--python", change.python, *job.leaving)
     path = os.path.join(change.folder, f"pylock.{change.name}.toml")
-    with open(path, "w", encoding="utf-8") as file:
+    # It may hold the login of an index, by which uv's cache is keyed: for nobody else's eyes.
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(lock)
     try:
         words = ("pip", "install", "--preview-features", "pylock", "--no-deps", "--offline")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 REDIRECTS = 5
 _CONNECT = 15.0  # seconds
+# A compressed answer would have other bytes at the place where a cut one is gone on with.
+_HEADERS = {"User-Agent": f"gpucheck/{__version__}", "Accept-Encoding": "identity"}
 _SILENCE = 30.0  # seconds in which nothing comes, where the settings do not say
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 527, 529, 530})
 _WORDS = {
@@ -64,7 +66,7 @@ class Connections:
         from urllib3 import Retry, make_headers
         from urllib3.exceptions import HTTPError
 
-        headers = {"Range": f"bytes={begin}-"} if begin else {}
+        headers = _HEADERS | ({"Range": f"bytes={begin}-"} if begin else {})
         known = self._login(url)
         if known:
             headers |= make_headers(basic_auth=":".join(known))
@@ -103,10 +105,9 @@ class Connections:
 
         silence = self._settings.timeout or _SILENCE
         timeout = Timeout(connect=min(_CONNECT, silence), read=silence)
-        headers = {"User-Agent": f"gpucheck/{__version__}", "Accept-Encoding": "identity"}
         tls = self._tls(checked)
         if not proxy:
-            return PoolManager(num_pools=8, maxsize=8, ssl_context=tls, timeout=timeout, headers=headers)
+            return PoolManager(num_pools=8, maxsize=8, ssl_context=tls, timeout=timeout)
         scheme = urlsplit(proxy).scheme
         if scheme not in ("http", "https"):
             raise Trouble(
@@ -121,16 +122,18 @@ class Connections:
             proxy_ssl_context=self._tls(True),
             proxy_headers=make_headers(proxy_basic_auth=":".join(known)) if known else None,
             timeout=timeout,
-            headers=headers,
         )
 
     def _tls(self, checked: bool) -> ssl.SSLContext:
         """The system's certificates, or those of the settings."""
         import truststore
+        from urllib3 import disable_warnings
+        from urllib3.exceptions import InsecureRequestWarning
 
         bundle, own = self._settings.certificate, self._settings.client_certificate
         context: ssl.SSLContext
         if not checked:
+            disable_warnings(InsecureRequestWarning)  # that was somebody's wish
             context = ssl._create_unverified_context()
         elif bundle is None:
             context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -45,7 +45,7 @@ class Warm(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Under which names uv's cache holds the packages. indexes: file name -> index. settings: that make uv look there."""
+    """What uv's cache is keyed by. indexes: file name -> index. settings: that make uv look under these."""
 
     indexes: dict[str, str]
     settings: Settings
@@ -54,13 +54,16 @@ class Keys(NamedTuple):
 def keys(packages: Sequence[Package], settings: Settings, python: str) -> Keys:
     """uv keys what it has unpacked by index, to the letter and with its login; and looks only under indexes it is told.
 
-    What no index offers (any more) gets the folder of its address for an index, as uv itself would do.
+    What no index offers (any more) gets the folder of its address for an index, as uv would do. Offline, where uv
+    may not know any more what it knew, its default index is guessed: what is looked up there has its hash checked.
     """
     given = {bare(one): one for one in reversed(settings.addresses)}
-    known = {file: given.get(index, index) for file, index in origins(packages, settings, python).items()}
-    for one in packages:
-        if local(one.url) is None and one.file not in known:
-            known[one.file] = bare(one.url).rpartition("/")[0]
+    found = origins(packages, settings, python)
+    remote = [one for one in packages if local(one.url) is None]
+    guess = _default(settings, python) if settings.offline and len(found) < len(remote) else None
+    known = {file: given.get(index, index) for file, index in found.items()}
+    for one in remote:
+        known.setdefault(one.file, guess or bare(one.url).rpartition("/")[0])
     others = dict.fromkeys(index for index in known.values() if index != settings.default_index)
     return Keys(known, settings._replace(extra=tuple(others), find_links=(), no_index=False, offline=True))
 
@@ -82,6 +85,13 @@ def origins(packages: Sequence[Package], settings: Settings, python: str) -> dic
         done = uv.run(words, settings=settings, stdin=pins)
     found = dict(re.findall(r"^([A-Za-z0-9._-]+)==[^\n]*\n\s+# from (\S+)$", done.out, re.MULTILINE))
     return {one.file: found[one.name] for one in remote if one.name in found}
+
+
+def _default(settings: Settings, python: str) -> Union[str, None]:
+    """The index that uv asks where nothing else is said."""
+    words = ["pip", "compile", "-", "--emit-index-url", "--no-header", "--quiet", "--offline", "--python", python]
+    told = re.search(r"^--index-url (\S+)$", uv.run(words, settings=settings).out, re.MULTILINE)
+    return settings.default_index or (told.group(1) if told else None)
 
 
 def missing(packages: Sequence[Package], keys: Keys, python: str) -> tuple[Package, ...]:
