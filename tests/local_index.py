@@ -114,16 +114,31 @@ def make_tensorflow(folder: Path, version: str, *, cuda: str = "12.5.1", cudnn: 
     return make(folder, more.pop("name", "tensorflow"), version, files=files, **more)
 
 
+BACKEND = """
+import os, zipfile
+def get_requires_for_build_wheel(config_settings=None): return []
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    name = {name!r} + "-" + {version!r}
+    with zipfile.ZipFile(os.path.join(wheel_directory, name + "-py3-none-any.whl"), "w") as archive:
+        wheel = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        info = name + ".dist-info/"
+        for path, text in (({name!r} + ".py", ""), (info + "METADATA", open("PKG-INFO").read()),
+                           (info + "WHEEL", wheel), (info + "RECORD", "")):
+            archive.writestr(zipfile.ZipInfo(path), text)
+    return name + "-py3-none-any.whl"
+"""
+
+
 def make_sdist(folder: Path, name: str, version: str, *, uploaded: str = UPLOADED) -> Path:
-    """A source distribution without a build system of its own: setuptools is what builds it."""
+    """A source distribution that builds itself: it needs no setuptools."""
     import tarfile
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{version}.tar.gz"
-    setup = f"from setuptools import setup\nsetup(name={name!r}, version={version!r}, py_modules=[{name!r}])\n"
-    parts = {"setup.py": setup.encode(), f"{name}.py": b"", "PKG-INFO": _metadata(name, version, (), {}, "")}
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    parts = {"pyproject.toml": project.encode(), "backend.py": BACKEND.format(name=name, version=version).encode()}
     with tarfile.open(path, "w:gz") as archive:
-        for inside, data in parts.items():
+        for inside, data in {**parts, "PKG-INFO": _metadata(name, version, (), {}, "")}.items():
             entry = tarfile.TarInfo(f"{name}-{version}/{inside}")
             entry.size = len(data)
             archive.addfile(entry, io.BytesIO(data))

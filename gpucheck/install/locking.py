@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
-import subprocess
 import sys
-from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap
@@ -20,10 +17,11 @@ from gpucheck.install import pylock
 from gpucheck.install.building import built
 from gpucheck.install.complaints import understood, without_date, without_wheel
 from gpucheck.install.errors import NoPlan, Refused
-from gpucheck.install.masking import masked, without_name
+from gpucheck.install.manual import by_hand as by_hand
 from gpucheck.install.platforms import python_text
 from gpucheck.install.question import Question, ask
 from gpucheck.install.settings import Settings
+from gpucheck.install.sizes import with_sizes
 
 _TRIES = 12
 # Written in Python alone, and without a wheel in the releases that old TensorFlows pin: these are built from source.
@@ -69,7 +67,7 @@ def lock(choice: Choice, settings: Settings, *, base_python: Union[str, None] = 
         assert file is not None  # `_resolved` leaves none without
         package = pylock.package_of(entry, file, _why(entry.name, reasons, choice))
         packages.append(package if file.wheel else built(package, settings, question.base_python))
-    packages = _with_sizes(packages, settings)
+    packages = with_sizes(packages, settings)
     return Lock(pylock.compose(packages, choice, target, notes), tuple(packages), choice, tuple(notes))
 
 
@@ -113,9 +111,11 @@ def _entries(text: str, target: Target) -> tuple[pylock.Entry, ...]:
 
 
 def _requirers(question: Question, settings: Settings) -> dict[str, tuple[str, ...]]:
-    """What requires each package, by uv's comments. From its cache: where that is not possible, {}."""
-    warm = settings._replace(offline=True)
-    done = ask(question, warm, "--annotation-style", "line")
+    """What requires each package, by uv's comments. From its cache, which it has just filled; {} where uv cannot."""
+    for one in (settings._replace(offline=True), settings):
+        done = ask(question, one, "--annotation-style", "line")
+        if not done.code:
+            break
     found = re.findall(r"^([A-Za-z0-9._-]+)==\S+(?:[^\S\n]+#[^\S\n]via[^\S\n](.+))?$", done.out, re.MULTILINE)
     return {name: tuple(one.strip() for one in via.split(",") if via) for name, via in found} if not done.code else {}
 
@@ -128,46 +128,6 @@ def _why(name: str, reasons: dict[str, tuple[str, ...]], choice: Choice) -> str:
         return "asked for"
     wanted = (*choice.request.extras, *choice.request.packages)
     return f"--with {','.join(wanted)}" if wanted else "asked for"
-
-
-def _with_sizes(packages: Sequence[Package], settings: Settings) -> list[Package]:
-    """The same with the sizes that the index did not tell: of a file here, or asked of the server."""
-    unknown = [package for package in packages if package.size is None]
-    sizes = {package.sha256: _size_here(package.url) for package in unknown if "://" not in package.url}
-    remote = [package for package in unknown if "://" in package.url]
-    if remote and not settings.offline:
-        sizes |= _sizes_there(remote, settings)
-    return [package._replace(size=sizes.get(package.sha256, package.size)) for package in packages]
-
-
-def _size_here(path: str) -> Union[int, None]:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return None
-
-
-def _sizes_there(packages: Sequence[Package], settings: Settings) -> dict[str, Union[int, None]]:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from gpucheck.install.connection import Connections, Trouble
-
-    connections = Connections(settings)
-
-    def ask(package: Package) -> Union[int, None]:
-        try:
-            answer = connections.get(package.url)
-        except Trouble:
-            return None
-        length = answer.headers.get("Content-Length", "")
-        answer.close()
-        return int(length) if length.isascii() and length.isdigit() else None
-
-    try:
-        with ThreadPoolExecutor(8) as threads:
-            return {package.sha256: size for package, size in zip(packages, threads.map(ask, packages), strict=True)}
-    finally:
-        connections.close()
 
 
 def read(path: str, target: Union[Target, None] = None) -> Lock:
@@ -222,40 +182,3 @@ def _fits(content: pylock.Content, target: Target, path: str) -> None:
 
 def _name(target: Target) -> str:
     return f"Python {target.python.major}.{target.python.minor} on {target.os} {target.machine}"
-
-
-def by_hand(choice: Choice, settings: Settings, folder: str = ".venv") -> tuple[str, ...]:
-    """The commands that install the same without gpucheck, for the target's shell; credentials masked.
-
-    pip where it can (it reads its own configuration), uv where a date bounds what is considered.
-    """
-    if isinstance(choice.target, Gap) or choice.release is None:
-        return ()
-    target = choice.target
-    windows = target.os == "windows"
-    minor = f"{target.python.major}.{target.python.minor}"
-    places = _places(settings)
-    if choice.exclude_newer:
-        make = ["uv", "venv", "--python", minor, folder]
-        install = ["uv", "pip", "install", "--python", folder, "--exclude-newer", choice.exclude_newer]
-        index, extra = "--default-index", "--index"
-    else:
-        make = ["py", f"-{minor}", "-m", "venv", folder] if windows else [f"python{minor}", "-m", "venv", folder]
-        own = rf"{folder}\Scripts\python" if windows else f"{folder}/bin/python"
-        install = [own, "-m", "pip", "install"]
-        index, extra = "--index-url", "--extra-index-url"
-    named = {"index": index, "extra": extra, "links": "--find-links"}
-    install += [word for kind, place in places for word in (named[kind], place)]
-    install += ["--no-index"] if settings.no_index else []
-    install += ["--only-binary", ":all:", *choice.requirements]
-    quote = subprocess.list2cmdline if windows else shlex.join
-    return quote(make), quote(install)
-
-
-def _places(settings: Settings) -> Iterable[tuple[str, str]]:
-    if settings.default_index:
-        yield "index", masked(settings.default_index)
-    for one in settings.extra:
-        yield "extra", masked(without_name(one))
-    for one in settings.find_links:
-        yield "links", masked(one)

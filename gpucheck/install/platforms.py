@@ -57,14 +57,14 @@ def _platforms(target: Target) -> Iterator[str]:
         yield {"x86_64": "win_amd64", "aarch64": "win_arm64"}.get(machine, f"win_{machine}")
         return
     if target.libc is None:
-        yield from (f"musllinux_1_{minor}_{machine}" for minor in _MUSL_MINORS)
+        yield from (f"linux_{machine}", *(f"musllinux_1_{minor}_{machine}" for minor in _MUSL_MINORS))
     else:
         libc = LibcVersion("2.28") if isinstance(target.libc, Gap) else target.libc
+        yield f"linux_{machine}"  # built on a machine like this one: before all others, as packaging has it
         for minor in range(libc.minor, _OLDEST.get(machine, 17) - 1, -1):
             yield f"manylinux_2_{minor}_{machine}"
             if minor in _OLD_NAMES:
                 yield f"{_OLD_NAMES[minor]}_{machine}"
-    yield f"linux_{machine}"
 
 
 def best(files: Iterable[str], accepted: list[Tag]) -> Union[str, None]:

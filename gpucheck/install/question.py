@@ -27,7 +27,7 @@ class Question(NamedTuple):
 
     def arguments(self, *more: str) -> list[str]:
         # Without --python uv would look through every interpreter of the machine.
-        words = ["pip", "compile", "-", "--quiet", "--no-header", "--python", self.base_python]
+        words = ["pip", "compile", "-", "--no-header", "--python", self.base_python]
         words += ["--python-version", python_text(self.target), "--python-platform", uv_platform(self.target)]
         words += ["--only-binary", ":all:", *(word for name in self.built for word in ("--no-binary", name))]
         if self.exclude_newer:
