@@ -200,6 +200,8 @@ def _unknown_gpus(row: Release, at: Here) -> Iterator[str]:
     if isinstance(at.gpus, Gap):
         yield f"{ask} the GPU is not known: {at.gpus.reason}"
         return
+    if not at.gpus:
+        yield f"{ask} the GPU is not known: nothing described it"
     for gpu in at.gpus:
         capability = gpu.compute_capability
         if capability is None or isinstance(capability, Gap):

@@ -81,7 +81,7 @@ def install_lines(snapshot: Snapshot, *options: str) -> tuple[str, ...]:
     newer_driver = row is None and not _other_python(snapshot)
     row = choose(snapshot, any_driver=True) if newer_driver else row
     if row is not None:
-        return (*(_driver_lines(row, snapshot) if newer_driver else ()), *_lines_for(row, snapshot, options))
+        return (*(driver_lines(row, snapshot) if newer_driver else ()), *_lines_for(row, snapshot, options))
     if machine_of(snapshot) not in (None, "x86_64"):
         return _other_architecture(snapshot)
     if any(one.major >= BLACKWELL for one in capabilities(snapshot)):
@@ -101,7 +101,8 @@ def _new_environment(python: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
     return (f"{python} -m venv {_NEW_ENVIRONMENT}", f"{_NEW_ENVIRONMENT}/bin/python -m pip install {listed}")
 
 
-def _driver_lines(row: Release, snapshot: Snapshot) -> tuple[str, ...]:
+def driver_lines(row: Release, snapshot: Snapshot) -> tuple[str, ...]:
+    """What to say where a newer driver is what a release needs."""
     floor, version = driver_floor(row, snapshot), driver_version(snapshot)
     return (f"# First upgrade the driver: TensorFlow {row.version} needs {floor} or later, this is {version}. Then:",)
 
@@ -111,7 +112,7 @@ def _other_python(snapshot: Snapshot, any_driver: bool = False) -> tuple[str, ..
     for minor in ("3.13", "3.12", "3.11", "3.10", "3.9"):
         row = choose(snapshot, PythonVersion(minor), any_driver)
         if row is not None:
-            newer = _driver_lines(row, snapshot) if any_driver else ()
+            newer = driver_lines(row, snapshot) if any_driver else ()
             what = f"# TensorFlow {row.version} is the newest that the table confirms here; it needs"
             lines = _new_environment(f"python{minor}", requirements(row, snapshot))
             return (*newer, f"{what} Python {minor} (CPython, 64 bits):", *lines)
