@@ -1,4 +1,4 @@
-"""Does what was installed work? Files, requirements, build, libraries, loader, import, Keras, CPU, GPU, one after another.
+"""Does what was installed work? Files, requirements, build, libraries, loader, import, Keras, CPU and GPU.
 
 Each answer comes from a child of the new interpreter with a time limit of its own, or from the files; one that crashes
 or hangs leaves the others. A check that cannot be made says why. Nothing here changes the environment, but for the
@@ -22,7 +22,7 @@ from gpucheck.install.progress import Progress, Silent
 from gpucheck.install.proof import files, gpus, libraries, running, surroundings
 from gpucheck.install.proof.asking import Child, Prover, Said
 from gpucheck.install.proof.case import LIMITS, Asked, Before, Case
-from gpucheck.install.proof.reading import Reading, read
+from gpucheck.install.proof.reading import read
 from gpucheck.probes import distributions, tensorflow
 
 _NAMES = ("tensorflow", "keras", "numpy")
@@ -31,10 +31,10 @@ _NAMES = ("tensorflow", "keras", "numpy")
 def look_before(python: str, *, deadline: float = 120.0) -> Before:
     """Note what is wrong already, before an installation into an existing environment."""
     with Prover(python, os.environ, deadline) as prover:
-        reading = _reading(prover.ask("where", LIMITS["where"]).said())
+        reading = read(_folders(prover.ask("where", LIMITS["where"]).said()))
         check = _start_check(prover)
         met = files.conflicts(check.said()) if check else None
-    return Before(met or (), tuple(f"{one.name}: {file}" for one in reading.distributions for file in one.damaged))
+    return Before(met or (), reading.troubles)
 
 
 def prove(
@@ -77,7 +77,7 @@ def prove(
 def _checks(case: Case, progress: Progress, only: Union[Sequence[str], None]) -> tuple[Check, ...]:
     progress.begin("proving: interpreter")
     where = case.prover.ask("where", LIMITS["where"], names=_NAMES).said()
-    found = interpreter(where, case.choice)
+    found = interpreter(where, case)
     if found.state == "failed":
         return (found, *(Check(name, "skipped", "The interpreter does not run.") for name in _wanted(only)))
     # The import takes longest, and most of it waits for the disk: the files are read meanwhile.
@@ -93,25 +93,22 @@ def _wanted(only: Union[Sequence[str], None]) -> tuple[str, ...]:
     return tuple(name for name in _CHECKS if only is None or name in only)
 
 
-def interpreter(where: Said, choice: Choice) -> Check:
-    """The new interpreter runs, in the version that was planned for."""
-    line = where.stage("where")
+def interpreter(where: Said, case: Case) -> Check:
+    """The new interpreter runs, in the version that was planned for, and it is this environment's."""
+    name, line, target = "interpreter", where.stage("where"), case.choice.target
     if line is None:
-        return Check("interpreter", "failed", f"The interpreter does not run: {where.words or 'it said nothing'}.")
+        return Check(name, "failed", f"The interpreter does not run: {where.words or 'it said nothing'}.")
     version = ".".join(str(part) for part in line["version"])
-    wanted = None if isinstance(choice.target, Gap) else choice.target.python
-    if wanted is not None and list(wanted.parts[:2]) != list(line["version"])[:2]:
-        return Check("interpreter", "failed", f"The interpreter is Python {version}, {wanted} was planned for.")
-    return Check("interpreter", "proven", f"Python {version} runs in {line['prefix']}.")
+    if not isinstance(target, Gap) and list(target.python.parts[:2]) != list(line["version"])[:2]:
+        return Check(name, "failed", f"The interpreter is Python {version}, {target.python} was planned for.")
+    if os.path.realpath(line["prefix"]) != os.path.realpath(case.root):
+        return Check(name, "failed", f"The interpreter belongs to {line['prefix']}, not to {case.root}.")
+    return Check(name, "proven", f"Python {version} runs in {line['prefix']}.")
 
 
 def _folders(where: Said) -> tuple[str, ...]:
     line = where.stage("where")
     return tuple(str(folder).replace("\\", "/") for folder in line["site"]) if line else ()
-
-
-def _reading(where: Said) -> Reading:
-    return read(_folders(where))
 
 
 def _files(asked: Asked) -> Check:
@@ -203,7 +200,7 @@ def _surroundings(asked: Asked) -> Check:
         paths = libraries.foreign(line.get("mapped"), asked.own, case.root) if case.choice.brings_cuda else ()
         outside += [f"LD_LIBRARY_PATH makes TensorFlow load {path}" for path in paths]
         outside += [f"with LD_LIBRARY_PATH {name} does not load: {why}" for name, why in libraries.refused(said.errors)]
-    plain = case.prover.ask("where", LIMITS["where"], case.user, isolated=False, names=_NAMES).said()
+    plain = case.prover.ask("where", LIMITS["where"], case.user, False, names=_NAMES).said()
     line = plain.stage("where") or {}
     if not line:
         trouble = f"With your variables the interpreter does not run: {plain.words or 'it said nothing'}."

@@ -126,6 +126,7 @@ class Prover:
     def __init__(self, python: str, environ: Mapping[str, str], deadline: float) -> None:
         """deadline: seconds from now, for all questions together."""
         self.python = python
+        self.bytecode = not environ.get("PYTHONDONTWRITEBYTECODE")  # -I would overlook it
         self.environ = dict(environ)
         self._end = time.monotonic() + deadline
         self._children: list[Child] = []
@@ -138,12 +139,17 @@ class Prover:
         return self._room.name
 
     def ask(
-        self, command: str, seconds: float, environ: Union[Mapping[str, str], None] = None, *, isolated: bool = True,
+        self,
+        command: str,
+        limit: float,
+        environ: Union[Mapping[str, str], None] = None,
+        isolated: bool = True,
+        /,
         **told: Any,
-    ) -> Child:  # fmt: skip
-        """Start prover.py with this command. told: its keyword arguments. isolated: python -I."""
-        options = ("-I",) if isolated else ()
-        return self.run((self.python, *options, PROVER, command, json.dumps(told)), seconds, environ)
+    ) -> Child:
+        """Start prover.py with this command. limit: seconds. isolated: python -I. told: the command's arguments."""
+        options = [*(["-I"] if isolated else []), *([] if self.bytecode else ["-B"])]
+        return self.run((self.python, *options, PROVER, command, json.dumps(told)), limit, environ)
 
     def run(self, argv: Sequence[str], seconds: float, environ: Union[Mapping[str, str], None] = None) -> Child:
         """Start any program."""

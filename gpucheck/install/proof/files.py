@@ -21,29 +21,30 @@ def files(reading: Reading, known: Sequence[str] = ()) -> Check:
 
     Parameters
     ----------
-    known: "name: path" of files that were damaged before the installation; told, and not held against it.
+    known: `Reading.troubles` from before the installation; told, and not held against it.
     """
-    lines = [f"{one.name} {one.version}: {file}" for one in reading.distributions for file in one.damaged]
-    fresh = [
-        f"{one.name} {one.version}: {file}"
-        for one in reading.distributions
-        for file in one.damaged
-        if f"{one.name}: {file}" not in known
-    ]
+    troubles = reading.troubles
+    fresh = [line for line in troubles if line not in known]
     count = sum(one.files for one in reading.distributions)
-    silent = tuple(f"{one.name} {one.version} has no RECORD" for one in reading.distributions if not one.files)
+    # Two distributions with a file of one name (tests/__init__.py, licences) are common, and seldom do harm; where it
+    # is a CUDA library, its version is compared (libraries.py).
+    notes = [f"{one.name} {one.version} has no RECORD" for one in reading.damage if not one.recorded]
+    notes += [
+        f"{one.name} {one.version}: {len(one.overwritten)} files are now those of {', '.join(sorted(set(others)))}"
+        for one in reading.damage
+        if (others := [name for _path, name in one.overwritten])
+    ]
     if fresh:
-        names = sorted({line.split(" ")[0] for line in fresh})
-        what = f"{_number(len(fresh), 'file')} of {count} {_are(len(fresh))} not as recorded, of {', '.join(names)}"
-        return Check("files", "failed", f"{what}.", _few(fresh))
+        names = ", ".join(sorted({line.split(" ")[0] for line in fresh}))
+        what = f"{_number(len(fresh), 'file')} of {count} {_are(len(fresh))} not as recorded, of {names}."
+        return Check("files", "failed", what, _few(fresh))
     if not count:
-        return Check("files", "unproven", f"No distribution in {', '.join(reading.folders)} has a RECORD.", silent)
-    before = f"; {_number(len(lines), 'file')} {_are(len(lines))} damaged since before" if lines else ""
-    kind = "hash" if reading.thorough else "size"
-    what = (
-        f"All {count} files of {len(reading.distributions)} distributions are there in their recorded {kind}{before}."
-    )
-    return Check("files", "proven", what, _few([*lines, *silent]))
+        where = ", ".join(reading.folders)
+        return Check("files", "unproven", f"No distribution in {where} has a RECORD.", tuple(notes))
+    before = f", but {_number(len(troubles), 'file')} that {_were(len(troubles))} damaged before" if troubles else ""
+    kind = "with its recorded hash" if reading.thorough else "in its recorded size"
+    what = f"Each of {count} files of {len(reading.distributions)} distributions is there {kind}{before}."
+    return Check("files", "proven", what, _few([*troubles, *notes]))
 
 
 def consistency(
@@ -100,7 +101,7 @@ def build(found: Union[TensorFlowBuild, None, Gap], reading: Reading, choice: Ch
     if choice.release is not None and _differ(installed, choice.release.text):
         wrong.append(f"{choice.package} {installed or 'is missing'}: {choice.release} was chosen")
     if isinstance(found.cuda_build, Gap):
-        return Check(name, "unproven", f"This release does not record its build: {found.cuda_build.reason}.")
+        return Check(name, "unproven", f"What TensorFlow was built with could not be read: {found.cuda_build.reason}.")
     if found.cuda_build != (choice.cuda is not None):
         kind = "with CUDA" if found.cuda_build else "without CUDA"
         wrong.append(f"it is built {kind}, {'with' if choice.cuda else 'without'} was chosen")
@@ -117,8 +118,9 @@ def build(found: Union[TensorFlowBuild, None, Gap], reading: Reading, choice: Ch
         return Check(name, "failed", f"TensorFlow is not the build that was chosen: {'; '.join(wrong)}.")
     kind = f"with CUDA {choice.cuda} and cuDNN {choice.cudnn}" if choice.cuda else "without CUDA"
     note = f" ({' and '.join(silent)})" if silent else ""
-    state = "unproven" if len(silent) == 2 and choice.cuda else "proven"
-    return Check(name, state, f"{choice.package} {choice.release} is built {kind}{note}.")
+    return Check(
+        name, "unproven" if len(silent) == 2 else "proven", f"{choice.package} {choice.release} is built {kind}{note}."
+    )
 
 
 def alike(one: Union[Version, None], other: Union[Version, None]) -> bool:
@@ -139,6 +141,10 @@ def _few(lines: Sequence[str]) -> tuple[str, ...]:
 
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 or noun == "of them" else f"{count} {noun}s"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _are(count: int) -> str:

@@ -115,13 +115,20 @@ def _trouble(one: Owned, line: dict[str, Any], choice: Choice) -> tuple[str, str
         # CUDA 11.8's runtime answers 35 or 36 where there is no driver, or one that does less than it asks for.
         return "", f"{one.name} tells no version (code {code})" if code else ""
     version = LibraryVersion(".".join(str(number) for number in numbers))
-    if not any(_same(version, text) for _name, text in one.owners):
-        return f"{one.name} is {version}, its wheel {' '.join(one.owners[0])}", ""
+    owners = _made_for(one, choice)
+    if not any(_same(version, text) for _name, text in owners):
+        return f"{one.name} is {version}, its wheel is {' '.join(owners[0])}", ""
     if one.library == "cudart" and choice.cuda and not _fits(CudaVersion(version.text), choice.cuda, choice):
         return f"{one.name} is CUDA {version}, {choice.release} was built with {choice.cuda}", ""
     if one.library == "cudnn" and choice.cudnn and not _fits(CudnnVersion(version.text), choice.cudnn, choice):
         return f"{one.name} is cuDNN {version}, {choice.release} needs {choice.cudnn} or later of the same major", ""
     return "", ""
+
+
+def _made_for(one: Owned, choice: Choice) -> tuple[tuple[str, str], ...]:
+    """Of two wheels that hold the same path (nvidia-cudnn-cu12 and -cu13), the one for this release's CUDA."""
+    ending = f"-cu{choice.cuda.major}" if choice.cuda else ""
+    return tuple(owner for owner in one.owners if owner[0].endswith(ending)) or one.owners
 
 
 def _fits(version: Version, built: Version, choice: Choice) -> bool:
