@@ -25,8 +25,8 @@ class Damage(NamedTuple):
 
     folder: its .dist-info or .egg-info. missing, changed: paths relative to site-packages, as RECORD has them.
     overwritten: files that another distribution has put its own in place of (two that hold the same path), with that
-    one's name: reinstalling this one damages the other. recorded: False: it has no RECORD, so nothing can be said of its
-    files (an installation that was cut off, or not made by pip or uv).
+    one's name: reinstalling this one damages the other. recorded: False: it has no RECORD, so nothing can be said of
+    its files (an installation that was cut off, or not made by pip or uv).
     """
 
     name: str  # normalised
@@ -130,9 +130,9 @@ def _judge(
         return Damage(one.name, one.version, one.folder, recorded=False)
     missing, changed, overwritten = [], [], []
     for file in one.files:
-        status = _status(os.path.join(site_packages, file.path))
         if _comes_by_itself(file.path):
             continue
+        status = _status(os.path.join(site_packages, file.path))
         if status is None:
             missing.append(file.path)
         elif not _as_recorded(file, status, site_packages, thorough):

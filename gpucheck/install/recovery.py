@@ -93,6 +93,8 @@ def _ordered(folder: str) -> list[Part]:
 
 def _step(part: Part, env: str, folder: str, told: Journal) -> Recovered:
     tree = os.path.join(folder, str(part))
+    if not os.path.isdir(tree):  # a step before this one has dealt with it
+        return Recovered("nothing", ())
     own = journal.marker(tree) == part.name
     if part.kind == "undone" or (part.kind == "before" and own):
         return _finish_undo(part, env, folder)

@@ -78,14 +78,21 @@ def settle(workplace: str, final: str, config: Union[Config, None]) -> tuple[str
 
 
 def _programs(workplace: str) -> list[str]:
+    """Raises OSError: a folder passed over would leave programs behind that lead nowhere."""
     found = []
     for top in _FOLDERS:
-        for folder, _folders, names in os.walk(os.path.join(workplace, top)):
+        if not os.path.isdir(os.path.join(workplace, top)):
+            continue
+        for folder, _folders, names in os.walk(os.path.join(workplace, top), onerror=_raise):
             for name in names:
                 path = os.path.join(folder, name)
                 if os.path.isfile(path) and not os.path.islink(path) and os.path.getsize(path) <= _MOST:
                     found.append(os.path.relpath(path, workplace))
     return found
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _replace(path: str, data: bytes) -> None:
@@ -105,7 +112,7 @@ def _replace(path: str, data: bytes) -> None:
 def _tell_records(workplace: str, changed: list[str]) -> None:
     """Correct hash and size of rewritten files in the RECORD that names them."""
     wanted = {os.path.realpath(os.path.join(workplace, one)) for one in changed}
-    for folder, folders, _files in os.walk(workplace):
+    for folder, folders, _files in os.walk(workplace, onerror=_raise):
         if os.path.basename(folder) not in ("site-packages", "dist-packages"):
             continue
         for info in [one for one in folders if one.endswith(".dist-info")]:
@@ -117,7 +124,7 @@ def _tell_record(record: str, site: str, wanted: set[str]) -> None:
     try:
         with open(record, encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return
     touched = False
     for row in rows:

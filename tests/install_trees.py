@@ -1,0 +1,159 @@
+"""Small environments that no interpreter runs in, what a tree holds, and a child that is ended at a chosen step.
+
+A step is what Python's audit hooks tell of: each rename, link, mkdir, unlink, open, chmod. So every place between two
+changes of the disk is reached, without a mock of anything.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Union
+
+from gpucheck.install import journal, transaction
+
+SITE = "lib/python3.12/site-packages"
+_STEPS = {
+    *("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.chmod", "os.chown", "os.truncate"),
+    *("open", "os.scandir", "os.listdir", "os.utime", "shutil.copyfile", "shutil.rmtree", "ctypes.dlsym"),
+}
+Tree = dict[str, tuple[str, int, str]]
+
+
+def environment(folder: Path) -> Path:
+    """What venv makes, and one package."""
+    for name in ("bin", f"{SITE}/alpha/data", f"{SITE}/alpha-1.dist-info", "empty"):
+        (folder / name).mkdir(parents=True)
+    files = {
+        "pyvenv.cfg": "home = /usr/bin\nversion = 3.12.1\n",
+        "bin/activate": f"VIRTUAL_ENV={folder}\n",
+        "bin/alpha": f"#!{folder}/bin/python\n",
+        f"{SITE}/alpha/__init__.py": "version = 1\n",
+        f"{SITE}/alpha/data/big": "1" * 5000,
+        f"{SITE}/alpha-1.dist-info/METADATA": "Name: alpha\nVersion: 1\n",
+        f"{SITE}/mine.pth": "/somewhere\n",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    (folder / "bin" / "python").symlink_to(sys.executable)
+    (folder / "lib64").symlink_to("lib")
+    (folder / "bin" / "alpha").chmod(0o755)
+    (folder / SITE / "alpha" / "data").chmod(0o750)
+    return folder
+
+
+def upgrade(workplace: str) -> None:
+    """As uv does it: remove, then make anew. A new workplace is made, too."""
+    root = Path(workplace)
+    if not root.exists():
+        environment(root)
+    site = root / SITE
+    shutil.rmtree(site / "alpha-1.dist-info")
+    (site / "alpha" / "__init__.py").unlink()
+    (site / "alpha" / "__init__.py").write_text("version = 2\n")
+    (site / "alpha" / "more.py").write_text("x = 1\n")
+    (site / "alpha-2.dist-info").mkdir()
+    (site / "alpha-2.dist-info" / "METADATA").write_text("Name: alpha\nVersion: 2\n")
+
+
+def tree(folder: Union[str, Path]) -> Union[Tree, None]:
+    """Everything in it: type, rights and content; None where there is none. The name of a transaction is left out."""
+    root = Path(folder)
+    if not root.is_dir():
+        return None
+    found: Tree = {"": ("folder", stat.S_IMODE(root.stat().st_mode), "")}
+    for path in sorted(root.rglob("*")):
+        status, name = path.lstat(), path.relative_to(root).as_posix()
+        mode = stat.S_IMODE(status.st_mode)
+        if stat.S_ISLNK(status.st_mode):
+            found[name] = ("link", 0, os.readlink(path))
+        elif stat.S_ISDIR(status.st_mode):
+            found[name] = ("folder", mode, "")
+        elif name == ".gpucheck/transaction":
+            found[name] = ("file", mode, "")
+        else:
+            found[name] = ("file", mode, hashlib.sha256(path.read_bytes()).hexdigest())
+    return found
+
+
+def rests(env: Path) -> list[str]:
+    """What of ours lies beside an environment and is neither a state to go back to nor kept for the user."""
+    folder = Path(journal.beside(str(env)))
+    usual = ("lock", "journal.json", ".gitignore", "before-", "listing-", "kept-")
+    return [name for name in os.listdir(folder) if not name.startswith(usual)] if folder.exists() else []
+
+
+class Ended(NamedTuple):
+    """How a child ended. whole: it came to its end. steps: how many it took, if it did."""
+
+    whole: bool
+    steps: int
+    error: str
+
+
+def in_child(work: Callable[[], None], stop_at: int = 0, fault: int = 0) -> Ended:
+    """Run it in a forked child.
+
+    stop_at: SIGKILL before this step. fault: an errno that this step fails with instead (ENOSPC, EACCES).
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 0
+        try:
+            os.close(reader)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            count = _watch(stop_at, fault)
+            try:
+                work()
+                os.write(writer, f"{count[0]} ".encode())
+            except Exception as error:
+                os.write(writer, f"{count[0]} {type(error).__name__}: {error}".encode())
+        except BaseException:
+            code = 1
+        finally:
+            os._exit(code)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    count, _, error = told.partition(" ")
+    return Ended(status == 0, int(count or 0), error)
+
+
+def _watch(stop_at: int, fault: int) -> list[int]:
+    count = [0]
+
+    def hook(event: str, _arguments: object) -> None:
+        if event in _STEPS:
+            count[0] += 1
+            if count[0] == stop_at:
+                if fault:
+                    raise OSError(fault, os.strerror(fault))
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    return count
+
+
+def install(env: Path, new: bool = False, at_once: bool = True, fail: bool = False) -> Callable[[], None]:
+    """A whole installation, for a child."""
+
+    def work() -> None:
+        with transaction.begin(str(env), new, at_once=at_once) as change:
+            upgrade(change.workplace)
+            if fail:
+                raise RuntimeError("not proven")
+            change.commit()
+
+    return work
+
+
+__all__ = ["Ended", "Tree", "environment", "errno", "in_child", "install", "rests", "tree", "upgrade"]
