@@ -38,6 +38,7 @@ def failed(proof: Proof, width: int = 80, color: bool = False, verbose: bool = F
 
 
 def _paint(console: Console, receipt: Receipt, where: Where, verbose: bool) -> None:
+    console.print()
     if verbose:
         for check in receipt.proof.checks:
             _paint_check(console, check)
@@ -67,7 +68,7 @@ def _proven(proof: Proof) -> str:
 
 
 def _unproven(proof: Proof) -> str:
-    open_ = [f"{check.name} ({check.what})" for check in proof.checks if check.state in ("unproven", "skipped")]
+    open_ = [f"{check.name} ({check.what.rstrip('.')})" for check in proof.checks if check.state == "unproven"]
     return listed(open_, _PROVEN) or "nothing"
 
 

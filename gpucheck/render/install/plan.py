@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from rich.console import Console
 from rich.text import Text
 
@@ -9,7 +11,7 @@ from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.plan import Candidate, Choice, Package, Plan, Room, Route, Target
 from gpucheck.render.install.amounts import size
 from gpucheck.render.page import hang, painted
-from gpucheck.render.text import count, plain
+from gpucheck.render.text import count, listed, plain
 
 _SHOWN = 5  # candidates that were passed over, newest first
 
@@ -55,6 +57,8 @@ def _paint(console: Console, plan: Plan, verbose: bool, brief: bool) -> None:
     for at, note in enumerate((*plan.taken_over, *plan.notes)):
         hang(console, "" if at else "note", "bold", note)
     _paint_passed(console, choice, verbose)
+    for route in choice.routes:
+        _paint_route(console, route)
     if not brief:
         _paint_lines(console, "by hand", plan.by_hand)
 
@@ -88,15 +92,20 @@ def _paint_rooms(console: Console, rooms: tuple[Room, ...]) -> None:
 
 
 def _paint_passed(console: Console, choice: Choice, verbose: bool) -> None:
+    """Neighbours with the same reason are one line: with the newest one's values."""
     passed = [one for one in choice.candidates if one.objections]
     newer = [one for one in passed if choice.release is None or one.version > choice.release]
-    shown = passed if verbose else newer[:_SHOWN] if choice.release is not None else passed[:_SHOWN]
-    for at, one in enumerate(shown):
-        first = one.objections[0]
-        hang(console, "" if at else "not", "bold", f"{one.version}: {first.what}")
-    rest = len(passed) - len(shown)
+    groups = [[one] for one in passed] if verbose else _grouped(newer)[:_SHOWN]
+    for at, group in enumerate(groups):
+        versions = listed([one.version.text for one in group], 3)
+        hang(console, "" if at else "not", "bold", f"{versions}: {group[0].objections[0].what}")
+    rest = len(passed) - sum(map(len, groups))
     if rest:
         hang(console, "", "", f"{count(rest, 'release')} more (--explain VERSION tells why)", style="dim")
+
+
+def _grouped(candidates: list[Candidate]) -> list[list[Candidate]]:
+    return [list(group) for _, group in groupby(candidates, key=lambda one: one.objections[0].name)]
 
 
 def _paint_lines(console: Console, head: str, lines: tuple[str, ...]) -> None:
