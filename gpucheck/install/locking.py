@@ -17,11 +17,13 @@ from gpucheck.install import pylock
 from gpucheck.install.building import built
 from gpucheck.install.complaints import understood, without_date, without_wheel
 from gpucheck.install.errors import NoPlan, Refused
-from gpucheck.install.manual import by_hand as by_hand
+from gpucheck.install.manual import by_hand
 from gpucheck.install.platforms import python_text
 from gpucheck.install.question import Question, ask
 from gpucheck.install.settings import Settings
 from gpucheck.install.sizes import with_sizes
+
+__all__ = ["Lock", "by_hand", "lock", "read"]
 
 _TRIES = 12
 # Written in Python alone, and without a wheel in the releases that old TensorFlows pin: these are built from source.
