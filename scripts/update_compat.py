@@ -67,7 +67,9 @@ def read(system: str, row: Release, wheel: Inside) -> Iterator[Difference]:
         if asked and not any(_same(told, one) for one in asked):
             yield Difference(system, row.version, field, told or '""', " or ".join(map(str, asked)))
     info = wheel.info
-    cuda, cudnn = _decoded(info.get("cuda_version")), _decoded(info.get("cudnn_version"))
+    # 1.15 to 2.2 have the major alone, under names of their own.
+    cuda = _decoded(info.get("cuda_version") or info.get("cuda_version_number"))
+    cudnn = _decoded(info.get("cudnn_version") or info.get("cudnn_version_number"))
     if "is_cuda_build" in info and bool(info["is_cuda_build"]) != bool(row.cuda):
         yield Difference(system, row.version, "is_cuda_build", str(bool(row.cuda)), str(info["is_cuda_build"]))
     if row.cuda and cuda and not _starts(row.cuda, cuda):
