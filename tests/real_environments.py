@@ -1,7 +1,7 @@
 """Real environments from the index, made once by uv into a folder that all runs of the tests share.
 
 The folder is $GPUCHECK_TEST_CACHE or ~/.cache/gpucheck-tests; each environment has a lock beside it (two runs may
-start at once) and a marker that is written when it is whole. All of them together download about 10 GB and take 20 GB.
+start at once) and a marker that is written when it is whole. All of them together download about 12 GB and take 25 GB.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ class Spec(NamedTuple):
 SPECS: dict[str, Spec] = {
     "tf221": Spec(("tensorflow[and-cuda]==2.21.0",), ("3.11", "3.12", "3.13", "3.10"), 6.5),
     "tf2161": Spec(("tensorflow[and-cuda]==2.16.1",), ("3.11", "3.12", "3.10", "3.9"), 4.8),
+    # The newest whose own cuDNN computes on Pascal (a GTX 1080).
+    "tf2181": Spec(("tensorflow[and-cuda]==2.18.1",), ("3.12", "3.11", "3.10", "3.9"), 5.0),
     # Without the rest of CUDA: what matters is that two cuDNN wheels write into one folder.
     "tftorch": Spec(
         ("tensorflow==2.18.1", "nvidia-cudnn-cu12==9.3.0.75"),
