@@ -21,6 +21,7 @@ SCHEMA = "gpucheck.journal/1"
 MARKER = os.path.join(".gpucheck", "transaction")  # in an environment: the name of the transaction that made it
 Kind = Literal["work", "before", "undone", "discarded", "kept"]
 _TREE = re.compile(r"(work|before|undone|discarded|kept|listing)-([0-9a-f]{16})")
+LASTING = frozenset((".gitignore", "journal.json", "lock"))
 _MOST_NAME = 200  # bytes; file systems allow 255
 
 
@@ -84,10 +85,9 @@ def make(folder: str) -> None:
 
 def unmake(folder: str) -> None:
     """Remove the folder where nothing of worth is in it: by the holder of its lock, which goes with it."""
-    rest = {".gitignore", "journal.json", "lock"}
     with suppress(OSError):
-        if set(os.listdir(folder)) <= rest:
-            for name in sorted(rest):
+        if set(os.listdir(folder)) <= LASTING:
+            for name in sorted(LASTING):
                 with suppress(FileNotFoundError):
                     os.unlink(os.path.join(folder, name))
             os.rmdir(folder)

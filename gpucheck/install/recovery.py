@@ -295,10 +295,14 @@ def discard(folder: str, part: Part, delete: bool = True) -> None:
 
 
 def sweep(folder: str) -> None:
-    """Delete what is discarded, and listings whose tree is gone."""
+    """Delete what is discarded, listings whose tree is gone, and files that were needed for a moment (a lock with an
+    index's login in it)."""
     last = journal.read(folder).last
-    for part in journal.parts(folder):
-        if part.kind == "discarded" or (part.kind == "listing" and not (last and last.name == part.name)):
-            trees.remove(os.path.join(folder, str(part)))
-    with suppress(OSError):
-        os.unlink(os.path.join(folder, "journal.part"))
+    ours = {str(part): part for part in journal.parts(folder)}
+    with suppress(FileNotFoundError):
+        for name in sorted(os.listdir(folder)):
+            part = ours.get(name)
+            stale = part is not None and part.kind == "listing" and not (last and last.name == part.name)
+            passing = part is None and name not in journal.LASTING
+            if stale or passing or (part is not None and part.kind == "discarded"):
+                trees.remove(os.path.join(folder, name))

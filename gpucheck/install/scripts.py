@@ -79,7 +79,7 @@ def settle(workplace: str, final: str, config: Union[Config, None]) -> tuple[str
 
 def _programs(workplace: str) -> list[str]:
     """Raises OSError: a folder passed over would leave programs behind that lead nowhere."""
-    found = []
+    found = [_CONFIG] if os.path.isfile(os.path.join(workplace, _CONFIG)) else []  # venv notes its own command there
     for top in _FOLDERS:
         if not os.path.isdir(os.path.join(workplace, top)):
             continue

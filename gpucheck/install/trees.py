@@ -139,7 +139,8 @@ class _Linker:
         _same_rights(source, target)
 
     def _file(self, entry: os.DirEntry[str], relative: str, target: str) -> None:
-        if _in_place(relative) and entry.is_file(follow_symlinks=False) and entry.stat().st_size <= _SMALL:
+        small = entry.stat(follow_symlinks=False).st_size <= _SMALL or relative.startswith(".gpucheck/")
+        if _in_place(relative) and entry.is_file(follow_symlinks=False) and small:
             _copy(entry.path, target)
             return
         try:
@@ -182,8 +183,9 @@ def _copy(source: str, target: str) -> None:
 def _same_rights(source: str, target: str) -> None:
     """Mode, times, extended attributes; the owner, where this process may give files away."""
     if not WINDOWS and os.geteuid() == 0:
-        status = os.lstat(source)
-        os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+        status, now = os.lstat(source), os.lstat(target)
+        if (status.st_uid, status.st_gid) != (now.st_uid, now.st_gid):
+            os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
     shutil.copystat(source, target, follow_symlinks=False)
 
 
