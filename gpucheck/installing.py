@@ -326,15 +326,17 @@ def _installed(facts: Snapshot) -> tuple[str, ...]:
 
 def _ask(words: Words, goal: Goal) -> None:
     """An environment of the user's is changed only with his word; a new one takes nothing away."""
-    if words.yes:
-        return
-    if sys.stdin is not None and sys.stdin.isatty() and at_terminal():
-        verb = "Make" if goal.new else "Change"
-        answer = input(f"{verb} {goal.env}? [Y/n] ").strip().lower()
-        if answer not in ("", "y", "yes"):
-            raise Refused("nothing was changed")
-    elif not goal.new:
+    if not _confirm(words, f"{'Make' if goal.new else 'Change'} {goal.env}?") and not goal.new and not words.yes:
         raise Refused(f"{goal.env} is there already and would be changed: add --yes, or name a new one with --env")
+
+
+def _confirm(words: Words, question: str) -> bool:
+    """Ask, where somebody is there to answer. False: nobody was asked. Raises `Refused` where the answer is no."""
+    if words.yes or sys.stdin is None or not sys.stdin.isatty() or not at_terminal():
+        return False
+    if input(f"{question} [Y/n] ").strip().lower() not in ("", "y", "yes"):
+        raise Refused("nothing was changed")
+    return True
 
 
 def _title(plan: Plan, env: str) -> str:
@@ -392,6 +394,7 @@ def _undo(words: Words) -> int:
     from gpucheck.install import place, transaction
 
     env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    _confirm(words, f"Bring {env} back to what it was before gpucheck's last change?")
     undone = transaction.undo(env)
     told = f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"
     lines = [told]

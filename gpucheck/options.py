@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Does TensorFlow use the GPU here, and if not, what is the cause and the fix?",
+    help="Does TensorFlow use the GPU here? If not: the cause, the fix, and what fits.",
     epilog="Exit codes: 0 fine, 1 an error was found, 2 wrong usage, 3 could not tell.",
 )
 
@@ -231,6 +231,7 @@ _InstallPython = Annotated[
 _Cpu = Annotated[bool, typer.Option("--cpu", help="Without CUDA, GPU or not.")]
 _Snapshot = Annotated[Optional[str], _option("FILE", "Plan for that machine; nothing is installed.")]
 _FromLock = Annotated[Optional[str], _option("FILE", "Exactly what that pylock.toml says.")]
+_Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 _InstallFormat = Annotated[InstallFormat, typer.Option(help="How to tell it.")]
 
 
@@ -251,10 +252,10 @@ def install(
     offline: _Offline = False,
     index_url: _Urls = None,
     snapshot: _Snapshot = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: _Yes = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Every release, and every check.")] = False,
 ) -> None:
-    """Install a TensorFlow that fits this machine, prove it, or leave all as it was."""
+    """Install a TensorFlow that fits this machine, and prove it."""
     from gpucheck import installing
 
     words = installing.Words(
@@ -319,7 +320,7 @@ def repair(
     index_url: _Urls = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Compare every file's sha256, not its size.")] = False,
 ) -> None:
-    """Restore the packages whose files are missing or changed, and nothing else."""
+    """Restore packages whose files are missing or changed."""
     from gpucheck import installing
 
     words = installing.Words(env=env, wheelhouse=wheelhouse, offline=offline, index_urls=tuple(index_url or ()))
@@ -327,11 +328,11 @@ def repair(
 
 
 @app.command()
-def undo(env: _Env = None) -> None:
-    """Bring an environment back to what it was before the last install or repair."""
+def undo(env: _Env = None, yes: _Yes = False) -> None:
+    """Go back to what an environment was before."""
     from gpucheck import installing
 
-    raise typer.Exit(installing.undo(installing.Words(env=env)))
+    raise typer.Exit(installing.undo(installing.Words(env=env, yes=yes)))
 
 
 @app.command()

@@ -10,6 +10,17 @@ from gpucheck.facts.bench import SCHEMA as BENCH
 from gpucheck.facts.bench import Result
 from gpucheck.facts.codec import hints
 from gpucheck.facts.gap import Gap, GapKind
+from gpucheck.facts.plan import (
+    EXPLANATION_SCHEMA,
+    RECEIPT_SCHEMA,
+    REFUSAL_SCHEMA,
+    Choice,
+    Objection,
+    Plan,
+    Receipt,
+    Target,
+)
+from gpucheck.facts.plan import SCHEMA as PLAN
 from gpucheck.facts.snapshot import SCHEMA as SNAPSHOT
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import Version
@@ -63,6 +74,38 @@ def bench() -> dict[str, Any]:
     root["properties"]["schema"] = {"const": BENCH}
     defs["Snapshot"]["properties"]["schema"] = {"const": SNAPSHOT}
     return {"$schema": _DIALECT, "title": "A result of gpucheck bench", **root, "$defs": dict(sorted(defs.items()))}
+
+
+def install() -> dict[str, Any]:
+    """What `gpucheck install --format json` writes: one of four documents, told apart by "schema"."""
+    defs: dict[str, Any] = {}
+    code = {"type": "integer", "description": "the command's"}
+    text = {"type": "string"}
+    explanation = {
+        "schema": {"const": EXPLANATION_SCHEMA},
+        "version": {**text, "description": "gpucheck's"},
+        "target": _of(Union[Target, Gap], defs),
+        "release": text,
+        "fits": {"type": "boolean"},
+        "chosen": {"type": "boolean", "description": "it is what install would take"},
+        "objections": {"type": "array", "items": _of(Objection, defs), "description": "most decisive first"},
+        "exit_code": code,
+    }
+    refusal = {"schema": {"const": REFUSAL_SCHEMA}, "version": text, "choice": _of(Choice, defs), "exit_code": code}
+    documents = [_document(explanation), _document(refusal)]
+    for kind, schema in ((Plan, PLAN), (Receipt, RECEIPT_SCHEMA)):
+        root = _object(kind, defs)
+        documents.append(_document({**root["properties"], "schema": {"const": schema}, "exit_code": code}))
+    return {
+        "$schema": _DIALECT,
+        "title": "A plan of gpucheck install, what came of it, or why there is none",
+        "oneOf": documents,
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def _document(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 def _of(kind: Any, defs: dict[str, Any]) -> dict[str, Any]:

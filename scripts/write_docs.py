@@ -48,6 +48,7 @@ def schema_files() -> dict[str, str]:
     made = {"report": schemas.report(), "snapshot": schemas.snapshot()}
     files = {f"gpucheck/render/{name}.schema.json": each for name, each in made.items()}
     files["gpucheck/render/bench/bench.schema.json"] = schemas.bench()
+    files["gpucheck/render/install/install.schema.json"] = schemas.install()
     return {path: json.dumps(each, indent=1) + "\n" for path, each in files.items()}
 
 

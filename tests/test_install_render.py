@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import install_plans
+import jsonschema
 import pytest
 
 from gpucheck.facts.codec import encode
@@ -79,6 +80,23 @@ def test_a_release_that_fits_but_is_older_is_said_to_fit() -> None:
     text = " ".join(plan.explained(older, install_plans.choice(), 80).split())
     assert "fits" in text
     assert "2.21.0 is newer and fits, too" in text
+
+
+def test_every_document_fits_its_schema() -> None:
+    schema = json.loads((Path(json_format.__file__).parent / "install.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    refusal = install_plans.choice(None)
+    for text in (
+        json_format.plan(install_plans.plan()),
+        json_format.receipt(install_plans.receipt()),
+        json_format.refused(refusal, "1", 1),
+        json_format.refused(refusal._replace(target=Gap("no Python", "unreadable")), "1", 1),
+        json_format.explained(OLD, CHOICE, "1", 1),
+    ):
+        validator.validate(json.loads(text))
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**json.loads(json_format.plan(install_plans.plan())), "packages": [{}]})
 
 
 def test_json_holds_the_whole_plan_and_the_exit_code() -> None:

@@ -7,6 +7,8 @@ from gpucheck.facts.versions import CudaVersion, CudnnVersion, LibcVersion, Pack
 
 SCHEMA = "gpucheck.plan/1"
 RECEIPT_SCHEMA = "gpucheck.receipt/1"
+REFUSAL_SCHEMA = "gpucheck.refusal/1"  # a choice without a release
+EXPLANATION_SCHEMA = "gpucheck.explanation/1"
 
 
 class Request(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpucheck.facts.codec import encode
-from gpucheck.facts.plan import SCHEMA, Candidate, Choice, Plan, Receipt
+from gpucheck.facts.plan import EXPLANATION_SCHEMA, REFUSAL_SCHEMA, Candidate, Choice, Plan, Receipt
 from gpucheck.render.json import text
 
 
@@ -19,13 +19,13 @@ def receipt(receipt: Receipt, exit_code: int = 0) -> str:
 
 def refused(choice: Choice, version: str, exit_code: int) -> str:
     """No plan: the choice with every objection."""
-    return text({"schema": SCHEMA, "version": version, "choice": encode(choice), "exit_code": exit_code})
+    return text({"schema": REFUSAL_SCHEMA, "version": version, "choice": encode(choice), "exit_code": exit_code})
 
 
 def explained(candidate: Candidate, choice: Choice, version: str, exit_code: int) -> str:
     """One release: whether it fits, and every objection."""
     document = {
-        "schema": "gpucheck.explanation/1",
+        "schema": EXPLANATION_SCHEMA,
         "version": version,
         "target": encode(choice.target),
         "release": encode(candidate.version),
