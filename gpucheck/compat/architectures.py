@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple, Union
 
 from gpucheck.facts.versions import ComputeCapability, CudaVersion
@@ -87,6 +88,7 @@ def name_of(capability: ComputeCapability) -> str:
     return row.name if row else ""
 
 
+@cache
 def reach_of(cuda: CudaVersion) -> Reach | None:
     """How new a GPU a toolkit's libraries know; None before the first row."""
     fitting = [row for row in REACHES if CudaVersion(row.cuda) <= cuda]

@@ -6,6 +6,7 @@ works *only* by minor-version compatibility, and a later driver runs the build b
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple, Union
 
 from gpucheck.facts.versions import CudaVersion, DriverVersion
@@ -43,6 +44,7 @@ FLOORS: tuple[Floor, ...] = (
 )
 
 
+@cache
 def floor_for(cuda: CudaVersion) -> Floor | None:
     """The row for a CUDA version that something was built with; None for one that no table tells of."""
     for row in FLOORS:

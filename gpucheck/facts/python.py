@@ -1,5 +1,6 @@
 """The examined interpreter (not gpucheck's own) and what is installed for it."""
 
+from functools import cache
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap
@@ -90,6 +91,7 @@ class Python(NamedTuple):
     others: Union[tuple[Interpreter, ...], Gap]
 
 
+@cache
 def capability_codes(names: tuple[str, ...]) -> tuple[tuple[ComputeCapability, bool], ...]:
     """Read build_info's list.
 

@@ -64,7 +64,7 @@ def newest(
     """The newest that fits; of one version, where that is given."""
     for row in reversed(rows):
         brings = not only_with_cuda or cpu or fitness.brings_cuda(row)
-        if version in (None, row.version) and brings and not fitness.objections(row, at, cpu, fitness.CURES):
+        if version in (None, row.version) and brings and fitness.fits(row, at, cpu, fitness.CURES):
             return row
     return None
 
@@ -159,7 +159,7 @@ def _candidate_release(at: Here, cpu: bool, request: Request, chosen: Union[Rele
     if chosen is not None or request.tensorflow is not None:
         return
     for row in fitness.table(at):
-        if not final(row) and not fitness.objections(row, at, cpu, fitness.CURES, wanted=True):
+        if not final(row) and fitness.fits(row, at, cpu, fitness.CURES, wanted=True):
             steps = (f"gpucheck install tensorflow=={row.version}",)
             yield Route(f"The release candidate {row.version} has a wheel for this Python", steps, row.source)
 

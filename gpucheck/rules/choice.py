@@ -54,7 +54,7 @@ def choose(
     at = at._replace(driver=None) if any_driver else at
     for row in reversed(fitness.table(at)):
         named = row.package == "tensorflow" if cpu else fitness.brings_cuda(row)
-        if named and not fitness.objections(row, at, cpu):
+        if named and fitness.fits(row, at, cpu):
             return row
     return None
 

@@ -6,6 +6,7 @@ Pure. What is not known makes no objection: `open_questions` names it instead, s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Union
 
 from gpucheck.compat import architectures, drivers
@@ -26,6 +27,7 @@ from gpucheck.facts.versions import (
 from gpucheck.rules.here import Here
 from gpucheck.rules.presence import named
 
+_version = cache(PackageVersion)
 # The defects that are cured after the installation, and how the cure is called (install/cures.py).
 CURES = {"Q01": "libcusolver-beside-cusparse"}
 _FILES = "the wheels on the index (2026-11-23)"
@@ -46,12 +48,24 @@ def objections(
     cured: names of issues that a cure follows (the keys of CURES).
     wanted: somebody asked for this very version, so that being a release candidate is nothing against it.
     """
-    found = [*_of_interpreter(row, at), *_of_system(row, at)]
+    return tuple(_against(row, at, cpu, cured, wanted))
+
+
+def fits(row: Release, at: Here, cpu: bool = False, cured: Iterable[str] = (), wanted: bool = False) -> bool:
+    """Is there no objection? The same as `objections`, without looking for a second one."""
+    return next(_against(row, at, cpu, cured, wanted), None) is None
+
+
+def _against(row: Release, at: Here, cpu: bool, cured: Iterable[str], wanted: bool) -> Iterator[Objection]:
+    yield from _of_interpreter(row, at)
+    yield from _of_system(row, at)
     if not cpu:
-        found += [*_of_platform(row), *_of_gpus(row, at), *_of_driver(row, at), *_of_packages(row, at, set(cured))]
+        yield from _of_platform(row)
+        yield from _of_gpus(row, at)
+        yield from _of_driver(row, at)
+        yield from _of_packages(row, at, set(cured))
     if not final(row) and not wanted:
-        found.append(_issue(row, "K20", "name it to have it all the same")._replace(name="pre-release"))
-    return tuple(found)
+        yield _issue(row, "K20", "name it to have it all the same")._replace(name="pre-release")
 
 
 def open_questions(row: Release, at: Here, cpu: bool = False) -> tuple[str, ...]:
@@ -81,7 +95,7 @@ def _of_interpreter(row: Release, at: Here) -> Iterator[Objection]:
     if kind not in ("cpython", None):
         what = f"the Python is {kind}; TensorFlow {row.version} has wheels for CPython only"
         yield Objection("python-not-cpython", what, _FILES, "take a CPython")
-    elif version is not None and f"{version.major}.{version.minor}" not in row.pythons.split():
+    if version is not None and f"{version.major}.{version.minor}" not in row.pythons.split():
         what = f"TensorFlow {row.version} has wheels for Python {_listed(row.pythons)}, this is {version}"
         yield Objection("no-wheel-for-python", what, _FILES, f"take Python {row.pythons.split()[-1]}")
 
@@ -94,7 +108,7 @@ def _of_system(row: Release, at: Here) -> Iterator[Objection]:
         elif at.libc < LibcVersion(row.glibc):
             what = f"TensorFlow {row.version}'s wheels need glibc {row.glibc} or later; this system has {at.libc}"
             yield Objection("glibc-too-old", what, _FILES, "take a newer distribution, or a container of one")
-    if known(at.avx, None) is False and PackageVersion(row.version) >= PackageVersion(FIRST_WITH_AVX):
+    if known(at.avx, None) is False and _version(row.version) >= _version(FIRST_WITH_AVX):
         what = f"TensorFlow {row.version} is compiled with AVX, which this CPU does not have: it dies with SIGILL"
         yield Objection("cpu-no-avx", what, AVX_SOURCE, "in a virtual machine pass the host's CPU through")
 
@@ -187,7 +201,7 @@ def _issue(row: Release, name: str, remedy: str) -> Objection:
 def _unknown_system(row: Release, at: Here) -> Iterator[str]:
     if row.glibc and isinstance(at.libc, Gap):
         yield f"the system's glibc is not known ({at.libc.reason}): the wheels need {row.glibc} or later"
-    if isinstance(at.avx, Gap) and PackageVersion(row.version) >= PackageVersion(FIRST_WITH_AVX):
+    if isinstance(at.avx, Gap) and _version(row.version) >= _version(FIRST_WITH_AVX):
         yield f"it is not known whether the CPU has AVX ({at.avx.reason}), which the wheels need"
     if isinstance(at.bits, Gap):
         yield f"it is not known whether the Python is a 64-bit program ({at.bits.reason}): the wheels are for one"
