@@ -13,11 +13,12 @@ from typing import Any, Union
 
 import psutil
 import pytest
-from proof_material import CPU, CPU_BUILD, OK, Environment, any_target, choice, distribution, elf
+from proof_material import CPU, CPU_BUILD, OK, PYTHON, Environment, any_target, choice, distribution, elf
 
-from gpucheck.facts.gap import Gap
-from gpucheck.facts.plan import Check, Package
-from gpucheck.facts.versions import PackageVersion
+from gpucheck.compat.dlls import dll
+from gpucheck.compat.libraries import CHECKED
+from gpucheck.facts.plan import Check, Package, Target
+from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion
 from gpucheck.install import cures
 from gpucheck.install.errors import Failed
 from gpucheck.install.proof.asking import PROVER, Child, Prover, Said
@@ -597,7 +598,9 @@ def test_the_user_s_settings_reach_no_child_and_the_gpus_that_a_user_may_use_sta
         **dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HTTPS_PROXY", "HOME"), "kept"),
         "LD_LIBRARY_PATH": "/nowhere/at/all",
     }
-    around = clean(given, str(tmp_path))
+    around = clean({**given, "LD_PRELOAD": "/x/libmalloc.so /opt/libcudnn.so.8"}, str(tmp_path))
+    assert around.settings == ("KERAS_BACKEND", "LD_PRELOAD", "TF_USE_LEGACY_KERAS", "XLA_FLAGS")
+    assert clean({"LD_PRELOAD": "/x/libmalloc.so"}, str(tmp_path)).environ["LD_PRELOAD"] == "/x/libmalloc.so"
     assert around.environ == {
         **dict.fromkeys(("CUDA_VISIBLE_DEVICES", "HTTPS_PROXY", "HOME"), "kept"),
         "LD_LIBRARY_PATH": "/nowhere/at/all",
@@ -803,7 +806,7 @@ def test_a_release_without_the_defect_is_left_alone(tmp_path: Path, runpath: str
 
 def test_a_cpu_build_and_an_empty_folder_need_no_cure(tmp_path: Path) -> None:
     assert cures.needed(str(tmp_path), (NAME,)) == ()
-    root = tree(tmp_path / "x" if (tmp_path / "x").mkdir() is None else tmp_path)
+    root = tree(tmp_path)
     shutil.rmtree(root / "lib/python3.12/site-packages/nvidia/cusolver")
     assert cures.apply(str(root), (NAME,)) == ()
 
@@ -848,4 +851,38 @@ def test_every_cure_that_the_rules_name_is_known_here() -> None:
     from gpucheck.rules.fitness import CURES
 
     assert set(CURES.values()) == set(cures.REMEDIES)
-    assert isinstance(Gap("x"), Gap)
+
+
+# --- Windows, as far as it can be told without one
+
+
+def test_on_windows_the_dlls_are_loaded_by_the_names_that_tensorflow_uses(tmp_path: Path) -> None:
+    env = Environment(tmp_path, "2.10.1", wheels=False)
+    by = choice("2.10.1", "11.2", "8.1", brings=False)
+    by = by._replace(target=Target("windows", "x86_64", None, PYTHON))
+    names = ["cudart64_110.dll", "cublas64_11.dll", "cublasLt64_11.dll", "cufft64_10.dll", "curand64_10.dll"]
+    names += ["cusolver64_11.dll", "cusparse64_11.dll", "cudnn64_8.dll"]
+    env.says("libraries", *(env.loaded(name, file=f"C:\\CUDA\\{name}") for name in names))
+    checks = env.prove("libraries", "loader", "surroundings", by=by)
+    assert checks["loader"].what == "The 8 DLLs of CUDA 11.2 and cuDNN 8.1 are found."
+    assert checks["loader"].lines[0] == "cudart64_110.dll: C:\\CUDA\\cudart64_110.dll"
+    assert (checks["libraries"].state, checks["surroundings"].state) == ("skipped", "proven")
+    error = "FileNotFoundError: Could not find module 'cudnn64_8.dll'"
+    env.says("libraries", *(env.loaded(name) for name in names[:-1]), env.loaded(names[-1], ok=False, error=error))
+    check = env.prove("loader", by=by)["loader"]
+    assert (check.state, check.lines) == ("unproven", (f"cudnn64_8.dll: {error}",))
+    env.says("libraries", {"stage": "begin", "what": names[0]}, then="exit 5")
+    assert len(env.prove("loader", by=by)["loader"].lines) == 8
+
+
+def test_every_dll_of_the_windows_releases_has_a_name() -> None:
+    from gpucheck.compat.tensorflow_windows import WINDOWS
+
+    for row in WINDOWS:
+        if row.cuda:
+            names = {name: dll(name, CudaVersion(row.cuda), CudnnVersion(row.cudnn)) for name in CHECKED}
+            assert None not in {name for library, name in names.items() if library != "cublasLt"}, row
+    assert dll("cusolver", CudaVersion("11.0")) == "cusolver64_10.dll"
+    assert dll("cusolver", CudaVersion("11.2")) == "cusolver64_11.dll"
+    assert dll("cudart", CudaVersion("8.0")) == "cudart64_80.dll"
+    assert dll("cudnn", CudaVersion("8.0"), CudnnVersion("5.1")) == "cudnn64_5.dll"

@@ -19,7 +19,7 @@ from gpucheck.host.local import LocalHost
 from gpucheck.install import uv
 from gpucheck.install.errors import InstallError
 from gpucheck.install.progress import Progress, Silent
-from gpucheck.install.proof import files, gpus, libraries, running, surroundings
+from gpucheck.install.proof import dlls, files, gpus, libraries, running, surroundings
 from gpucheck.install.proof.asking import Child, Prover, Said
 from gpucheck.install.proof.case import LIMITS, Asked, Before, Case
 from gpucheck.install.proof.reading import read
@@ -155,15 +155,11 @@ def _loader(asked: Asked) -> Check:
     name, choice = "loader", asked.case.choice
     if choice.cuda is None:
         return Check(name, "skipped", "A build without CUDA loads none.")
+    if not isinstance(choice.target, Gap) and choice.target.os == "windows":
+        return dlls.loader(asked.ask("libraries", paths=list(dlls.wanted(choice))), choice)
     framework = asked.framework()
     if framework is None:
-        windows = os.name == "nt"
-        what = (
-            "TensorFlow's loader cannot be called on Windows."
-            if windows
-            else "TensorFlow's framework library is not there."
-        )
-        return Check(name, "unproven" if windows else "failed", what)
+        return Check(name, "failed", "TensorFlow's framework library is not there.")
     return libraries.loader(asked.ask("loader", path=framework), asked.own, asked.case.root, choice)
 
 
@@ -184,9 +180,9 @@ def _gpu(asked: Asked) -> Check:
 
 
 def _gpu_operation(asked: Asked) -> Check:
-    made = asked.made
-    complete = all(name in made and made[name].state == "proven" for name in ("libraries", "loader"))
-    return gpus.on_the_gpus(asked.ran(), made.get("gpu") or _gpu(asked), complete)
+    made = {name: check.state for name, check in asked.made.items()}
+    complete = made.get("loader") == "proven" and made.get("libraries") in ("proven", "skipped")
+    return gpus.on_the_gpus(asked.ran(), asked.made.get("gpu") or _gpu(asked), complete)
 
 
 def _surroundings(asked: Asked) -> Check:

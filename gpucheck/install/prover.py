@@ -152,13 +152,22 @@ def _apart(path, seconds):
 def _library(path):
     answer = {"stage": "library", "path": path, "ok": True, "error": "", "version": None, "code": 0, "mapped": None}
     try:
-        library = ctypes.CDLL(path, mode=getattr(os, "RTLD_NOW", 0)) if os.name != "nt" else ctypes.CDLL(path)
+        library = _windows_dll(path, answer) if os.name == "nt" else ctypes.CDLL(path, mode=os.RTLD_NOW)
     except OSError as error:
         return dict(answer, ok=False, error=_words(error))
     stem = os.path.basename(path).partition(".so")[0]
     if stem in VERSIONS:
         answer["version"], answer["code"] = _version(library, *VERSIONS[stem])
     return dict(answer, mapped=_mapped(), path=path)
+
+
+def _windows_dll(name, answer):
+    """As TensorFlow loads it: by PATH, which Python 3.8 and later leave out unless told otherwise."""
+    library = ctypes.CDLL(name, winmode=0) if sys.version_info >= (3, 8) else ctypes.CDLL(name)
+    file = ctypes.create_unicode_buffer(1024)
+    ctypes.windll.kernel32.GetModuleFileNameW(ctypes.c_void_p(library._handle), file, 1024)
+    answer["file"] = file.value
+    return library
 
 
 def _version(library, way, function):

@@ -17,7 +17,7 @@ from gpucheck.facts.plan import Check
 # Whole names and beginnings. CUDA_VISIBLE_DEVICES stays: it says which GPUs this user may use.
 _SETTINGS = ("PYTHON", "TF_", "TF2_", "XLA_", "KERAS_", "LD_DEBUG")
 # Of those that were left out: what changes TensorFlow or Keras, and nothing that merely begins alike.
-_TOLD = frozenset({*NAMES, "PYTHONPATH", "PYTHONHOME", "TF2_BEHAVIOR"})
+_TOLD = frozenset({*NAMES, "PYTHONPATH", "PYTHONHOME", "TF2_BEHAVIOR", "LD_PRELOAD"} - {"LD_LIBRARY_PATH"})
 
 
 class Surroundings(NamedTuple):
@@ -45,6 +45,8 @@ def clean(environ: Mapping[str, str], room: str) -> Surroundings:
         kept["LD_LIBRARY_PATH"] = ":".join(folder for folder in path if folder not in foreign)
         if not kept["LD_LIBRARY_PATH"]:
             del kept["LD_LIBRARY_PATH"]  # the empty path is the working folder
+    if any(library_of(os.path.basename(one)) for one in environ.get("LD_PRELOAD", "").replace(":", " ").split()):
+        kept.pop("LD_PRELOAD")  # other preloads (an allocator) are the user's business
     dropped = sorted(name for name in environ if name in _TOLD and name not in kept)
     return Surroundings({**kept, "KERAS_HOME": room}, foreign, tuple(dropped))
 
