@@ -121,6 +121,14 @@ def test_what_an_index_tells_is_kept_and_what_it_does_not_tell_is_asked_for(fold
 
 
 @slow
+def test_what_was_planned_once_is_planned_again_without_a_network(folder: Path, cache: Path) -> None:
+    with Index(folder) as index:
+        settings = from_index(index, cache)
+        lock = locking.lock(choice(), settings)
+    assert locking.lock(choice(), settings._replace(offline=True)) == lock
+
+
+@slow
 def test_an_index_of_plain_files_is_enough(folder: Path, cache: Path) -> None:
     url = tree(folder, folder.parent / "simple")
     lock = locking.lock(choice(), Settings(default_index=url, cache=str(cache)))
@@ -134,6 +142,12 @@ def test_a_password_of_an_index_reaches_uv_and_nothing_else(folder: Path, cache:
         settings = from_index(index, cache)
         lock = locking.lock(choice(), settings)
         assert "s3cr3tw0rd" not in repr(lock)
+        named = Settings(
+            default_index=f"our-own={index.bare}",
+            passed=(("UV_INDEX_OUR_OWN_USERNAME", "joe"), ("UV_INDEX_OUR_OWN_PASSWORD", "s3cr3tw0rd")),
+            cache=str(cache / "named"),
+        )
+        assert locking.lock(choice(), named).packages == lock.packages
         assert lock.packages[0].url == f"{index.bare.removesuffix('simple/')}files/{lock.packages[0].file}"
         with pytest.raises(Refused, match="asks for a user and a password") as caught:
             locking.lock(choice(), settings._replace(default_index=index.bare))
@@ -180,14 +194,25 @@ def test_an_index_that_cannot_be_asked_is_no_missing_plan(
 @contextmanager
 def encrypted(folder: Path, place: Path) -> Iterator[tuple[str, Path]]:
     """An index with a certificate that only its own authority knows: URL and that authority's file."""
-    openssl = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests"]
+    openssl: list[str | Path] = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=tests",
+    ]
     key, authority = place / "ca.key", place / "ca.pem"
     subprocess.run([*openssl, "-keyout", key, "-out", authority], check=True, capture_output=True)
     own, request, pem, more = place / "own.key", place / "own.csr", place / "own.pem", place / "more"
-    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    new: list[str | Path] = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
     subprocess.run([*new, "-keyout", own, "-out", request], check=True, capture_output=True)
     more.write_text("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n")
-    sign = ["openssl", "x509", "-req", "-days", "2", "-CAcreateserial", "-in", request, "-out", pem]
+    sign: list[str | Path] = ["openssl", "x509", "-req", "-days", "2", "-CAcreateserial", "-in", request, "-out", pem]
     subprocess.run([*sign, "-CA", authority, "-CAkey", key, "-extfile", more], check=True, capture_output=True)
     index = Index(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -479,6 +504,7 @@ def test_uv_s_frame_is_taken_off_its_words() -> None:
     )
     assert isinstance(understood(old), NoPlan)
     assert isinstance(understood("error: something new"), NoPlan)
+    assert str(understood("error: Failed to build `a==1`\n  cause: x")).startswith("a==1 has no wheel")
     assert (
         understood("error: HTTP status server error (500 Internal Server Error) for url (x)")
         .args[0]

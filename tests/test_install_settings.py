@@ -173,6 +173,23 @@ def test_what_only_makes_uv_faster_or_finds_its_logins_is_kept(home: Home) -> No
     assert "pw" not in repr(found.taken_over)
 
 
+@posix
+def test_a_login_that_uv_finds_by_an_index_s_name_is_found_for_downloads_too(home: Home) -> None:
+    home.write(".config/uv/uv.toml", '[[index]]\nname = "our-own"\nurl = "https://o.example/simple"\ndefault = true\n')
+    found = home.read(UV_INDEX_OUR_OWN_USERNAME="joe", UV_INDEX_OUR_OWN_PASSWORD="p@ss")
+    assert found.default_index == "our-own=https://o.example/simple"
+    assert found.login("https://o.example/files/a.whl") == ("joe", "p@ss")
+    assert found.login("https://other.example/files/a.whl") is None
+    assert found.without_secrets("p@ss and p%40ss") == "**** and ****"
+
+
+def test_no_index_at_all_may_be_configured_and_taken_back(home: Home) -> None:
+    assert options(home.read(PIP_NO_INDEX="yes", PIP_CONFIG_FILE=os.devnull)) == ["--no-index"]
+    named = str(home.write("named.conf", "[global]\nno-index = true\n"))
+    assert home.read(PIP_CONFIG_FILE=named).no_index
+    assert not home.read(PIP_CONFIG_FILE=named, PIP_NO_INDEX="0").no_index
+
+
 def test_passwords_go_to_uv_in_variables_never_as_arguments(home: Home) -> None:
     places = ("https://u:hidden@links.example/x", "/a/folder, with a comma")
     found = Settings(

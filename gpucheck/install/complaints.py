@@ -24,6 +24,7 @@ _LAYERS = (
     (r"HTTP status (?:server|client) error \((\d{3}[^)]*)\)", r"it answers with \1"),
     (r"error sending request|Failed to fetch|connection", "the connection broke"),
 )
+_BUILD = r"Failed to (?:download and )?build `([^`]+)`"
 _OFFLINE = "network was disabled|Network connectivity is disabled|not found in the cache"
 
 
@@ -41,6 +42,8 @@ def understood(error: str) -> InstallError:
         return NoPlan("no set of packages fits together", _without_heading(lines))
     if re.search(_OFFLINE, text):
         return Refused("offline, and what is needed is neither in uv's cache nor in a --wheelhouse", lines)
+    if found := re.search(_BUILD, text):
+        return NoPlan(f"{found.group(1)} has no wheel, and its source cannot be built here", lines[:4])
     for pattern, meaning in _LAYERS:
         if found := re.search(pattern, text, re.IGNORECASE):
             return Refused(f"the index could not be asked: {found.expand(meaning)}", lines)

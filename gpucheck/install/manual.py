@@ -42,7 +42,7 @@ def by_hand(choice: Choice, settings: Settings, folder: str = ".venv") -> tuple[
 
 def _places(settings: Settings) -> Iterable[tuple[str, str]]:
     if settings.default_index:
-        yield "index", masked(settings.default_index)
+        yield "index", masked(without_name(settings.default_index))
     for one in settings.extra:
         yield "extra", masked(without_name(one))
     for one in settings.find_links:

@@ -13,8 +13,10 @@ replaces every configured index and find-links.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Union
+from urllib.parse import quote
 
 from gpucheck.install.masking import login, secrets_in, without_name
 from gpucheck.install.pip_settings import from_pip
@@ -55,9 +57,17 @@ class Settings(NamedTuple):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """URLs of all places, without uv's names for them."""
+        """URLs of all places, without uv's names for them, but with the logins that uv finds by those names."""
         indexes = [*([self.default_index] if self.default_index else []), *self.extra]
-        return (*(without_name(one) for one in indexes), *self.find_links)
+        return (*(self._with_login(one) for one in indexes), *self.find_links)
+
+    def _with_login(self, index: str) -> str:
+        url = without_name(index)
+        name = re.sub("[^A-Z0-9]", "_", index[: len(index) - len(url)].rstrip("=").upper())
+        user, password = (dict(self.passed).get(f"UV_INDEX_{name}_{part}", "") for part in ("USERNAME", "PASSWORD"))
+        if not name or not (user or password) or "@" in url:
+            return url
+        return url.replace("://", f"://{quote(user, safe='')}:{quote(password, safe='')}@", 1)
 
     @property
     def secrets(self) -> tuple[str, ...]:

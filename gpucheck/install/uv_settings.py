@@ -97,7 +97,7 @@ def _file(path: str, notes: list[str]) -> list[Wish]:
     for entry in table.get("index") or []:
         if isinstance(entry, dict) and isinstance(entry.get("url"), str) and not entry.get("explicit"):
             default = bool(entry.get("default"))
-            named = f"{entry['name']}={entry['url']}" if entry.get("name") and not default else entry["url"]
+            named = f"{entry['name']}={entry['url']}" if entry.get("name") else entry["url"]
             wishes.append(Wish("index" if default else "extra", "index", (named,), path))
     for one in (pip, table):
         wishes += [
