@@ -71,7 +71,8 @@ def _build(source: Package, settings: Settings, python: str, folder: str) -> str
             [*words, *uv.options(settings), path],
             settings=settings,
             deadline=DEADLINE,
-            variables={"SOURCE_DATE_EPOCH": _EPOCH},
+            # wrapt's own switch: without it the wheel would be for the Python that builds it, not for the target's.
+            variables={"SOURCE_DATE_EPOCH": _EPOCH, "WRAPT_EXTENSIONS": "false"},
         )
         if done.code or _wheel_in(out) is None:
             raise NoPlan(f"{source.file} has no wheel and cannot be built", tuple(done.err.splitlines()[-12:]))

@@ -27,8 +27,9 @@ __all__ = ["Lock", "by_hand", "lock", "read"]
 
 _TRIES = 12
 # Written in Python alone, and without a wheel in the releases that old TensorFlows pin: these are built from source.
-# (html5lib 0.9999999, gast 0.2.2, termcolor 1.1.0, markdown 2.6, absl-py up to 0.11: read from the index's files.)
-MAY_BE_BUILT = ("absl-py", "gast", "html5lib", "markdown", "termcolor")
+# (html5lib 0.9999999, gast 0.2.2, termcolor 1.1.0, markdown 2.6, absl-py up to 0.11, clang 5.0 for Python 3, wrapt
+# 1.12.1 without its optional extension: read from the index's files.)
+MAY_BE_BUILT = ("absl-py", "clang", "gast", "html5lib", "markdown", "termcolor", "wrapt")
 
 
 class Lock(NamedTuple):
