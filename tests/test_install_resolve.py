@@ -307,7 +307,6 @@ def test_a_version_that_was_asked_for_is_taken_if_it_fits() -> None:
     assert choice.requirements == ("tensorflow[and-cuda]==2.18.1",)
     assert "was asked for" in said(choice)
     assert chosen(machine(), "2.18").release == PackageVersion("2.18.0")
-    assert chosen(machine(), "2.18.*").release == PackageVersion("2.18.1")
     assert chosen(machine(), "2.22.0rc0").release == PackageVersion("2.22.0rc0")
 
 
@@ -547,6 +546,15 @@ def test_a_derived_release_is_taken_where_it_is_named() -> None:
     assert choice.derived
     assert choice.requirements == ("tensorflow[and-cuda]==2.23.0",)
     assert "is not known: the wheel does not record its compute capabilities" in said(choice)
+
+
+def test_a_derived_release_gets_the_same_bounds() -> None:
+    pascal = machine("NVIDIA GeForce GTX 1080")
+    assert "nvidia-cudnn-cu12<9.11" in choose(pascal, Request("2.23.0"), [NEW._replace(issues="")]).requirements
+    dropped = choose(pascal, Request("2.23.0"), [NEW._replace(cudnn_wheel=">=9.12,<10.0")])
+    assert names(dropped, "2.23.0") == ["cudnn-dropped-gpu"]
+    exact = choose(pascal, Request("2.23.0"), [NEW._replace(cudnn_wheel="==9.3.0.75")])
+    assert exact.requirements == ("tensorflow[and-cuda]==2.23.0",)
 
 
 def test_a_derived_release_still_has_its_other_objections() -> None:

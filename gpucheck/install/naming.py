@@ -28,12 +28,11 @@ def newest_patch(rows: Sequence[Release], text: str) -> Union[Release, None]:
 
 
 def meant(rows: Sequence[Release], text: Union[str, None]) -> list[Release]:
-    """The releases that a request leaves to choose from: all, one minor's ("2.20.*") or one."""
+    """The releases that a request leaves to choose from: all of them, or the one that it names."""
     if text is None:
         return list(rows)
-    minor = minor_of(text) if "*" in text else None
-    row = exactly(rows, text) if minor is None else None
-    return _patches(rows, minor) if minor else [row] if row else []
+    row = exactly(rows, text)
+    return [row] if row else []
 
 
 def _patches(rows: Sequence[Release], minor: tuple[int, int]) -> list[Release]:

@@ -94,7 +94,7 @@ def _about_package(package: str, row: Release, at: Here, cpu: bool, request: Req
 
 def _bound_cudnn(need: Need, row: Release, at: Here) -> None:
     """K10: an open range brings a cuDNN that dropped everything older than Turing."""
-    if "K10" not in row.issues.split():
+    if not fitness.open_cudnn(row) or not fitness.takes_cudnn(row, cudnn.LAST_BEFORE_TURING):
         return
     older = [gpu for gpu in known(at.gpus, ()) if _older(gpu)]
     unknown = isinstance(at.gpus, Gap) or not at.gpus or any(_capability(gpu) is None for gpu in at.gpus)

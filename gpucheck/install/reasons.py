@@ -73,7 +73,7 @@ def about_cuda(row: Release, cpu: bool, wish: Goal) -> tuple[str, ...]:
     if cpu:
         return ()
     if fitness.brings_cuda(row):
-        later = f" or a later {row.cuda.split('.')[0]}.x" if "K10" in row.issues.split() else ""
+        later = f" or a later {row.cuda.split('.')[0]}.x" if fitness.open_cudnn(row) else ""
         return (
             f"CUDA {row.cuda}{later} and cuDNN {row.cudnn}{' or later' if later else ''} come as wheels ([and-cuda])",
         )

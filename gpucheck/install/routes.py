@@ -98,7 +98,7 @@ def _driver_first(at: Here) -> Iterator[Route]:
 
 def _newer_driver(snapshot: Snapshot, at: Here, request: Request, chosen: Union[Release, None]) -> Iterator[Route]:
     """Where a driver that this GPU can have would let a better release in."""
-    row = newest(fitness.table(at), at._replace(driver=None), False, _exact(request))
+    row = newest(fitness.table(at), at._replace(driver=None), False, request.tensorflow)
     if row is None or not any(
         one.name == "driver-too-old" for one in fitness.objections(row, at, False, fitness.CURES)
     ):
@@ -142,7 +142,7 @@ def _another_python(snapshot: Snapshot, cpu: bool, request: Request, chosen: Uni
 
 
 def _with_python(snapshot: Snapshot, minor: str, cpu: bool, request: Request) -> Union[Release, None]:
-    at, version = here(snapshot, PythonVersion(minor)), _exact(request)
+    at, version = here(snapshot, PythonVersion(minor)), request.tensorflow
     rows = fitness.table(at)
     if not cpu and not any(row.cuda for row in rows):
         return newest(rows, at, True, version) if version else None
@@ -177,10 +177,6 @@ def _better(row: Release, other: Release) -> bool:
     """Later, or of the same age where only this one brings CUDA."""
     mine, theirs = PackageVersion(row.version), PackageVersion(other.version)
     return mine > theirs or (mine == theirs and fitness.brings_cuda(row) and not fitness.brings_cuda(other))
-
-
-def _exact(request: Request) -> Union[str, None]:
-    return None if request.tensorflow is None or "*" in request.tensorflow else request.tensorflow
 
 
 def _found(snapshot: Snapshot, minor: str) -> list[str]:
@@ -258,7 +254,7 @@ def _glibc(at: Here, cpu: bool) -> Iterator[Route]:
 
 
 def _cpu_build(at: Here, request: Request) -> Iterator[Route]:
-    row = newest(fitness.table(at), at, True, _exact(request)) or newest(fitness.table(at), at, True)
+    row = newest(fitness.table(at), at, True, request.tensorflow) or newest(fitness.table(at), at, True)
     if row is not None:
-        wanted = f" tensorflow=={row.version}" if _exact(request) == row.version else ""
+        wanted = f" tensorflow=={row.version}" if request.tensorflow == row.version else ""
         yield Route(f"Without the GPU: TensorFlow {row.version}", (f"gpucheck install --cpu{wanted}",), _DOCS)

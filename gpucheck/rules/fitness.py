@@ -10,6 +10,7 @@ from functools import cache
 from typing import Union
 
 from gpucheck.compat import architectures, drivers
+from gpucheck.compat.cudnn import LAST_BEFORE_TURING
 from gpucheck.compat.releases import least_unrecorded, releases
 from gpucheck.compat.tensorflow import AVX_SOURCE, FIRST_WITH_AVX, ISSUES, Release, final
 from gpucheck.facts.gap import Gap, known
@@ -22,12 +23,14 @@ from gpucheck.facts.versions import (
     DriverVersion,
     LibcVersion,
     PackageVersion,
-    PythonVersion,
 )
 from gpucheck.rules.here import Here
+from gpucheck.rules.installed import broken_clause
 from gpucheck.rules.presence import named
 
+_FIRST_FROM_TURING, _MUCH_LATER = "9.11.0", "9.99"
 _version = cache(PackageVersion)
+_TURING = ComputeCapability("7.5")
 # The defects that are cured after the installation, and how the cure is called (install/cures.py).
 CURES = {"Q01": "libcusolver-beside-cusparse"}
 _FILES = "the wheels on the index (2026-11-23)"
@@ -81,10 +84,14 @@ def brings_cuda(row: Release) -> bool:
     return bool(row.cudnn_wheel)
 
 
-def pythons_of(rows: Iterable[Release]) -> str:
-    """ "3.9 to 3.13": of all these releases."""
-    every = sorted({PythonVersion(one) for row in rows for one in row.pythons.split()})
-    return f"{every[0]} to {every[-1]}" if len(every) > 1 else str(every[0]) if every else ""
+def takes_cudnn(row: Release, version: str) -> bool:
+    """Does the extra [and-cuda] admit this version of cuDNN's wheel?"""
+    return brings_cuda(row) and broken_clause(row.cudnn_wheel, PackageVersion(version)) is None
+
+
+def open_cudnn(row: Release) -> bool:
+    """Does it admit one that has dropped everything older than Turing (K10)? 9.11 is the first."""
+    return takes_cudnn(row, _FIRST_FROM_TURING) or takes_cudnn(row, _MUCH_LATER)
 
 
 def _of_interpreter(row: Release, at: Here) -> Iterator[Objection]:
@@ -150,6 +157,9 @@ def _of_gpu(row: Release, gpu: Gpu, capability: ComputeCapability, os: str) -> I
     elif not row.capabilities and capability < least_unrecorded(os, row):
         what = f"{about}; TensorFlow {row.version} asks for {least_unrecorded(os, row)} or higher"
         yield Objection("gpu-too-old-for-build", what, row.source)
+    if capability < _TURING and brings_cuda(row) and not takes_cudnn(row, LAST_BEFORE_TURING) and open_cudnn(row):
+        what = f"{about}; TensorFlow {row.version} asks for a cuDNN ({row.cudnn_wheel}) without code for that"
+        yield Objection("cudnn-dropped-gpu", what, row.source, "take an older TensorFlow")
 
 
 def runs(row: Release, capability: ComputeCapability) -> bool:
