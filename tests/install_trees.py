@@ -24,6 +24,7 @@ _STEPS = {
     *("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.symlink", "os.chmod", "os.chown", "os.truncate"),
     *("open", "os.scandir", "os.listdir", "os.utime", "shutil.copyfile", "shutil.rmtree", "ctypes.dlsym"),
 }
+_COMMITTED = [False]  # in a child: what its transaction says of itself
 Tree = dict[str, tuple[str, int, str]]
 
 
@@ -91,17 +92,20 @@ def rests(env: Path) -> list[str]:
 
 
 class Ended(NamedTuple):
-    """How a child ended. whole: it came to its end. steps: how many it took, if it did."""
+    """How a child ended. whole: it came to its end. steps: how many it took, if it did. committed: by `install`."""
 
     whole: bool
     steps: int
     error: str
+    committed: bool = False
 
 
-def in_child(work: Callable[[], None], stop_at: int = 0, fault: int = 0) -> Ended:
+def in_child(
+    work: Callable[[], object], stop_at: int = 0, fault: int = 0, signal_number: int = signal.SIGKILL
+) -> Ended:
     """Run it in a forked child.
 
-    stop_at: SIGKILL before this step. fault: an errno that this step fails with instead (ENOSPC, EACCES).
+    stop_at: this signal before this step. fault: an errno that this step fails with instead (ENOSPC, EACCES).
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -110,12 +114,13 @@ def in_child(work: Callable[[], None], stop_at: int = 0, fault: int = 0) -> Ende
         try:
             os.close(reader)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            count = _watch(stop_at, fault)
+            count = _watch(stop_at, fault, signal_number)
+            error = ""
             try:
                 work()
-                os.write(writer, f"{count[0]} ".encode())
-            except Exception as error:
-                os.write(writer, f"{count[0]} {type(error).__name__}: {error}".encode())
+            except (Exception, KeyboardInterrupt) as raised:
+                error = f"{type(raised).__name__}: {raised}"
+            os.write(writer, f"{count[0]} {int(_COMMITTED[0])} {error}".encode())
         except BaseException:
             code = 1
         finally:
@@ -124,11 +129,11 @@ def in_child(work: Callable[[], None], stop_at: int = 0, fault: int = 0) -> Ende
     with os.fdopen(reader) as pipe:
         told = pipe.read()
     _, status = os.waitpid(pid, 0)
-    count, _, error = told.partition(" ")
-    return Ended(status == 0, int(count or 0), error)
+    count, committed, error = (told or "0 0 ").split(" ", 2)
+    return Ended(status == 0, int(count), error, committed == "1")
 
 
-def _watch(stop_at: int, fault: int) -> list[int]:
+def _watch(stop_at: int, fault: int, number: int) -> list[int]:
     count = [0]
 
     def hook(event: str, _arguments: object) -> None:
@@ -137,7 +142,7 @@ def _watch(stop_at: int, fault: int) -> list[int]:
             if count[0] == stop_at:
                 if fault:
                     raise OSError(fault, os.strerror(fault))
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), number)
 
     sys.addaudithook(hook)
     return count
@@ -147,11 +152,15 @@ def install(env: Path, new: bool = False, at_once: bool = True, fail: bool = Fal
     """A whole installation, for a child."""
 
     def work() -> None:
-        with transaction.begin(str(env), new, at_once=at_once) as change:
-            upgrade(change.workplace)
-            if fail:
-                raise RuntimeError("not proven")
-            change.commit()
+        change = transaction.begin(str(env), new, at_once=at_once)
+        try:
+            with change:
+                upgrade(change.workplace)
+                if fail:
+                    raise RuntimeError("not proven")
+                change.commit()
+        finally:
+            _COMMITTED[0] = change.committed
 
     return work
 

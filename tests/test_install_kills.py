@@ -10,15 +10,17 @@ import errno
 import os
 import random
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from install_trees import Tree, environment, in_child, install, rests, tree
+from install_trees import Tree, environment, in_child, install, rests, tree, upgrade
 
 from gpucheck.install import journal, transaction
+from gpucheck.install.errors import Refused
 
 slow = pytest.mark.slow
 
@@ -130,7 +132,7 @@ class Stage:
             assert found in (self.old, self.new), f"{where}: half an environment"
 
     def recover(self) -> None:
-        ended = in_child(lambda: transaction.recover(str(self.env)) and None)
+        ended = in_child(lambda: transaction.recover(str(self.env)))
         assert ended.whole
         assert ended.error == ""
 
@@ -154,7 +156,7 @@ def _cut_off_at(stage: Stage, steps: list[int]) -> dict[str, int]:
 
 def test_an_end_at_any_step_leaves_the_old_or_the_new_one(stage: Stage) -> None:
     """Some of the steps; all of them in the slow test."""
-    _cut_off_at(stage, random.Random(1).sample(range(1, stage.steps + 1), 4))
+    _cut_off_at(stage, random.Random(1).sample(range(1, stage.steps + 1), 2))
 
 
 @slow
@@ -176,7 +178,7 @@ def test_a_recovery_that_is_cut_off_twice_comes_to_the_same(stage: Stage) -> Non
         cuts = []
         for _again in range(2):
             cuts.append(dice.randint(1, 60))
-            in_child(lambda: transaction.recover(str(stage.env)) and None, stop_at=cuts[-1])
+            in_child(lambda: transaction.recover(str(stage.env)), stop_at=cuts[-1])
             stage.check_now(f"{stage.scene.name}, step {step}, then {cuts}")
         stage.recover()
         stage.check(f"{stage.scene.name}, step {step}, then {cuts}")
@@ -213,3 +215,53 @@ def test_a_lost_or_broken_journal_changes_nothing(stage: Stage) -> None:
             path.write_text(text)
             stage.recover()
             stage.check(f"{stage.scene.name}, step {step}, journal {text!r}")
+
+
+@slow
+def test_ctrl_c_at_any_step_ends_it_in_good_order(stage: Stage) -> None:
+    """Without a recovery: the command itself clears up, and knows whether it was done."""
+    for step in range(1, stage.steps + 1, 3):
+        stage.set_up()
+        ended = in_child(stage.scene.act(stage.env), stop_at=step, signal_number=signal.SIGINT)
+        where = f"{stage.scene.name}, step {step}: {ended}"
+        assert ended.error in ("", "KeyboardInterrupt: ", "RuntimeError: not proven"), where
+        stage.check_now(where)
+        found = stage.check(where)
+        if stage.scene.name == "existing" and ended.committed:
+            assert found == "new", where
+
+
+@slow
+def test_many_gpuchecks_at_once_come_one_after_the_other_or_are_refused(quick_folder: Path) -> None:
+    """The folder beside the environment comes and goes meanwhile."""
+    env = environment(quick_folder / ".venv")
+    before = tree(env)
+    children = []
+    for number in range(6):
+        pid = os.fork()
+        if pid == 0:
+            code = _struggle(env, number)
+            os._exit(code)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 6
+    assert tree(env) == before
+    assert not Path(journal.beside(str(env))).exists()
+
+
+def _struggle(env: Path, number: int) -> int:
+    """Every other one is refused or works alone; nothing else happens."""
+    begun = 0
+    while begun < 8:
+        try:
+            with transaction.begin(str(env), new=False) as change:
+                begun += 1
+                alone = env.parent / "alone"
+                os.mkdir(alone)  # fails if another is at work
+                upgrade(change.workplace)
+                os.rmdir(alone)
+        except Refused:
+            continue
+        except BaseException as error:
+            print(number, repr(error), flush=True)
+            return 1
+    return 0

@@ -122,7 +122,9 @@ def _check_kind(env: str) -> bool:
     except FileNotFoundError:
         return True
     except NotADirectoryError:
-        raise Refused(f"{env} is a file: name another folder with --env") from None
+        if os.path.exists(env):
+            raise Refused(f"{env} is a file: name another folder with --env") from None
+        return True  # no folder above it, either: told with the rights
     except OSError as error:
         raise Refused(f"{env} cannot be read: {error.strerror or error}") from error
     if os.path.ismount(env):

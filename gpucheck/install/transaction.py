@@ -88,7 +88,8 @@ class Transaction:
             if not self._new:
                 self._link()
         except BaseException as error:
-            self._leave()
+            with _undisturbed():
+                self._leave()
             if isinstance(error, OSError):
                 raise Refused(f"nothing was changed: {_words(error)}") from error
             raise
@@ -196,7 +197,8 @@ class Transaction:
         error: Union[BaseException, None],
         trace: Union[TracebackType, None],
     ) -> None:
-        self._leave()
+        with _undisturbed():
+            self._leave()
 
     def _leave(self) -> None:
         """Done or not: what lies on the disk says which, and the same code cleans up as after a crash."""
@@ -321,7 +323,7 @@ def _check_movable(env: str, folder: str) -> None:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A few renames in a row that no Ctrl-C comes between: it is raised after them."""
+    """Steps in a row that no Ctrl-C comes between: it is raised after them."""
     if sys.platform == "win32":
         yield
         return
