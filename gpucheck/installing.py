@@ -24,10 +24,11 @@ from gpucheck.interruption import listen
 from gpucheck.output import WrongUsage, at_terminal, check_place, colored, columns, complain, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gpucheck.install.locking import Lock
     from gpucheck.install.progress import Progress
+    from gpucheck.install.records import Damage
     from gpucheck.install.settings import Settings
     from gpucheck.render.install.outcome import Where
 
@@ -102,6 +103,9 @@ def _told(words: Words, work: Callable[[Words], int]) -> int:
         for line in error.lines:
             complain(f"  {line}")
         return error.exit_code
+    except KeyboardInterrupt as stop:  # not typer's to tell: it knows Ctrl-C alone
+        complain("interrupted: everything is as it was")
+        return getattr(stop, "exit_code", 130)
 
 
 # install
@@ -151,18 +155,15 @@ def _goal(words: Words) -> Goal:
     --python of no environment is what a new one is made from, at --env or ./.venv.
     """
     from gpucheck.install import place, transaction
-    from gpucheck.install.kernel import interpreter
 
     python = arguments.interpreter(words.python)
     own = _environment_of(python) if words.env is None else None
     folder = own or words.env or DEFAULT_ENVIRONMENT
-    recovered = transaction.recover(place.real(folder))
-    for line in recovered.words:
-        complain(line)
+    _tell(transaction.recover(place.real(folder)).words)
     found = place.check(folder)
     if not found.new and python is not None and own is None:
         raise Refused(f"{found.env} is there already, with a Python of its own: name another folder with --env")
-    return Goal(found.env, found.new, python if found.new else interpreter(found.env), found.notes)
+    return Goal(found.env, found.new, python if found.new else _python_of(found.env), found.notes)
 
 
 def _environment_of(python: Optional[str]) -> Optional[str]:
@@ -387,7 +388,49 @@ def _download(words: Words) -> int:
 
 
 def _repair(words: Words, thorough: bool) -> int:
-    raise NoPlan("not yet")
+    from gpucheck.install import place, repair, transaction
+
+    env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    _tell(transaction.recover(env).words)
+    found = place.check(env)
+    if found.new:
+        raise Refused(f"there is no environment at {env}")
+    state = repair.examine(env, thorough)
+    for one in state.damages:
+        _tell(_damage(one))
+    if state.whole:
+        write(f"{env}: nothing to repair\n", None)
+        return 0
+    if state.requirements or state.leftovers:
+        _confirm(words, f"Install {len(state.requirements)} packages of {env} again?")
+        with _progress(words) as progress:
+            repair.repair(env, _settings(words, Goal(env, False, _python_of(env))), progress, state)
+        names = ", ".join(line.split("==")[0].split(" @ ")[0] for line in state.requirements)
+        write(f"{env}: installed again: {names or 'nothing'}\n", None)
+    _tell(state.cannot)
+    return 3 if state.cannot else 0
+
+
+def _damage(damage: Damage) -> tuple[str, ...]:
+    """What is wrong with one distribution, in a line."""
+    if damage.whole:
+        return ()
+    if not damage.recorded:
+        return (f"{damage.name} {damage.version}: it has no RECORD",)
+    files = [*(f"{path} is missing" for path in damage.missing), *(f"{path} was changed" for path in damage.changed)]
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return (f"{damage.name} {damage.version}: {files[0]}{more}",)
+
+
+def _python_of(env: str) -> str:
+    from gpucheck.install.kernel import interpreter
+
+    return interpreter(env)
+
+
+def _tell(lines: Sequence[str]) -> None:
+    for line in lines:
+        complain(line)
 
 
 def _undo(words: Words) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 from gpucheck.facts.codec import decode, encode
 from gpucheck.facts.plan import RECEIPT_SCHEMA, Plan, Proof, Receipt
-from gpucheck.install import cures, kernel, prove, transaction, uv, warm
+from gpucheck.install import cures, kernel, prove, repair, transaction, uv, warm
 from gpucheck.install.errors import Failed
 from gpucheck.install.progress import Progress
 from gpucheck.install.settings import Settings
@@ -66,6 +67,8 @@ def carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
                 change.workplace,
             )
         _install(job, change, ready.lock, ready.settings, progress)
+        if before is not None:
+            _restore(change, before, settings, progress)
         if job.title is not None:
             kernel.register(change.workplace, job.env, job.title)
         cured = cures.apply(change.workplace, job.plan.choice.cures)
@@ -107,6 +110,16 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
         _uv(settings, *words, "--python", change.python, "--requirements", path)
     finally:
         os.unlink(path)
+
+
+def _restore(change: transaction.Transaction, before: prove.Before, settings: Settings, progress: Progress) -> None:
+    """What other packages lost when one that shared files with them was replaced (bin/tensorboard, with 2.20)."""
+    state = repair.examine(change.workplace)
+    known = {one.partition(":")[0] for one in before.damaged}
+    lost = tuple(line for line in state.requirements if re.split("[= ]", line)[0] not in known)
+    if lost:
+        progress.begin("installing again what lost files")
+        repair.install_again(change.python, settings, lost)
 
 
 def _uv(settings: Settings, *words: str) -> None:

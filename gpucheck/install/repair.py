@@ -64,13 +64,13 @@ def repair(env: str, settings: Settings, progress: Progress, state: State) -> St
         for path in state.leftovers:
             trees.remove(os.path.join(change.workplace, os.path.relpath(path, env)))
         progress.begin("installing again")
-        _install(change.python, settings, state.requirements)
+        install_again(change.python, settings, state.requirements)
         after = examine(change.workplace)
         if _still(after, state):
             # uv's cache may share the damaged file: what is linked into an environment is written there, too.
             progress.note("the copies in uv's cache are damaged, too: fetching the packages anew")
             with tempfile.TemporaryDirectory(prefix="uv-", dir=change.folder) as cache:
-                _install(change.python, settings._replace(cache=cache), state.requirements)
+                install_again(change.python, settings._replace(cache=cache), state.requirements)
             after = examine(change.workplace)
         if wrong := _still(after, state):
             raise Failed(f"{', '.join(wrong[:_SHOWN])}: still not as recorded. Nothing was changed")
@@ -98,7 +98,8 @@ def _curable(damages: Sequence[Damage]) -> list[Damage]:
     return [one for one in damages if not one.whole and not (one.folder.endswith(".egg-info") and not one.recorded)]
 
 
-def _install(python: str, settings: Settings, requirements: Sequence[str]) -> None:
+def install_again(python: str, settings: Settings, requirements: Sequence[str]) -> None:
+    """These lines of a requirements file, and nothing that they depend on. Raises `Failed`."""
     if not requirements:
         return
     command = ["pip", "install", *uv.options(settings), "--python", python, "--no-deps", "--reinstall", "--only-binary"]
