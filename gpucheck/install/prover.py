@@ -384,7 +384,12 @@ def _compute(tf, device, operation, left, right):
 
 
 def _words(error):
-    return "{}: {}".format(type(error).__name__, " ".join(str(error).split()))[:1000]
+    text = str(error)
+    if "Traceback (most recent call last)" in text:  # TensorFlow 1.x wraps the cause so
+        causes = [line for line in text.splitlines() if line.partition(":")[0].strip().endswith("Error")]
+        text = causes[-1] if causes else text
+        return " ".join(text.split())[:1000]
+    return "{}: {}".format(type(error).__name__, " ".join(text.split()))[:1000]
 
 
 if __name__ == "__main__":

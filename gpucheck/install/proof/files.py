@@ -86,7 +86,8 @@ def conflicts(said: Said) -> Union[tuple[str, ...], None]:
     if not re.search(r"^(Checked|Found) \d+ ", text, re.MULTILINE):
         return None
     lines = [line.strip() for line in text.splitlines()]
-    return tuple(line for line in lines if line.startswith("The package ") or "required, but" in line)
+    # The WHEEL file of tensorflow-gpu 1.2.1 for Python 3.6 says cp35: whether it fits, the import tells.
+    return tuple(line for line in lines if line.startswith("The package ") and "for a different platform" not in line)
 
 
 def build(found: Union[TensorFlowBuild, None, Gap], reading: Reading, choice: Choice) -> Check:
@@ -96,31 +97,40 @@ def build(found: Union[TensorFlowBuild, None, Gap], reading: Reading, choice: Ch
         return Check(name, "unproven", f"TensorFlow's build could not be read: {found.reason}.")
     if found is None:
         return Check(name, "failed", f"No TensorFlow lies in {', '.join(reading.folders)}.")
-    wrong = []
-    installed = next((one.version for one in reading.distributions if one.name == choice.package), None)
+    installed = reading.installed(choice.package)
     if choice.release is not None and _differ(installed, choice.release.text):
-        wrong.append(f"{choice.package} {installed or 'is missing'}: {choice.release} was chosen")
+        what = f"{choice.package} {installed or 'is missing'}: {choice.release} was chosen."
+        return Check(name, "failed", what)
     if isinstance(found.cuda_build, Gap):
         return Check(name, "unproven", f"What TensorFlow was built with could not be read: {found.cuda_build.reason}.")
+    if found.cuda_build is None:  # 1.0 to 1.3
+        return Check(name, "unproven", f"TensorFlow {choice.release} does not record what it was built with.")
     if found.cuda_build != (choice.cuda is not None):
-        kind = "with CUDA" if found.cuda_build else "without CUDA"
-        wrong.append(f"it is built {kind}, {'with' if choice.cuda else 'without'} was chosen")
-    silent = []
+        kinds = ("with", "without") if found.cuda_build else ("without", "with")
+        return Check(name, "failed", f"TensorFlow is built {kinds[0]} CUDA; one {kinds[1]} was chosen.")
+    return _numbers(found, choice)
+
+
+def _numbers(found: TensorFlowBuild, choice: Choice) -> Check:
+    """CUDA's and cuDNN's versions, where the release records them."""
+    wrong, silent = [], []
     for title, seen, wanted in (
         ("CUDA", found.cuda_version, choice.cuda),
         ("cuDNN", found.cudnn_version, choice.cudnn),
     ):
         if isinstance(seen, Gap):
-            silent.append(f"its {title} is not recorded")
+            silent.append(title)
         elif not alike(seen, wanted):
-            wrong.append(f"built with {title} {seen or 'none'}, {wanted or 'none'} was expected")
+            wrong.append(f"with {title} {seen or 'none'}, {wanted or 'none'} was expected")
     if wrong:
-        return Check(name, "failed", f"TensorFlow is not the build that was chosen: {'; '.join(wrong)}.")
+        return Check("build", "failed", f"TensorFlow is built {' and '.join(wrong)}.")
     kind = f"with CUDA {choice.cuda} and cuDNN {choice.cudnn}" if choice.cuda else "without CUDA"
-    note = f" ({' and '.join(silent)})" if silent else ""
-    return Check(
-        name, "unproven" if len(silent) == 2 else "proven", f"{choice.package} {choice.release} is built {kind}{note}."
-    )
+    if silent:
+        what = (
+            f"{choice.package} {choice.release} is built {kind}, but the wheel does not record {' and '.join(silent)}."
+        )
+        return Check("build", "unproven", what)
+    return Check("build", "proven", f"{choice.package} {choice.release} is built {kind}.")
 
 
 def alike(one: Union[Version, None], other: Union[Version, None]) -> bool:
