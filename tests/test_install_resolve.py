@@ -528,6 +528,69 @@ def test_a_version_that_the_table_does_not_have_is_told_as_that(
     assert chosen(machine(**facts), text).release is None
 
 
+# --- the defects that are known
+
+T4 = machine("Tesla T4", python="3.9.9")
+T4_310 = machine("Tesla T4", python="3.10.9")
+
+
+@pytest.mark.parametrize(
+    ("issue", "snapshot", "version", "objection"),
+    [
+        ("K01 [and-cuda] does not resolve on 3.11", machine("Tesla T4", python="3.11.9"), "2.14.0", "K01"),
+        ("K02 [and-cuda] resolves nowhere", T4, "2.15.0", "K02"),
+        ("K06 RUNPATH", T4, "2.16.1", "K06"),
+        ("K08 no code for 5.x", machine("NVIDIA GeForce GTX 970", python="3.9.9"), "2.17.0", "gpu-too-old-for-build"),
+        ("K09 no code for 5.0", machine("NVIDIA GeForce 940M", python="3.8.9"), "2.3.0", "gpu-too-old-for-build"),
+        ("K11 Blackwell", machine("NVIDIA GeForce RTX 5090"), "2.21.0", "gpu-too-new-for-build"),
+        ("K12 Windows", machine("Tesla T4", python="3.10.9", **WINDOWS), "2.21.0", "K12"),
+        ("K17 tensorflow-gpu 2.12 is a stub", T4_310, "2.12.0", None),
+        ("K18 glibc 2.27", machine("Tesla T4", python="3.10.9", libc="2.17"), "2.21.0", "glibc-too-old"),
+        ("K20 a candidate", machine(), "2.22.0rc0", "pre-release"),
+        ("K21 no wheel for Windows", machine(python="3.6.9", **WINDOWS), "1.4.1", "no-wheel-for-platform"),
+        ("K22 no wheel elsewhere", machine(python="3.10.9", **WINDOWS), "2.15.0.post1", "no-wheel-for-platform"),
+        ("K24 AVX", machine(None, avx=False), "2.21.0", "cpu-no-avx"),
+    ],
+    ids=lambda value: value.split()[0] if isinstance(value, str) and value.startswith("K") else "",
+)
+def test_a_known_defect_is_an_objection(issue: str, snapshot: Snapshot, version: str, objection: str | None) -> None:
+    told = [one.name for one in explain(snapshot, Request(), version).objections]
+    assert told == ([objection] if objection else []), issue
+
+
+@pytest.mark.parametrize(
+    ("issue", "snapshot", "version", "requirement"),
+    [
+        ("K03 numpy", T4, "2.7.4", "numpy<2"),
+        ("K04 protobuf", T4, "2.8.0", "protobuf<3.20"),
+        ("K05 keras", T4, "2.6.0", "keras<2.7"),
+        ("K10 cuDNN", machine("Tesla V100-SXM2-16GB"), "2.20.0", "nvidia-cudnn-cu12<9.11"),
+        ("K16 CPU-only names", machine("Tesla T4", python="3.7.9"), "2.0.4", "tensorflow-gpu==2.0.4"),
+        ("K17 not tensorflow-gpu", T4, "2.12.0", "tensorflow==2.12.0"),
+        ("K13 K23 no tensorflow-intel", machine(None, **WINDOWS), "2.18.1", "tensorflow==2.18.1"),
+    ],
+)
+def test_a_known_defect_is_held_off_by_a_requirement(
+    issue: str, snapshot: Snapshot, version: str, requirement: str
+) -> None:
+    requirements = chosen(snapshot, version).requirements
+    assert requirement in requirements, issue
+    assert not any("tensorflow-intel" in one for one in requirements)
+
+
+@pytest.mark.parametrize(
+    ("issue", "snapshot", "version", "words"),
+    [
+        ("K07 no [and-cuda]", T4, "2.13.1", "it brings no CUDA: CUDA 11.8 and cuDNN 8.6 have to be on this system"),
+        ("K14 TensorBoard", machine(), "2.21.0", "--with tensorboard"),
+        ("K25 PTX", machine("NVIDIA H100 80GB HBM3", python="3.10.9"), "2.15.1", "compiles at first use"),
+        ("Q01 cuSOLVER", machine(), "2.21.0", "does not find libcusolver by itself"),
+    ],
+)
+def test_a_known_defect_is_told(issue: str, snapshot: Snapshot, version: str, words: str) -> None:
+    assert words in said(chosen(snapshot, version)), issue
+
+
 # --- releases that are newer than the table
 
 NEW = RELEASES[-2]._replace(version="2.23.0", issues="K10", capabilities=(), cuda="12.9", numpy="", protobuf="")
