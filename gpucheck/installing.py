@@ -104,7 +104,7 @@ def _told(words: Words, work: Callable[[Words], int]) -> int:
             complain(f"  {line}")
         return error.exit_code
     except KeyboardInterrupt as stop:  # not typer's to tell: it knows Ctrl-C alone
-        complain("interrupted: everything is as it was")
+        complain("interrupted: what was not finished was taken back")
         return getattr(stop, "exit_code", 130)
 
 

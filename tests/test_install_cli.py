@@ -182,7 +182,7 @@ def test_an_interruption_leaves_nothing_and_has_its_own_exit_code(
             break
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, "everything is as it was" in err) == (128 + number, True)
+    assert (process.returncode, "taken back" in err) == (128 + number, True)
     assert list(tmp_path.iterdir()) == []
 
 
