@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from gpucheck.output import WrongUsage
-
 
 class InstallError(Exception):
     """It cannot go on. The message is one line for a user; lines: what a program said, to be shown under it."""
@@ -21,7 +19,7 @@ class NoPlan(InstallError):
     exit_code = 1
 
 
-class Refused(InstallError, WrongUsage):
+class Refused(InstallError):
     """Not there, or not with these words: a system Python, a full disk, somebody else's folder. Nothing was touched."""
 
     exit_code = 2
