@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import re
+import sys
 import threading
 from contextlib import suppress
 from time import monotonic
@@ -65,6 +66,7 @@ class Download:
         self.whole = package.size
         self.came = 0  # bytes that were downloaded now, not found
         self.changed = threading.Condition()
+        self._awaited = sys.maxsize  # bytes for which a reader waits
         self._hash = hashlib.sha256()
         self._told = 0  # bytes that the progress knows of
         self._stop = threading.Event()
@@ -80,7 +82,9 @@ class Download:
         The last byte is kept back until the hash is known to be right.
         """
         with self.changed:
-            self.changed.wait_for(lambda: self.ended or self.turn != turn or self._readable() > beyond)
+            while not (self.ended or self.turn != turn or self._readable() > beyond):
+                self._awaited = min(self._awaited, beyond)
+                self.changed.wait()
             return self._readable()
 
     def _readable(self) -> int:
@@ -265,17 +269,23 @@ class Download:
 
     def _copy(self, answer: BaseHTTPResponse, file: BinaryIO, passed: int) -> None:
         """passed: bytes at the beginning that are there already: the server knows no ranges."""
-        while piece := answer.read1(_READ, decode_content=False):
-            if self._stop.is_set():
-                raise Stopped
-            if passed:
-                passed, piece = max(0, passed - len(piece)), piece[passed:]
-            if self.whole is not None:
-                piece = piece[: self.whole - self.have]
-            if piece:
-                self._keep(file, piece)
-            if self.whole is not None and self.have >= self.whole:
-                return
+        gathered = bytearray()  # encrypted connections give 16 kB at a time: too little to write, hash and tell of
+        try:
+            while piece := answer.read1(_READ, decode_content=False):
+                if self._stop.is_set():
+                    raise Stopped
+                if passed:
+                    passed, piece = max(0, passed - len(piece)), piece[passed:]
+                gathered += piece
+                if self.whole is not None and self.have + len(gathered) >= self.whole:
+                    del gathered[self.whole - self.have :]
+                    return
+                if len(gathered) >= _READ:
+                    self._keep(file, gathered)
+                    gathered = bytearray()
+        finally:
+            if gathered:
+                self._keep(file, gathered)
 
     def _suspect(self, answer: BaseHTTPResponse, total: Union[int, None]) -> None:
         kind = answer.headers.get("Content-Type", "")
@@ -285,7 +295,7 @@ class Download:
                 f"{host} answers with a web page instead of the file: a login page of this network?", again=False
             )
 
-    def _keep(self, file: BinaryIO, piece: bytes) -> None:
+    def _keep(self, file: BinaryIO, piece: bytearray) -> None:
         view = memoryview(piece)
         try:
             while view:
@@ -299,7 +309,9 @@ class Download:
     def _add(self, amount: int) -> None:
         with self.changed:
             self.have += amount
-            self.changed.notify_all()
+            if self.have > self._awaited:  # a thread is not woken for less than it waits for
+                self._awaited = sys.maxsize
+                self.changed.notify_all()
         self._tell(amount)
 
     def _tell(self, amount: int) -> None:

@@ -24,6 +24,7 @@ from gpucheck.install.fetch import Fetcher
 from gpucheck.install.masking import bare
 from gpucheck.install.wheelhouse import local
 
+_AT_LEAST = 1 << 20  # bytes for which a reader is woken: less costs more than it brings
 _LONGEST = 600.0  # seconds in which uv unpacks what the system has buffered for it
 AT_ONCE = 64  # files that uv may ask for at once: what it has not asked for is not downloaded
 
@@ -141,9 +142,6 @@ def _hand_out(question: BaseHTTPRequestHandler, download: Download) -> bool:
     """The file, as it grows. False: it broke off; uv asks again, or is told that there is nothing more to ask for."""
     turn = download.turn
     ready = download.await_bytes(0, turn)
-    if download.whole is None:  # the server has not told either: only the end tells
-        while not download.ended and download.turn == turn:
-            ready = download.await_bytes(ready, turn)
     if download.state in ("failed", "stopped"):
         question.send_error(410)
         return False
@@ -165,7 +163,7 @@ def _hand_out(question: BaseHTTPRequestHandler, download: Download) -> bool:
                 question.connection.sendfile(file, sent, ready - sent)
                 sent = ready
             else:
-                ready = download.await_bytes(sent, turn)
+                ready = download.await_bytes(sent + _AT_LEAST, turn)
     return True
 
 

@@ -127,6 +127,7 @@ def run(
     cwd: Union[str, None] = None,
     stdin: str = "",
     variables: Union[Mapping[str, str], None] = None,
+    enough: Union[Callable[[str], bool], None] = None,
 ) -> Done:
     """Run uv to its end.
 
@@ -134,6 +135,7 @@ def run(
     ----------
     arguments: without the program ("pip", "compile", ...). deadline: seconds. on_line: called with each line of its
     standard error, masked, from another thread. stdin: what it reads. variables: for what uv runs itself.
+    enough: asked with each of those lines whether all is done that uv was started for; then it is ended, with code 0.
 
     Raises
     ------
@@ -151,10 +153,14 @@ def run(
         raise InstallError(f"uv could not be run: {getattr(error, 'strerror', None) or error}") from error
     out: list[str] = []
     err: list[str] = []
+    satisfied: list[bool] = []
 
     def hear(line: str) -> None:
         line = settings.without_secrets(line)
         err.append(line)
+        if enough and not satisfied and enough(line):
+            satisfied.append(True)
+            end(process)
         if on_line:
             on_line(line.rstrip("\n"))
 
@@ -170,7 +176,7 @@ def run(
     except BaseException:
         end(process)
         raise
-    return Done(code, "".join(out), "".join(err))
+    return Done(0 if satisfied else code, "".join(out), "".join(err))
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
