@@ -6,6 +6,7 @@ does not resolve is told with uv's own words.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -68,6 +69,7 @@ def lock(choice: Choice, settings: Settings, *, base_python: Union[str, None] = 
     for entry in entries:
         file = pylock.chosen(entry, target)
         assert file is not None  # `_resolved` leaves none without
+        file = _with_hash(entry.name, file)
         package = pylock.package_of(entry, file, _why(entry.name, reasons, choice))
         packages.append(package if file.wheel else built(package, settings, question.base_python))
     packages = with_sizes(packages, settings)
@@ -109,7 +111,7 @@ def _eased(question: Question, error: str, notes: list[str]) -> Question:
 
 
 def _entries(text: str, target: Target) -> tuple[pylock.Entry, ...]:
-    entries = pylock.parse(text, os.getcwd()).entries
+    entries = pylock.parse(text, os.getcwd(), hashless=True).entries
     return tuple(entry for entry in entries if pylock.holds(entry.marker, target))
 
 
@@ -121,6 +123,22 @@ def _requirers(question: Question, settings: Settings) -> dict[str, tuple[str, .
             break
     found = re.findall(r"^([A-Za-z0-9._-]+)==\S+(?:[^\S\n]+#[^\S\n]via[^\S\n](.+))?$", done.out, re.MULTILINE)
     return {name: tuple(one.strip() for one in via.split(",") if via) for name, via in found} if not done.code else {}
+
+
+def _with_hash(name: str, file: pylock.File) -> pylock.File:
+    """uv before 0.13 tells no hash of a file that lies here: it is taken of the file itself."""
+    if file.sha256 != pylock.UNKNOWN:
+        return file
+    if "://" in file.url:
+        raise NoPlan(f"the index tells no sha256 of {file.name}: gpucheck installs nothing without")
+    try:
+        with open(file.url, "rb") as data:
+            digest = hashlib.sha256()
+            while piece := data.read(1 << 20):
+                digest.update(piece)
+    except OSError as error:
+        raise Refused(f"cannot read {file.url}: {error.strerror}") from error
+    return file._replace(sha256=digest.hexdigest())
 
 
 def _why(name: str, reasons: dict[str, tuple[str, ...]], choice: Choice) -> str:

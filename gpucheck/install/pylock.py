@@ -22,6 +22,7 @@ from gpucheck.install.masking import bare
 from gpucheck.install.platforms import best, marker_environment, tags
 from gpucheck.install.uv_settings import toml
 
+UNKNOWN = "0" * 64
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -63,7 +64,7 @@ def parse(text: str, folder: str = "", *, hashless: bool = False) -> Content:
 
     Parameters
     ----------
-    folder: where it lies; paths in it are relative to that. hashless: files without a sha256 are let in, with zeros.
+    folder: where it lies; paths in it are relative to that. hashless: files without a sha256 are let in, with UNKNOWN.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def _entry(table: dict[str, Any], folder: str, hashless: bool) -> Entry:
 
 
 def _file(package: str, table: dict[str, Any], folder: str, wheel: bool, hashless: bool) -> File:
-    sha256 = (table.get("hashes") or {}).get("sha256") or ("0" * 64 if hashless else None)
+    sha256 = (table.get("hashes") or {}).get("sha256") or (UNKNOWN if hashless else None)
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256.lower()):
         raise Refused(f"the lock has no sha256 for a file of {package}: gpucheck installs nothing without")
     url, path = table.get("url"), table.get("path")
