@@ -59,7 +59,6 @@ def carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
             _uv(
                 settings,
                 "venv",
-                "--relocatable",
                 "--python",
                 job.python,
                 "--prompt",
@@ -112,7 +111,7 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
         os.unlink(path)
 
 
-def _restore(change: transaction.Transaction, before: prove.Before, settings: Settings, progress: Progress) -> None:
+def _restore(change: transaction.Transaction, before: Before, settings: Settings, progress: Progress) -> None:
     """What other packages lost when one that shared files with them was replaced (bin/tensorboard, with 2.20)."""
     state = repair.examine(change.workplace)
     known = {one.partition(":")[0] for one in before.damaged}
