@@ -12,6 +12,9 @@ from typing import Any, Union
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.plan import Check, Choice, Request, Target
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, LibcVersion, PackageVersion, PythonVersion
+from gpucheck.install.proof import gpus, libraries, running
+from gpucheck.install.proof.asking import Said
+from gpucheck.install.proof.reading import read
 from gpucheck.install.prove import prove
 
 PYTHON = PythonVersion("3.12")
@@ -171,6 +174,25 @@ class Environment:
         program.parent.mkdir(exist_ok=True)
         program.write_text(f"#!/bin/sh\n{find}\ncase $command in\n{cases}\nesac\n")
         program.chmod(0o755)
+
+    def judge(
+        self, name: str, *lines: dict[str, Any], log: str = "", by: Union[Choice, None] = None, offered: int = 1
+    ) -> Check:
+        """One check of what a child said, with no child. offered: how many GPUs the driver said it has."""
+        said, by, reading = Said("", False, lines, "", log), by or choice(), read([str(self.site)])
+        own, root = libraries.owned(reading), str(self.root)
+        if name in ("libraries", "loader"):
+            return (libraries.libraries if name == "libraries" else libraries.loader)(said, own, root, by)
+        driver = {"stage": "driver", "library": True, "error": "", "code": 0, "count": offered}
+        ran = running.gather(said, lambda leave_out, hide: said)
+        gpu = gpus.listed(ran, Said("", False, (driver,), "", ""), by)
+        return {
+            "import": running.imported(ran, reading, root, by),
+            "keras": running.keras(ran, reading, by),
+            "cpu operation": running.on_the_cpu(ran),
+            "gpu": gpu,
+            "gpu operation": gpus.on_the_gpus(ran, gpu, True),
+        }[name]
 
     def prove(self, *only: str, by: Union[Choice, None] = None, **more: Any) -> dict[str, Check]:
         """The checks by name."""

@@ -17,7 +17,7 @@ from proof_material import CPU, CPU_BUILD, OK, PYTHON, Environment, any_target, 
 
 from gpucheck.compat.dlls import dll
 from gpucheck.compat.libraries import CHECKED
-from gpucheck.facts.plan import Check, Package, Target
+from gpucheck.facts.plan import Check, Choice, Package, Target
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion
 from gpucheck.install import cures
 from gpucheck.install.errors import Failed
@@ -35,6 +35,12 @@ GPU = {"device": "GPU:0", "operation": "matmul", **OK}
 @pytest.fixture
 def env(tmp_path: Path) -> Environment:
     return Environment(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """For tests that change nothing in it."""
+    return Environment(tmp_path_factory.mktemp("steady"))
 
 
 def states(checks: dict[str, Check]) -> dict[str, str]:
@@ -191,6 +197,7 @@ def test_uv_s_complaints_are_read_and_silence_is_no_agreement() -> None:
     assert conflicts(Said("it ended with exit code 2", False, (), "", "error: No such file")) is None
 
 
+@pytest.mark.slow
 def test_real_uv_finds_a_requirement_that_is_not_met(tmp_path: Path) -> None:
     uv = pytest.importorskip("uv").find_uv_bin()
     root = tmp_path / "env"
@@ -251,7 +258,7 @@ def test_windows_numbers_and_another_distribution_are_understood(tmp_path: Path)
 # --- libraries and the loader
 
 
-def test_each_fault_of_a_library_is_named(env: Environment) -> None:
+def test_each_fault_of_a_library_is_named(steady: Environment) -> None:
     faults: dict[str, tuple[dict[str, Any], str]] = {
         "libcublas.so.12": ({"ok": False, "signal": 7}, "libcublas.so.12 does not load: it died of SIGBUS"),
         "libcufft.so.11": ({"ok": False, "signal": 14}, "libcufft.so.11 does not load: it hangs"),
@@ -269,38 +276,39 @@ def test_each_fault_of_a_library_is_named(env: Environment) -> None:
         ),
     }
     for name, (other, words) in faults.items():
-        lines = [env.loaded(path, **(other if path.endswith(name) else {})) for path in env.libraries]
-        env.says("libraries", *lines)
-        check = env.prove("libraries")["libraries"]
+        lines = [steady.loaded(path, **(other if path.endswith(name) else {})) for path in steady.libraries]
+        check = steady.judge("libraries", *lines)
         assert (check.state, check.what) == ("failed", f"{words}.")
 
 
 @pytest.mark.parametrize(
     "error", ["OSError: libcuda.so.1: cannot open shared object file", "OSError: x: undefined symbol: cuModuleLoadData"]
 )
-def test_a_library_that_needs_the_driver_is_no_fault(env: Environment, error: str) -> None:
-    lines = [env.loaded(path, **({"ok": False, "error": error} if "graph" in path else {})) for path in env.libraries]
-    env.says("libraries", *lines)
-    check = env.prove("libraries")["libraries"]
+def test_a_library_that_needs_the_driver_is_no_fault(steady: Environment, error: str) -> None:
+    lines = [
+        steady.loaded(path, **({"ok": False, "error": error} if "graph" in path else {})) for path in steady.libraries
+    ]
+    check = steady.judge("libraries", *lines)
     assert check.state == "proven"
     assert "1 more needs a driver" in check.what
     for alike in ("undefined symbol: cudaMalloc", "undefined symbol: cublasCreate_v2", "libcudart.so.12: cannot open"):
-        env.says("libraries", *(env.loaded(path, ok=False, error=alike) for path in env.libraries))
-        assert env.prove("libraries")["libraries"].state == "failed"
+        wrong = [steady.loaded(path, ok=False, error=alike) for path in steady.libraries]
+        assert steady.judge("libraries", *wrong).state == "failed"
 
 
-def test_a_runtime_that_tells_no_version_without_a_driver_is_no_fault(env: Environment) -> None:
-    lines = [env.loaded(path, **({"version": None, "code": 35} if "cudart" in path else {})) for path in env.libraries]
-    env.says("libraries", *lines)
-    check = env.prove("libraries")["libraries"]
+def test_a_runtime_that_tells_no_version_without_a_driver_is_no_fault(steady: Environment) -> None:
+    lines = [
+        steady.loaded(path, **({"version": None, "code": 35} if "cudart" in path else {})) for path in steady.libraries
+    ]
+    check = steady.judge("libraries", *lines)
     assert (check.state, check.lines[-1]) == ("proven", "libcudart.so.12 tells no version (code 35)")
 
 
-def test_the_cudnn_of_another_major_or_an_older_minor_fails(env: Environment) -> None:
-    newer = choice(cudnn="9.30")
-    check = env.prove("libraries", by=newer)["libraries"]
+def test_the_cudnn_of_another_major_or_an_older_minor_fails(steady: Environment) -> None:
+    lines = [steady.loaded(path) for path in steady.libraries]
+    check = steady.judge("libraries", *lines, by=choice(cudnn="9.30"))
     assert check.what == "libcudnn.so.9 is cuDNN 9.28.0, 2.21.0 needs 9.30 or later of the same major."
-    check = env.prove("libraries", by=choice("2.17.1", "12.3", "8.9"))["libraries"]
+    check = steady.judge("libraries", *lines, by=choice("2.17.1", "12.3", "8.9"))
     assert check.lines == (
         "libcudnn.so.8 is not in the environment; libcudnn.so.9 of nvidia-cudnn-cu12 9.28.0.42 is",
         "libcudnn.so.9 is cuDNN 9.28.0, 2.17.1 needs 8.9 or later of the same major",
@@ -315,8 +323,7 @@ def test_of_two_wheels_in_one_folder_the_one_for_this_cuda_counts(env: Environme
     assert checks["files"].lines == ("nvidia-cudnn-cu12 9.28.0.42: 1 files are now those of nvidia-cudnn-cu13",)
     assert checks["libraries"].state == "proven"
     lines = [env.loaded(one, **({"version": [9, 30, 0]} if one.endswith(path) else {})) for one in env.libraries]
-    env.says("libraries", *lines)
-    check = env.prove("libraries")["libraries"]
+    check = env.judge("libraries", *lines)
     assert check.what == "libcudnn.so.9 is 9.30.0, its wheel is nvidia-cudnn-cu12 9.28.0.42."
 
 
@@ -349,27 +356,26 @@ REFUSED = (
 )
 
 
-def test_what_tensorflow_s_loader_refuses_is_named(env: Environment) -> None:
-    env.says("loader", env.opened(), log=REFUSED)
-    check = env.prove("loader")["loader"]
+def test_what_tensorflow_s_loader_refuses_is_named(steady: Environment) -> None:
+    check = steady.judge("loader", steady.opened(), log=REFUSED)
     assert check.what == "TensorFlow 2.21.0 does not find libcusolver.so.11: it would register no GPU."
     assert check.lines == ("libcusolver.so.11: cannot open shared object file: No such file or directory",)
-    system = env.prove("loader", by=choice(brings=False))["loader"]
+    system = steady.judge("loader", steady.opened(), log=REFUSED, by=choice(brings=False))
     assert (system.state, "from the system, which lacks libcusolver.so.11" in system.what) == ("unproven", True)
 
 
-def test_a_library_that_is_not_opened_is_missed_even_if_no_log_names_it(env: Environment) -> None:
-    env.says("loader", env.opened(mapped=[path for path in env.libraries if "libcudnn.so" not in path]))
-    check = env.prove("loader")["loader"]
+def test_a_library_that_is_not_opened_is_missed_even_if_no_log_names_it(steady: Environment) -> None:
+    check = steady.judge(
+        "loader", steady.opened(mapped=[path for path in steady.libraries if "libcudnn.so" not in path])
+    )
     assert (check.state, check.lines) == ("failed", ("libcudnn.so.9: it is not opened",))
 
 
-def test_a_library_of_the_system_in_the_place_of_the_environment_s_fails(env: Environment) -> None:
-    mapped = [path for path in env.libraries if "cusolver" not in path] + ["/usr/lib/libcusolver.so.11.4"]
-    env.says("loader", env.opened(mapped=mapped))
-    check = env.prove("loader")["loader"]
+def test_a_library_of_the_system_in_the_place_of_the_environment_s_fails(steady: Environment) -> None:
+    mapped = [path for path in steady.libraries if "cusolver" not in path] + ["/usr/lib/libcusolver.so.11.4"]
+    check = steady.judge("loader", steady.opened(mapped=mapped))
     assert check.what == "TensorFlow 2.21.0 takes /usr/lib/libcusolver.so.11.4, which is not the environment's."
-    system = env.prove("loader", by=choice(brings=False))["loader"]
+    system = steady.judge("loader", steady.opened(mapped=mapped), by=choice(brings=False))
     assert system.state == "proven"
 
 
@@ -420,37 +426,36 @@ def test_an_import_that_dies_is_told_by_name_and_leaves_the_other_checks(
     assert (checks["libraries"].state, checks["loader"].state) == ("proven", "proven")
 
 
-def failing_import(env: Environment, error: str, log: str = "") -> None:
-    env.says("tensorflow", {"stage": "import", "ok": False, "error": error}, log=log)
+def failing_import(env: Environment, error: str, log: str = "", by: Union[Choice, None] = None) -> Check:
+    return env.judge("import", {"stage": "import", "ok": False, "error": error}, log=log, by=by)
 
 
 def test_numpy_2_and_a_new_protobuf_are_told_by_name(env: Environment) -> None:
     log = "A module that was compiled using NumPy 1.x cannot be run in\nAttributeError: _ARRAY_API not found\nnoise\n"
-    failing_import(env, "TypeError: Unable to convert function return value", log)
-    check = env.prove("import")["import"]
+    check = failing_import(env, "TypeError: Unable to convert function return value", log)
     assert check.what.endswith("(it was compiled for NumPy 1, and NumPy 2.5.5 is installed).")
     assert check.lines == tuple(log.splitlines()[:2])
     distribution(env.site, "protobuf", "7.36.2", {"google/__init__.py": b""})
-    failing_import(env, "TypeError: Descriptors cannot be created directly.")
-    assert "older protobuf than 7.36.2" in env.prove("import")["import"].what
+    check = failing_import(env, "TypeError: Descriptors cannot be created directly.")
+    assert "older protobuf than 7.36.2" in check.what
 
 
-def test_an_old_release_without_the_system_s_cuda_is_not_the_installation_s_fault(env: Environment) -> None:
+def test_an_old_release_without_the_system_s_cuda_is_not_the_installation_s_fault(steady: Environment) -> None:
     by = choice("1.2.1", "8.0", "5.1", "tensorflow-gpu", brings=False)
-    failing_import(env, "ImportError: libcublas.so.8.0: cannot open shared object file: No such file or directory")
-    check = env.prove("import", by=by)["import"]
+    gone = "cannot open shared object file: No such file or directory"
+    check = failing_import(steady, f"ImportError: libcublas.so.8.0: {gone}", by=by)
     assert (check.state, "only where CUDA 8.0 is installed" in check.what) == ("unproven", True)
-    failing_import(env, "ImportError: libstdc++.so.6: version `GLIBCXX_3.4.30' not found")
-    assert env.prove("import", by=by)["import"].state == "failed"
-    failing_import(env, "ImportError: libcublas.so.12: cannot open shared object file")
-    assert env.prove("import")["import"].state == "failed"  # this one brings its own
+    assert (
+        failing_import(steady, "ImportError: libstdc++.so.6: version `GLIBCXX_3.4.30' not found", by=by).state
+        == "failed"
+    )
+    assert failing_import(steady, f"ImportError: libcublas.so.12: {gone}").state == "failed"  # this one brings its own
 
 
-def test_another_tensorflow_than_the_installed_one_fails(env: Environment) -> None:
-    env.says("tensorflow", env.imported("2.20.0"))
-    assert "2.20.0 is imported, 2.21.0 was chosen" in env.prove("import")["import"].what
-    env.says("tensorflow", env.imported(file="/usr/lib/python3/dist-packages/tensorflow/__init__.py"))
-    assert "Not the environment's TensorFlow" in env.prove("import")["import"].what
+def test_another_tensorflow_than_the_installed_one_fails(steady: Environment) -> None:
+    assert "2.20.0 is imported, 2.21.0 was chosen" in steady.judge("import", steady.imported("2.20.0")).what
+    other = steady.imported(file="/usr/lib/python3/dist-packages/tensorflow/__init__.py")
+    assert "Not the environment's TensorFlow" in steady.judge("import", other).what
 
 
 @pytest.mark.parametrize(
@@ -463,22 +468,24 @@ def test_another_tensorflow_than_the_installed_one_fails(env: Environment) -> No
         ({"version": None}, "skipped", "no tf.keras"),
     ],
 )
-def test_the_keras_of_another_release_fails(env: Environment, other: dict[str, Any], state: str, words: str) -> None:
-    env.says("tensorflow", env.imported(), env.keras(**other), *({"stage": "operation", **one} for one in CPU))
-    check = env.prove("keras")["keras"]
+def test_the_keras_of_another_release_fails(steady: Environment, other: dict[str, Any], state: str, words: str) -> None:
+    check = steady.judge(
+        "keras", steady.imported(), steady.keras(**other), *({"stage": "operation", **one} for one in CPU)
+    )
     assert (check.state, words in check.what) == (state, True), check
 
 
-def test_keras_that_makes_no_layer_fails(env: Environment) -> None:
+def test_keras_that_makes_no_layer_fails(steady: Environment) -> None:
     layer = {"stage": "operation", **CPU[1], "status": "error", "error": "ValueError: shape"}
-    env.says("tensorflow", env.imported(), env.keras(), layer)
-    assert env.prove("keras")["keras"].what == "Keras 3.15.1 makes no layer: ValueError: shape."
+    assert (
+        steady.judge("keras", steady.imported(), steady.keras(), layer).what
+        == "Keras 3.15.1 makes no layer: ValueError: shape."
+    )
 
 
-def test_wrong_numbers_on_the_cpu_fail(env: Environment) -> None:
+def test_wrong_numbers_on_the_cpu_fail(steady: Environment) -> None:
     wrong = {**CPU[0], "status": "wrong-numbers", "off": 0.4}
-    env.says("tensorflow", env.imported(), env.keras(), {"stage": "operation", **wrong})
-    check = env.prove("cpu operation")["cpu operation"]
+    check = steady.judge("cpu operation", steady.imported(), steady.keras(), {"stage": "operation", **wrong})
     assert (check.state, check.what) == ("failed", "matmul on CPU:0: off by 4.0e-01.")
 
 
@@ -515,13 +522,11 @@ def test_a_gpu_that_takes_the_cpu_s_work_down_is_hidden_from_a_second_try(env: E
     assert "cudaGetDevice" in checks["gpu operation"].what
 
 
-def test_a_gpu_whose_memory_others_hold_is_unproven_and_wrong_numbers_fail(env: Environment) -> None:
-    env.says("driver", driver(1))
+def test_a_gpu_whose_memory_others_hold_is_unproven_and_wrong_numbers_fail(steady: Environment) -> None:
     full = {**GPU, "status": "error", "error": "ResourceExhaustedError: OOM when allocating", "off": None}
-    env.says("tensorflow", *env.ran("2.21.0", ("GPU:0",), full))
-    assert env.prove("gpu operation")["gpu operation"].state == "unproven"
-    env.says("tensorflow", *env.ran("2.21.0", ("GPU:0",), {**GPU, "status": "wrong-numbers", "off": None}))
-    check = env.prove("gpu operation")["gpu operation"]
+    assert steady.judge("gpu operation", *steady.ran("2.21.0", ("GPU:0",), full)).state == "unproven"
+    wrong = {**GPU, "status": "wrong-numbers", "off": None}
+    check = steady.judge("gpu operation", *steady.ran("2.21.0", ("GPU:0",), wrong))
     assert (check.state, check.what) == ("failed", "matmul on GPU:0: NaN or infinity.")
 
 
@@ -547,18 +552,15 @@ def test_without_a_gpu_nothing_is_proven_and_nothing_fails(
     assert (checks["gpu operation"].state, checks["gpu operation"].what) == ("unproven", "No GPU here to run on.")
 
 
-def test_a_gpu_that_tensorflow_does_not_list_fails_by_the_library_it_misses(env: Environment) -> None:
-    env.says("driver", driver(2))
-    env.says("tensorflow", *env.ran(), log=REFUSED)
-    checks = env.prove("gpu", "gpu operation")
-    assert checks["gpu"].what == "The driver offers 2 GPUs, TensorFlow lists none: libcusolver.so.11."
-    assert (checks["gpu"].state, checks["gpu operation"].state) == ("failed", "skipped")
-    assert env.prove("gpu", by=choice(brings=False))["gpu"].state == "unproven"
+def test_a_gpu_that_tensorflow_does_not_list_fails_by_the_library_it_misses(steady: Environment) -> None:
+    check = steady.judge("gpu", *steady.ran(), log=REFUSED, offered=2)
+    assert check.what == "The driver offers 2 GPUs, TensorFlow lists none: libcusolver.so.11."
+    assert (check.state, steady.judge("gpu operation", *steady.ran(), log=REFUSED).state) == ("failed", "skipped")
+    assert steady.judge("gpu", *steady.ran(), log=REFUSED, by=choice(brings=False)).state == "unproven"
     # A container without NVML: the driver's part, and no installation brings it.
-    env.says("tensorflow", *env.ran(), log=REFUSED.replace("libcusolver.so.11", "libnvidia-ml.so.1"))
-    assert env.prove("gpu")["gpu"].state == "unproven"
-    env.says("tensorflow", *env.ran(), log="Ignoring visible gpu device (device: 0, name: Tesla K80)\n")
-    check = env.prove("gpu")["gpu"]
+    nvml = REFUSED.replace("libcusolver.so.11", "libnvidia-ml.so.1")
+    assert steady.judge("gpu", *steady.ran(), log=nvml).state == "unproven"
+    check = steady.judge("gpu", *steady.ran(), log="Ignoring visible gpu device (device: 0, name: Tesla K80)\n")
     assert (check.state, check.lines) == ("failed", ("Ignoring visible gpu device (device: 0, name: Tesla K80)",))
 
 
@@ -650,8 +652,8 @@ def test_a_deadline_for_everything_cuts_each_question_short(tmp_path: Path) -> N
 
 _VERSIONS = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
 # The oldest that it must run under, the newest that there is here, and this one.
-PYTHONS = [sys.executable] + [str(path) for path in sorted(_VERSIONS.glob("3.6.*/bin/python3.6"))[:1]]
-PYTHONS += [str(path) for path in sorted(_VERSIONS.glob("3.13.*/bin/python3.13"))[:1]]
+_OTHERS = [*sorted(_VERSIONS.glob("3.6.*/bin/python3.6"))[:1], *sorted(_VERSIONS.glob("3.13.*/bin/python3.13"))[:1]]
+PYTHONS = [sys.executable, *(pytest.param(str(path), marks=pytest.mark.slow) for path in _OTHERS)]
 
 
 def run(python: str, command: str, isolated: bool = True, **more: Any) -> Said:
@@ -686,6 +688,7 @@ def test_the_prover_loads_libraries_apart_and_says_why_one_does_not_load(python:
     assert said.stage("done") is not None
 
 
+@pytest.mark.slow
 @pytest.mark.native
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this machine: libraries for Linux are compiled")
 def test_a_library_that_crashes_or_hangs_is_told_by_its_signal_and_leaves_the_next(tmp_path: Path) -> None:
@@ -711,6 +714,7 @@ def test_a_library_that_crashes_or_hangs_is_told_by_its_signal_and_leaves_the_ne
     assert rest[-1]["code"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.native
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this machine: libraries for Linux are compiled")
 def test_tensorflow_s_check_is_found_by_either_name_and_called_with_room_for_its_answer(tmp_path: Path) -> None:
