@@ -150,6 +150,17 @@ def test_undo_of_a_new_environment_removes_it_and_keeps_what_its_user_made(tmp_p
     assert (Path(undone.kept) / "work" / "notebook.ipynb").exists()
 
 
+def test_undo_after_a_cut_off_installation_takes_that_one_back_and_no_more(env: Path) -> None:
+    install(env)()
+    first = tree(env)
+    in_child(install(env), stop_at=100)
+    undone = transaction.undo(str(env))
+    assert "cut off" in undone.words[0]
+    assert tree(env) == first
+    assert transaction.undo(str(env)).words == ()
+    assert tree(env) != first
+
+
 def test_an_environment_that_was_removed_comes_back_by_undo(env: Path) -> None:
     old = tree(env)
     install(env)()

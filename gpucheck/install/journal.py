@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Literal, NamedTuple, Union
 
 from gpucheck.facts.codec import BadFacts, decode, encode
-from gpucheck.install import trees
+from gpucheck.install import disk, trees
 from gpucheck.install.errors import Refused
 
 SCHEMA = "gpucheck.journal/1"
@@ -79,7 +79,7 @@ def make(folder: str) -> None:
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode):
         raise Refused(f"{folder} is in the way: gpucheck keeps the state before an installation there. Remove it")
-    if not trees.WINDOWS and status.st_uid != os.geteuid():
+    if not disk.WINDOWS and status.st_uid != os.geteuid():
         raise Refused(f"{folder} belongs to another user: an installation as root? Remove it: sudo rm -r '{folder}'")
 
 
@@ -129,7 +129,7 @@ def write(folder: str, journal: Journal) -> None:
         with suppress(OSError):
             os.unlink(part)
         raise
-    trees.sync(folder)
+    disk.sync(folder)
 
 
 def parts(folder: str) -> tuple[Part, ...]:

@@ -9,12 +9,11 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.python import Python
-from gpucheck.install import holding, journal
+from gpucheck.install import holding, journal, owners
 from gpucheck.install.errors import Refused
 
 _WINDOWS = sys.platform == "win32"
@@ -45,7 +44,7 @@ def check(folder: str, python: Union[Python, Gap, None] = None) -> Place:
     new = _check_kind(env)
     if not new and isinstance(python, Python):
         check_python(python, env)
-    _check_owner(env, new)
+    owners.check(env, new)
     _check_writable(env, new)
     busy = holding.holder(journal.beside(env))
     if busy is not None:
@@ -144,63 +143,6 @@ def _check_kind(env: str) -> bool:
 def _interpreter(env: str) -> Union[str, None]:
     found = (os.path.join(env, *name.split("/")) for name in _PYTHONS)
     return next((path for path in found if os.path.isfile(path)), None)
-
-
-def _check_owner(env: str, new: bool) -> None:
-    """What root writes into a user's folder, that user cannot change any more."""
-    if _WINDOWS:
-        return
-    nearest = _nearest(env)
-    owner = os.stat(nearest).st_uid
-    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "0") not in ("0", ""):
-        if owner != 0:
-            raise Refused(
-                f"this runs as root by sudo, and {nearest} is {_name(owner)}'s: its files would be root's. "
-                "Way out: the same command without sudo"
-            )
-    elif not new and owner != os.geteuid():
-        way = f"sudo -u {_name(owner)} …" if os.geteuid() else f"su {_name(owner)} -c …"
-        raise Refused(
-            f"{env} belongs to {_name(owner)}, not to {_name(os.geteuid())}. Way out: the same command as that user "
-            f"({way}), or a new environment: --env {shlex.quote(os.path.join(os.path.expanduser('~'), '.venv'))}"
-        )
-    if not new:
-        strange = next(_strangers(env, owner), None)
-        if strange is not None:
-            path, other = strange
-            raise Refused(
-                f"{path} belongs to {_name(other)}, the environment to {_name(owner)} (was something installed with "
-                f"sudo?). Way out: sudo chown -R {_name(owner)} {shlex.quote(env)}"
-            )
-
-
-def _strangers(env: str, owner: int) -> Iterator[tuple[str, int]]:
-    """Folders down to the packages', of another owner than the environment itself."""
-    for depth, (folder, folders, _files) in enumerate(os.walk(env)):
-        uid = os.lstat(folder).st_uid
-        if uid != owner:
-            yield folder, uid
-        if folder.count(os.sep) - env.count(os.sep) >= 4 or depth > 5000:
-            folders.clear()
-
-
-def _name(uid: int) -> str:
-    if sys.platform != "win32":
-        import pwd
-
-        with suppress(KeyError):
-            return pwd.getpwuid(uid).pw_name
-    return f"user {uid}"
-
-
-def _nearest(path: str) -> str:
-    """The path, or the folder above it that is there."""
-    while not os.path.isdir(path):
-        above = os.path.dirname(path)
-        if above == path:
-            break
-        path = above
-    return path
 
 
 def _check_writable(env: str, new: bool) -> None:

@@ -7,56 +7,30 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Literal, NamedTuple, Union
+from typing import Literal, NamedTuple
 
-from gpucheck.install import journal, trees
-from gpucheck.install.errors import Refused
+from gpucheck.install import disk, journal
 from gpucheck.install.journal import Entry, Journal, Part
+from gpucheck.install.steps import discard, give_name, keep, keep_before, look, sweep
+from gpucheck.install.undoing import put_away
 
-
-class Here(NamedTuple):
-    """What has the environment's name. marker: which transaction made it, "" for none."""
-
-    state: Literal["absent", "empty", "filled"]
-    marker: str
-
-
-State = Literal["nothing", "cleared", "finished", "restored", "kept"]
+State = Literal["nothing", "cleared", "undone", "finished", "restored", "kept"]
 
 
 class Recovered(NamedTuple):
     """What was found and done.
 
     state: nothing: there was nothing to do. cleared: an unfinished installation was removed, the environment had not
-    been touched. finished: it was whole, only the clearing up was missing. restored: it was put back. kept: something
-    of the user's is in the way; the words say where the old state lies.
+    been touched. undone: an undo was finished. finished: an installation was whole, only its clearing up was missing.
+    restored: the old environment was put back. kept: something of the user's is in the way; the words say where the old
+    state lies.
     """
 
     state: State
     words: tuple[str, ...]
 
 
-class Undone(NamedTuple):
-    """removed: there was no environment before. kept: the folder with the files that came after the commit, None where
-    there were none; files: their paths in it."""
-
-    removed: bool
-    kept: Union[str, None]
-    files: tuple[str, ...]
-
-
-_RANK: tuple[State, ...] = ("nothing", "cleared", "finished", "restored", "kept")
-
-
-def look(env: str) -> Here:
-    """Raises `Refused` where the name belongs to a file, OSError."""
-    try:
-        empty = not os.listdir(env)
-    except FileNotFoundError:
-        return Here("absent", "")
-    except NotADirectoryError:
-        raise Refused(f"{env} is a file") from None
-    return Here("empty" if empty else "filled", "" if empty else journal.marker(env))
+_RANK: tuple[State, ...] = ("nothing", "cleared", "undone", "finished", "restored", "kept")
 
 
 def resolve(env: str, folder: str) -> Recovered:
@@ -107,12 +81,12 @@ def _finish_undo(part: Part, env: str, folder: str) -> Recovered:
     before = os.path.join(folder, f"before-{part.name}")
     if part.kind == "before":
         os.rename(before, os.path.join(folder, f"undone-{part.name}"))
-        trees.sync(folder)
+        disk.sync(folder)
     elif look(env).state == "absent" and os.path.isdir(before):
         give_name(before, env)
     undone = put_away(folder, part.name)
     words = (f"files made after the installation are in {undone.kept}",) if undone.kept else ()
-    return Recovered("finished", words)
+    return Recovered("undone", ("an undo was cut off: it is finished now", *words))
 
 
 def _old_state(part: Part, env: str, folder: str) -> Recovered:
@@ -127,7 +101,7 @@ def _old_state(part: Part, env: str, folder: str) -> Recovered:
             discard(folder, Part("work", part.name))
             return Recovered("restored", ("an installation was cut off at its last step: the old environment is back",))
         discard(folder, Part("work", part.name))
-        kept = _keep(folder, part)
+        kept = keep(folder, part)
         words = (
             f"{env} was made anew after an installation was cut off, and is left alone; its old state lies in {kept}"
         )
@@ -142,12 +116,12 @@ def _workplace(part: Part, own: bool, env: str, folder: str, told: Journal) -> R
     tree = os.path.join(folder, str(part))
     entry = told.now if told.now is not None and told.now.name == part.name else None
     if not own and here.marker == part.name:  # exchanged: this is the old state
-        _keep_before(folder, part)
+        keep_before(folder, part)
         return Recovered("finished", ("the installation was complete: only its clearing up was cut off",))
     surely_new = own or not os.listdir(tree) or (entry is not None and _unmarked_is_new(entry))
     if not surely_new:
         # It may be the old state of an environment that was removed after the exchange.
-        kept = _keep(folder, part)
+        kept = keep(folder, part)
         return Recovered(
             "kept", (f"an installation at {env} was cut off; a state that may be the old one lies in {kept}",)
         )
@@ -159,150 +133,16 @@ def _unmarked_is_new(entry: Entry) -> bool:
     return entry.phase == "building" or entry.was != "environment"
 
 
-def _keep_before(folder: str, part: Part) -> None:
-    os.rename(os.path.join(folder, str(part)), os.path.join(folder, f"before-{part.name}"))
-    trees.sync(folder)
-
-
-def _keep(folder: str, part: Part) -> str:
-    """Nothing deletes what has this name."""
-    kept = os.path.join(folder, f"kept-{part.name}")
-    os.rename(os.path.join(folder, str(part)), kept)
-    return kept
-
-
 def settle_commit(env: str, folder: str, entry: Entry) -> None:
     """The names have been exchanged: make that last, and note it. No error undoes a commit; the next start goes on."""
     part = Part("work", entry.name)
     with suppress(OSError):
-        trees.sync(os.path.dirname(env))
-        trees.sync(folder)
+        disk.sync(os.path.dirname(env))
+        disk.sync(folder)
         if part in journal.parts(folder):
-            _keep_before(folder, part)
+            keep_before(folder, part)
     with suppress(OSError):
         for one in journal.parts(folder):
             if one.kind in ("before", "listing") and one.name != entry.name:
                 discard(folder, one, delete=False)
         journal.write(folder, Journal(last=entry._replace(phase="done")))
-
-
-def undo(env: str, folder: str, recovered: Recovered, at_once: bool = True) -> Undone:
-    """Raises `Refused`, OSError."""
-    last = journal.read(folder).last
-    here = look(env)
-    name = here.marker or (last.name if last and here.state == "absent" else "")
-    before = os.path.join(folder, f"before-{name}")
-    if here.state != "absent" and (not name or (not os.path.isdir(before) and (last is None or last.name != name))):
-        raise Refused(_nothing_to_undo(env, folder, recovered))
-    if not os.path.isdir(before) and (here.state == "absent" or (last and last.was == "environment")):
-        raise Refused(_nothing_to_undo(env, folder, recovered))
-    entry = last if last and last.name == name else Entry(name, "install", "environment", "done", "")
-    journal.write(folder, Journal(now=entry._replace(phase="undoing"), last=entry))
-    removed = not os.path.isdir(before)
-    _put_back(env, folder, name, at_once)
-    undone = put_away(folder, name)
-    if entry.was == "empty" and removed:
-        with suppress(OSError):
-            os.mkdir(env)
-    journal.write(folder, Journal())
-    sweep(folder)
-    return undone._replace(removed=removed)
-
-
-def _nothing_to_undo(env: str, folder: str, recovered: Recovered) -> str:
-    olds = [os.path.join(folder, str(part)) for part in journal.parts(folder) if part.kind == "before"]
-    if not olds:
-        return " ".join((*recovered.words, f"there is nothing to undo at {env}: gpucheck keeps no earlier state of it"))
-    return (
-        f"{env} was made anew since gpucheck's installation, and is left alone. The state before that lies in {olds[0]}"
-    )
-
-
-def _put_back(env: str, folder: str, name: str, at_once: bool) -> None:
-    before, undone = (os.path.join(folder, f"{kind}-{name}") for kind in ("before", "undone"))
-    if look(env).state == "absent":
-        give_name(before, env)
-        return
-    if not os.path.isdir(before):
-        os.rename(env, undone)
-    else:
-        try:
-            if not at_once:
-                raise trees.NoExchange
-            trees.exchange(env, before)
-        except trees.NoExchange:
-            os.rename(env, undone)
-            os.rename(before, env)
-        else:
-            os.rename(before, undone)
-    trees.sync(os.path.dirname(env))
-    trees.sync(folder)
-
-
-def put_away(folder: str, name: str) -> Undone:
-    """Delete the undone tree, but for what was not in it at the commit: that is moved to kept-N."""
-    tree, kept = (os.path.join(folder, f"{kind}-{name}") for kind in ("undone", "kept"))
-    if os.path.isdir(tree):
-        listing = journal.read_listing(folder, name)
-        later = _later(tree, listing) if listing is not None else None
-        if later is None:  # not known: keep all
-            os.rename(tree, kept)
-        else:
-            try:
-                _move(tree, kept, later)
-            except OSError:  # no room for folders: the next start goes on
-                return Undone(False, tree, tuple(later))
-            discard(folder, Part("undone", name))
-    if not os.path.isdir(kept):
-        return Undone(False, None, ())
-    return Undone(False, kept, tuple(sorted(trees.look(kept))))
-
-
-def _move(tree: str, target: str, paths: list[str]) -> None:
-    for path in paths:
-        place = os.path.join(target, *path.split("/"))
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.rename(os.path.join(tree, *path.split("/")), place)
-
-
-def _later(tree: str, listing: trees.Listing) -> list[str]:
-    """Files that were made or changed since; not by programs of the environment itself."""
-    now = trees.look(tree)
-    return [path for path, seen in now.items() if listing.get(path) != seen and not _no_loss(path)]
-
-
-def _no_loss(path: str) -> bool:
-    return path.startswith(".gpucheck/") or path in (".lock", ".gitignore", "CACHEDIR.TAG")
-
-
-def give_name(tree: str, env: str) -> None:
-    """Rename onto a name that is free, or an empty folder's. Raises OSError where something is there."""
-    if trees.WINDOWS:
-        with suppress(FileNotFoundError):
-            os.rmdir(env)
-    os.rename(tree, env)
-    trees.sync(os.path.dirname(env))
-    with suppress(FileNotFoundError):
-        trees.sync(os.path.dirname(tree))
-
-
-def discard(folder: str, part: Part, delete: bool = True) -> None:
-    """Take a tree's name away, then delete it; what cannot be deleted now is swept up later."""
-    target = os.path.join(folder, f"discarded-{os.urandom(8).hex()}")
-    os.rename(os.path.join(folder, str(part)), target)
-    if delete:
-        trees.remove(target)
-
-
-def sweep(folder: str) -> None:
-    """Delete what is discarded, listings whose tree is gone, and files that were needed for a moment (a lock with an
-    index's login in it)."""
-    last = journal.read(folder).last
-    ours = {str(part): part for part in journal.parts(folder)}
-    with suppress(FileNotFoundError):
-        for name in sorted(os.listdir(folder)):
-            part = ours.get(name)
-            stale = part is not None and part.kind == "listing" and not (last and last.name == part.name)
-            passing = part is None and name not in journal.LASTING
-            if stale or passing or (part is not None and part.kind == "discarded"):
-                trees.remove(os.path.join(folder, name))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.versions import PackageVersion
-from gpucheck.install import records, transaction, trees, uv
+from gpucheck.install import disk, records, transaction, uv
 from gpucheck.install.errors import Failed
 from gpucheck.install.progress import Progress
 from gpucheck.install.records import Damage
@@ -62,7 +62,7 @@ def repair(env: str, settings: Settings, progress: Progress, state: State) -> St
     """
     with transaction.begin(env, new=False, what="repair") as change:
         for path in state.leftovers:
-            trees.remove(os.path.join(change.workplace, os.path.relpath(path, env)))
+            disk.remove(os.path.join(change.workplace, os.path.relpath(path, env)))
         progress.begin("installing again")
         install_again(change.python, settings, state.requirements)
         after = examine(change.workplace)

@@ -53,10 +53,11 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Literal, Union
 
-from gpucheck.install import holding, journal, recovery, scripts, trees
+from gpucheck.install import disk, holding, journal, recovery, scripts, steps, trees, undoing
 from gpucheck.install.errors import Failed, NeedsHelp, Refused
 from gpucheck.install.journal import Entry
-from gpucheck.install.recovery import Recovered, Undone
+from gpucheck.install.recovery import Recovered
+from gpucheck.install.undoing import Undone
 
 __all__ = ["Recovered", "Transaction", "Undone", "begin", "pending", "recover", "undo"]
 
@@ -96,7 +97,7 @@ class Transaction:
         return self
 
     def _was(self) -> Literal["absent", "empty", "environment"]:
-        here = recovery.look(self.env)
+        here = steps.look(self.env)
         if self._new and here.state == "filled":
             raise Refused(f"{self.env} is there already")
         if not self._new and here.state != "filled":
@@ -126,9 +127,9 @@ class Transaction:
     @property
     def python(self) -> str:
         """The interpreter in the workplace, by venv's layout."""
-        names = ("python.exe", "Scripts/python.exe") if trees.WINDOWS else ("bin/python", "bin/python3")
+        names = ("python.exe", "Scripts/python.exe") if disk.WINDOWS else ("bin/python", "bin/python3")
         found = [path for name in names if os.path.lexists(path := os.path.join(self.workplace, *name.split("/")))]
-        return found[0] if found else os.path.join(self.workplace, *names[-1 if trees.WINDOWS else 0].split("/"))
+        return found[0] if found else os.path.join(self.workplace, *names[-1 if disk.WINDOWS else 0].split("/"))
 
     def settle(self) -> None:
         """After the installation, before the proof: programs name the final folder from here on. Raises `Failed`."""
@@ -152,7 +153,7 @@ class Transaction:
             journal.write_listing(self.folder, self.name, trees.look(self.workplace))
             self._entry = self._entry._replace(phase="swapping")
             journal.write(self.folder, journal.read(self.folder)._replace(now=self._entry))
-            trees.sync_all(self.folder)
+            disk.sync_all(self.folder)
             self._check_unchanged()
             with _undisturbed():
                 self._swap()
@@ -161,17 +162,17 @@ class Transaction:
         except OSError as error:
             raise Failed(f"nothing was changed: {_words(error)}") from error
         with suppress(OSError):
-            recovery.sweep(self.folder)
+            steps.sweep(self.folder)
 
     def _swap(self) -> None:
         if self._entry.was != "environment":
-            recovery.give_name(self.workplace, self.env)
+            steps.give_name(self.workplace, self.env)
             return
         try:
             if not self._at_once:
-                raise trees.NoExchange
-            trees.exchange(self.env, self.workplace)
-        except trees.NoExchange:
+                raise disk.NoExchange
+            disk.exchange(self.env, self.workplace)
+        except disk.NoExchange:
             before = os.path.join(self.folder, f"before-{self.name}")
             os.rename(self.env, before)
             try:
@@ -206,7 +207,7 @@ class Transaction:
             return
         try:
             recovered = recovery.resolve(self.env, self.folder)
-            self.committed = recovery.look(self.env).marker == self.name  # an interruption may have come in between
+            self.committed = steps.look(self.env).marker == self.name  # an interruption may have come in between
             if recovered.state == "kept":
                 raise NeedsHelp(" ".join(recovered.words))
         except OSError as error:
@@ -268,7 +269,7 @@ def pending(env: str) -> Union[str, None]:
 
 def undo(env: str, *, at_once: bool = True) -> Undone:
     """Go back to the state before the last commit. A new environment is removed. Files that its user made since are
-    kept and named.
+    kept and named. After an installation or undo that was cut off, that one is taken back or finished, no more.
 
     Raises
     ------
@@ -280,8 +281,10 @@ def undo(env: str, *, at_once: bool = True) -> Undone:
     hold = _enter(folder)
     try:
         recovered = recovery.resolve(env, folder)
+        if recovered.state not in ("nothing", "finished"):  # what was cut off is what is taken back
+            return Undone(not os.path.isdir(env), None, (), recovered.words)
         with _undisturbed():
-            return recovery.undo(env, folder, recovered, at_once)
+            return undoing.undo(env, folder, at_once)
     except OSError as error:
         raise NeedsHelp(f"{env} cannot be taken back: {_words(error)}; the state before lies in {folder}") from error
     finally:
@@ -303,7 +306,7 @@ def _enter(folder: str) -> holding.Hold:
 
 
 def _exit(folder: str, hold: holding.Hold) -> None:
-    if trees.WINDOWS:  # an open file cannot be removed there
+    if disk.WINDOWS:  # an open file cannot be removed there
         hold.release()
     with suppress(Refused):
         if journal.read(folder).last is None:
@@ -315,8 +318,8 @@ def _check_movable(env: str, folder: str) -> None:
     probe = os.path.join(folder, "discarded-" + os.urandom(8).hex())
     os.mkdir(probe)
     journal.mark(probe, "probe")
-    error = trees.immovable(env, probe)
-    trees.remove(probe)
+    error = disk.immovable(env, probe)
+    disk.remove(probe)
     if error is not None:
         raise Refused(f"{env} cannot be replaced: {_words(error)} (a mount point, or a layer of a container's image?)")
 
