@@ -22,9 +22,10 @@ from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion
 from gpucheck.install import cures
 from gpucheck.install.errors import Failed
 from gpucheck.install.proof.asking import PROVER, Child, Prover, Said
-from gpucheck.install.proof.files import conflicts
+from gpucheck.install.proof.files import conflicts, consistency
+from gpucheck.install.proof.reading import Distribution, Reading
 from gpucheck.install.proof.surroundings import clean
-from gpucheck.install.prove import NAMES, look_before
+from gpucheck.install.prove import NAMES, look_before, prove
 
 NAME = "libcusolver-beside-cusparse"
 LINK = "nvidia/cusparse/lib/libcusolver.so.11"
@@ -128,6 +129,12 @@ def test_an_environment_reached_by_a_link_with_a_space_is_the_same_environment(t
     assert set(states(checks).values()) == {"proven"}
 
 
+def test_relative_paths_are_those_of_the_caller(env: Environment) -> None:
+    root = os.path.relpath(env.root)
+    made = prove(os.path.join(root, "bin", "python"), choice(), root=root, environ={}, only=("files", "import"))
+    assert {check.state for check in made.checks} == {"proven"}, made
+
+
 def test_what_a_startup_file_prints_is_passed_over(env: Environment) -> None:
     env.does("where", f"echo hello; echo '[1'; echo '{{\"stage\": 1}}'; echo '{json.dumps(env.where())}'")
     assert env.prove("files")["interpreter"].state == "proven"
@@ -147,7 +154,8 @@ def test_a_removed_file_is_named_with_its_distribution(env: Environment) -> None
 def test_other_content_of_the_same_size_is_found_by_a_thorough_proof_alone(env: Environment) -> None:
     library = env.site / "nvidia/cudnn/lib/libcudnn.so.9"
     library.write_bytes(b"\0" * library.stat().st_size)
-    assert env.prove("files")["files"].state == "proven"
+    quick = env.prove("files")["files"]
+    assert (quick.state, quick.what.endswith("in its recorded size.")) == ("proven", True)
     check = env.prove("files", thorough=True)["files"]
     assert check.lines == ("nvidia-cudnn-cu12 9.28.0.42: nvidia/cudnn/lib/libcudnn.so.9 has another content",)
 
@@ -183,6 +191,20 @@ def test_versions_other_than_the_locked_ones_fail(env: Environment) -> None:
     check = checks["consistency"]
     assert check.state == "failed"
     assert check.lines == ("numpy 2.5.5: 2.4.0 was planned", "x is missing: 1 was planned")
+
+
+def test_without_uv_requirements_are_unproven_and_planned_versions_are_compared_all_the_same() -> None:
+    reading = Reading(("site",), (Distribution("numpy", "2.5.5", 9, ()),))
+    assert consistency(None, reading).state == "unproven"
+    assert consistency(None, reading, (package("numpy", "2.4.0"),)).state == "failed"
+    good = Said("", False, (), "", "Checked 1 package in 1ms\nAll installed packages are compatible\n")
+    what = "The requirements of all 1 distributions are met, 1 of them as planned."
+    assert consistency(good, reading, (package("numpy", "2.5.5"),)) == Check("consistency", "proven", what)
+    unmet = "The package `keras` requires `rich`, but it's not installed"
+    bad = good._replace(errors=f"Checked 1 package in 1ms\n{unmet}\n")
+    assert consistency(bad, reading).lines == (unmet,)
+    assert consistency(bad, reading).state == "failed"
+    assert consistency(bad, reading, known=(unmet,)).state == "proven"
 
 
 def test_uv_s_complaints_are_read_and_silence_is_no_agreement() -> None:

@@ -62,10 +62,10 @@ def prove(
 
     Raises
     ------
-    KeyboardInterrupt: passed on; every child is ended then.
+    Failed: there is no room for a temporary folder. KeyboardInterrupt: passed on; every child is ended then.
     """
     begin = time.monotonic()
-    user = dict(os.environ if environ is None else environ)
+    user, root = dict(os.environ if environ is None else environ), os.path.abspath(root)
     with Prover(python, user, deadline) as prover:
         around = surroundings.clean(user, prover.room)
         prover.environ = around.environ

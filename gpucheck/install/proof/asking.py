@@ -18,6 +18,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Union
 
+from gpucheck.install.errors import Failed
+
 PROVER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prover.py")
 _WINDOWS = sys.platform == "win32"
 _MOST = 8 << 20  # bytes of output that are read
@@ -125,13 +127,17 @@ class Prover:
 
     def __init__(self, python: str, environ: Mapping[str, str], deadline: float) -> None:
         """deadline: seconds from now, for all questions together."""
-        self.python = python
+        # The children work in another folder. Not resolved: an environment's python is a link out of it.
+        self.python = os.path.abspath(python) if os.path.dirname(python) else python
         self.bytecode = not environ.get("PYTHONDONTWRITEBYTECODE")  # -I would overlook it
         self.environ = dict(environ)
         self._end = time.monotonic() + deadline
         self._children: list[Child] = []
         # A child writes where its home or temporary folder is, not into the environment that it examines.
-        self._room = tempfile.TemporaryDirectory(prefix="gpucheck-proof-", ignore_cleanup_errors=True)
+        try:
+            self._room = tempfile.TemporaryDirectory(prefix="gpucheck-proof-", ignore_cleanup_errors=True)
+        except OSError as error:
+            raise Failed(f"the proof has no room for its temporary files: {error.strerror}") from error
 
     @property
     def room(self) -> str:
