@@ -131,8 +131,6 @@ def _another_python(snapshot: Snapshot, cpu: bool, request: Request, chosen: Uni
     if best is None or (chosen is not None and chosen.cuda and not _better(best, chosen)):
         return
     alike = [minor for minor, row in fitting if row is best]
-    if any(_is_here(snapshot, minor) for minor in alike):
-        return
     minor = next((one for one in alike if _found(snapshot, one)), alike[0])
     paths = _found(snapshot, minor)
     take = [f"gpucheck install --python {quoted(path)}{_wanted(request)}" for path in paths[:1]]
@@ -164,15 +162,6 @@ def _candidate_release(at: Here, cpu: bool, request: Request, chosen: Union[Rele
             yield Route(f"The release candidate {row.version} has a wheel for this Python", steps, row.source)
 
 
-def _is_here(snapshot: Snapshot, minor: str) -> bool:
-    """Is the examined Python such a one already, and one that wheels are made for?"""
-    own = snapshot.python
-    if not isinstance(own, Python) or not isinstance(own.version, PythonVersion):
-        return False
-    usual = known(own.implementation, None) in ("cpython", None) and known(own.bits, None) != 32
-    return usual and f"{own.version.major}.{own.version.minor}" == minor
-
-
 def _better(row: Release, other: Release) -> bool:
     """Later, or of the same age where only this one brings CUDA."""
     mine, theirs = PackageVersion(row.version), PackageVersion(other.version)
@@ -198,7 +187,7 @@ def _said_minor(one: Interpreter) -> str:
 def _another_system(snapshot: Snapshot, at: Here, cpu: bool) -> Iterator[Route]:
     blackwell = any(one.major >= architectures.BLACKWELL for one in capabilities(snapshot))
     os, machine = known(at.os, ""), known(at.machine, "")
-    if not cpu and os == "windows" and machine == "x86_64" and not blackwell:
+    if not cpu and os == "windows" and machine == "x86_64":
         yield from _wsl(snapshot, at)
     if not cpu and machine == "aarch64" and any(one in _JETSONS for one in capabilities(snapshot)):
         yield Route("NVIDIA's own wheels for Jetson", (f"# of the JetPack that is on the board: {_JETSON}",), _JETSON)
