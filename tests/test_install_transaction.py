@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -442,6 +443,36 @@ def test_a_mount_point_is_refused_before_anything_is_made(env: Path) -> None:
     finally:
         subprocess.run(["umount", "--lazy", str(env)], check=True)
     assert os.listdir(env.parent) == [".venv"]
+
+
+@needs_root
+@pytest.mark.parametrize("options", ["redirect_dir=off", "redirect_dir=on"])
+def test_an_environment_in_a_containers_image_is_changed_or_refused_before_anything_is_made(options: str) -> None:
+    """An overlay renames folders of its lower layers only where it may note that. On disk overlays do not stack."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        base = Path(name)
+        for folder in ("lower", "upper", "work", "merged"):
+            (base / folder).mkdir()
+        environment(base / "lower" / "venv")
+        layers = f"lowerdir={base}/lower,upperdir={base}/upper,workdir={base}/work"
+        command = ["mount", "-t", "overlay", "overlay", "-o", f"{options},{layers}", str(base / "merged")]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("this machine: no right to mount an overlay")
+        try:
+            env = base / "merged" / "venv"
+            before = tree(env)
+            if options.endswith("on"):
+                install(env)()
+                assert tree(env) != before
+                transaction.undo(str(env))
+            else:
+                with pytest.raises(Refused, match="layer of a container's image"):
+                    install(env)()
+            assert tree(env) == before
+            assert os.listdir(env.parent) == ["venv"]
+            install(base / "merged" / "new", new=True)()
+        finally:
+            subprocess.run(["umount", "--lazy", str(base / "merged")], check=True)
 
 
 @needs_root

@@ -44,6 +44,7 @@ A new environment has no before-N: its commit is one rename onto a name that is 
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -321,7 +322,13 @@ def _check_movable(env: str, folder: str) -> None:
     error = disk.immovable(env, probe)
     disk.remove(probe)
     if error is not None:
-        raise Refused(f"{env} cannot be replaced: {_words(error)} (a mount point, or a layer of a container's image?)")
+        reasons = {
+            errno.EBUSY: "it is a mount point",
+            errno.EXDEV: "it is a mount point, or lies in a layer of a container's image",
+            errno.EPERM: "it or the folder it is in is protected (another user's with the sticky bit, chattr +i)",
+        }
+        why = reasons.get(error.errno or 0, error.strerror)
+        raise Refused(f"{env} cannot be replaced at once: {why}. Way out: a new environment: --env {env + '-2'!r}")
 
 
 @contextmanager
