@@ -198,7 +198,7 @@ def test_without_uv_requirements_are_unproven_and_planned_versions_are_compared_
     assert consistency(None, reading).state == "unproven"
     assert consistency(None, reading, (package("numpy", "2.4.0"),)).state == "failed"
     good = Said("", False, (), "", "Checked 1 package in 1ms\nAll installed packages are compatible\n")
-    what = "The requirements of all 1 distributions are met, 1 of them as planned."
+    what = "The requirements of 1 distribution are met, 1 of them as planned."
     assert consistency(good, reading, (package("numpy", "2.5.5"),)) == Check("consistency", "proven", what)
     unmet = "The package `keras` requires `rich`, but it's not installed"
     bad = good._replace(errors=f"Checked 1 package in 1ms\n{unmet}\n")
@@ -608,6 +608,15 @@ def test_a_toolkit_in_library_path_is_left_out_of_the_proof_and_told(env: Enviro
         "unproven",
         (f"LD_LIBRARY_PATH makes TensorFlow load {toolkit}/libcudnn.so.9.1.0",),
     )
+
+
+def test_an_interpreter_that_needs_a_folder_with_cuda_is_proven_as_it_runs(env: Environment, tmp_path: Path) -> None:
+    (tmp_path / "libcudart.so.12").write_bytes(b"")
+    (tmp_path / "where.json").write_text(json.dumps(env.where()))
+    env.does("where", f'[ "$LD_LIBRARY_PATH" ] || exit 127; cat {tmp_path}/where.json')
+    checks = env.prove("loader", environ={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(tmp_path)})
+    assert states(checks) == {"interpreter": "proven", "loader": "proven"}
+    assert env.prove("loader")["interpreter"].state == "failed"
 
 
 def test_a_package_that_pythonpath_puts_first_is_told(env: Environment) -> None:

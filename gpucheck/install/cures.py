@@ -139,8 +139,7 @@ def take_back(root: str, cures: Sequence[Cure]) -> tuple[str, ...]:
 
 def _within(root: str, place: str) -> bool:
     """A receipt is a file that anybody may have written: a path in it must not lead out of the environment."""
-    folder = os.path.realpath(os.path.dirname(place))
-    return folder.startswith(os.path.join(os.path.realpath(root), ""))
+    return os.path.realpath(os.path.dirname(place)).startswith(os.path.join(os.path.realpath(root), ""))
 
 
 def sites(root: str) -> tuple[str, ...]:

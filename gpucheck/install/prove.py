@@ -22,6 +22,7 @@ from gpucheck.install.progress import Progress, Silent
 from gpucheck.install.proof import dlls, files, gpus, libraries, running, surroundings
 from gpucheck.install.proof.asking import Child, Prover, Said
 from gpucheck.install.proof.case import LIMITS, Asked, Before, Case
+from gpucheck.install.proof.places import inside, same
 from gpucheck.install.proof.reading import read
 from gpucheck.probes import distributions, tensorflow
 
@@ -77,6 +78,10 @@ def prove(
 def _checks(case: Case, progress: Progress, only: Union[Sequence[str], None]) -> tuple[Check, ...]:
     progress.begin("proving: interpreter")
     where = case.prover.ask("where", LIMITS["where"], names=_NAMES).said()
+    if where.stage("where") is None and case.around.folders:
+        # Its own library (libpython of a module or of conda) lies beside CUDA's: then it is proven as it runs.
+        case.prover.environ = surroundings.with_folders(case.around, case.user)
+        where = case.prover.ask("where", LIMITS["where"], names=_NAMES).said()
     found = interpreter(where, case)
     if found.state == "failed":
         return (found, *(Check(name, "skipped", "The interpreter does not run.") for name in _wanted(only)))
@@ -101,7 +106,7 @@ def interpreter(where: Said, case: Case) -> Check:
     version = ".".join(str(part) for part in line["version"])
     if not isinstance(target, Gap) and list(target.python.parts[:2]) != list(line["version"])[:2]:
         return Check(name, "failed", f"The interpreter is Python {version}, {target.python} was planned for.")
-    if os.path.realpath(line["prefix"]) != os.path.realpath(case.root):
+    if not same(line["prefix"], case.root):
         return Check(name, "failed", f"The interpreter belongs to {line['prefix']}, not to {case.root}.")
     return Check(name, "proven", f"Python {version} runs in {line['prefix']}.")
 
@@ -201,9 +206,8 @@ def _surroundings(asked: Asked) -> Check:
     line = plain.stage("where") or {}
     if not line:
         trouble = f"With your variables the interpreter does not run: {plain.words or 'it said nothing'}."
-    inside = (os.path.join(case.root, ""), os.path.join(os.path.realpath(case.root), ""))
     for name, place in sorted(line.get("found", {}).items()):
-        if isinstance(place, str) and not place.startswith(inside) and not os.path.realpath(place).startswith(inside):
+        if isinstance(place, str) and not inside(place, case.root):
             outside.append(f"`import {name}` takes {place}")
     return surroundings.around(outside, case.around.settings, trouble)
 

@@ -76,7 +76,7 @@ def consistency(
         return Check(name, "unproven", f"uv pip check gave no answer: {said.words or 'not understood'}.")
     planned = f", {_number(len(packages), 'of them')} as planned" if packages else ""
     before = f"; {_number(len(met), 'conflict')} from before" if met else ""
-    what = f"The requirements of all {len(installed)} distributions are met{planned}{before}."
+    what = f"The requirements of {_number(len(installed), 'distribution')} are met{planned}{before}."
     return Check(name, "proven", what, _few(met))
 
 

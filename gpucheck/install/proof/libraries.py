@@ -11,6 +11,7 @@ from gpucheck.compat.libraries import checked_by, library_of, soname
 from gpucheck.facts.plan import Check, Choice
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, LibraryVersion, Version
 from gpucheck.install.proof.asking import Said
+from gpucheck.install.proof.places import inside
 from gpucheck.install.proof.reading import Reading
 
 # Only the driver brings these libraries and functions (cuInit, unlike cudaMalloc and cublasCreate): a library that
@@ -144,12 +145,8 @@ def _same(version: LibraryVersion, wheel: str) -> bool:
 def foreign(mapped: Union[Sequence[str], None], own: Sequence[Owned], root: str) -> tuple[str, ...]:
     """CUDA's libraries among the mapped files that are neither below the environment nor one of its files by a link."""
     ours = {os.path.realpath(one.path) for one in own}
-    inside = os.path.join(os.path.realpath(root), "")
-    return tuple(
-        path
-        for path in mapped or ()
-        if library_of(os.path.basename(path)) and not os.path.realpath(path).startswith(inside) and path not in ours
-    )
+    libraries_ = [path for path in mapped or () if library_of(os.path.basename(path))]
+    return tuple(path for path in libraries_ if path not in ours and not inside(path, root))
 
 
 def loader(said: Said, own: Sequence[Owned], root: str, choice: Choice) -> Check:

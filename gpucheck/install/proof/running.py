@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from gpucheck.facts.plan import Check, Choice
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.install.proof.asking import Said
 from gpucheck.install.proof.libraries import drivers_own
+from gpucheck.install.proof.places import inside
 from gpucheck.install.proof.reading import Reading
 
 _MOST_CHILDREN = 9  # a crash on one GPU leaves the others to be tried, by a new child: so many times
@@ -98,8 +98,7 @@ def imported(ran: Ran, reading: Reading, root: str, choice: Choice) -> Check:
     version, file = str(line.get("version")), str(line.get("file"))
     if choice.release is not None and PackageVersion(version) != choice.release:
         return Check(name, "failed", f"TensorFlow {version} is imported, {choice.release} was chosen.")
-    inside = os.path.join(os.path.realpath(root), "")
-    if not os.path.realpath(file).startswith(inside) and not os.path.abspath(file).startswith(os.path.join(root, "")):
+    if not inside(file, root):
         return Check(name, "failed", f"Not the environment's TensorFlow is imported: {file}.")
     return Check(name, "proven", f"TensorFlow {version} imports in {float(line.get('seconds', 0)):.1f} s.")
 
