@@ -3,6 +3,7 @@
 from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.objection import Objection as Objection  # noqa: PLC0414  a part of the contract
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, LibcVersion, PackageVersion, PythonVersion
 
 SCHEMA = "gpucheck.plan/1"
@@ -34,19 +35,6 @@ class Target(NamedTuple):
     machine: str  # x86_64, aarch64
     libc: Union[LibcVersion, None, Gap]
     python: PythonVersion
-
-
-class Objection(NamedTuple):
-    """One reason against a release on this machine.
-
-    name: kebab-case, or a known issue's (K06). what: one sentence with this machine's values. source: of the fact.
-    remedy: what would change it, "" where nothing would.
-    """
-
-    name: str
-    what: str
-    source: str
-    remedy: str = ""
 
 
 class Candidate(NamedTuple):

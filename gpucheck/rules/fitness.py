@@ -15,7 +15,7 @@ from gpucheck.compat.releases import least_unrecorded, releases
 from gpucheck.compat.tensorflow import AVX_SOURCE, FIRST_WITH_AVX, ISSUES, Release, final
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.gpus import Gpu
-from gpucheck.facts.plan import Objection
+from gpucheck.facts.objection import Objection
 from gpucheck.facts.python import capability_codes
 from gpucheck.facts.versions import (
     ComputeCapability,
