@@ -79,6 +79,15 @@ def test_windows_has_the_cuda_of_linux() -> None:
             assert abs(date.fromisoformat(row.uploaded) - date.fromisoformat(same.uploaded)) < timedelta(days=7)
 
 
+def test_a_shim_has_no_more_pythons_than_what_it_pulls_in() -> None:
+    """tensorflow-intel 2.13.1 has no wheel for 3.8, and tensorflow-cpu-aws 2.11.1 for none that its shim is for."""
+    intel, aws = of_version("windows", "x86_64", "2.13.1"), of_version("linux", "aarch64", "2.11.1")
+    assert intel is not None
+    assert aws is not None
+    assert "3.8" not in intel.pythons.split()
+    assert "Q02" in aws.issues.split()
+
+
 def test_the_guides_rows() -> None:
     """CUDA 8.0 and cuDNN 5.1 with Python 3.5: tensorflow-gpu 1.0.0 to 1.2.1, and no other."""
     of_the_guide = [

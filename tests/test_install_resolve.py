@@ -591,6 +591,7 @@ T4_310 = machine("Tesla T4", python="3.10.9")
         ("K20 a candidate", machine(), "2.22.0rc0", "pre-release"),
         ("K21 no wheel for Windows", machine(python="3.6.9", **WINDOWS), "1.4.1", "no-wheel-for-platform"),
         ("K22 no wheel elsewhere", machine(python="3.10.9", **WINDOWS), "2.15.0.post1", "no-wheel-for-platform"),
+        ("Q02 tensorflow-cpu-aws", machine(None, python="3.9.9", arch="aarch64"), "2.11.1", "Q02"),
         ("K24 AVX", machine(None, avx=False), "2.21.0", "cpu-no-avx"),
     ],
     ids=lambda value: value.split()[0] if isinstance(value, str) and value.startswith("K") else "",

@@ -35,8 +35,9 @@ def releases(os: str, machine: str) -> tuple[Release, ...]:
 def _on_aarch64(row: CpuRelease) -> Release:
     """What METADATA asks is x86_64's, which is what was read."""
     same = find(row.version)
-    issues = " ".join(one for one in (same.issues.split() if same else ()) if one not in _OF_CUDA)
-    bounds = (same.numpy, same.protobuf, "", issues) if same else ("", "", "", "")
+    others = (one for one in (same.issues.split() if same else ()) if one not in _OF_CUDA)
+    issues = " ".join((*others, *row.issues.split()))
+    bounds = (same.numpy, same.protobuf, "", issues) if same else ("", "", "", issues)
     uploaded = same.uploaded if same else ""
     return Release(row.version, "tensorflow", row.pythons, "", "", (), row.glibc, *bounds, row.source, uploaded)
 

@@ -60,6 +60,7 @@ class CpuRelease(NamedTuple):
     version: str
     pythons: str
     glibc: str
+    issues: str = ""
     source: str = "files on the index; build_info.py of 2.21.0 (is_cuda_build False); tensorflow#121157"
 
 
@@ -97,6 +98,7 @@ ISSUES: tuple[Issue, ...] = (
     Issue("K20", "a release candidate that depends on keras-nightly", "METADATA"),
     # Measured with a fake libcuda and LD_DEBUG: no GPU after a plain installation of [and-cuda].
     Issue("Q01", "RUNPATH of libtensorflow_framework lacks nvidia/cusolver/lib", "ELF headers, cp310, cp311, cp313"),
+    Issue("Q02", "it requires tensorflow-cpu-aws, whose wheels of 2.11.1 are for Python 3.7", "files on the index"),
 )
 
 _R = Release
@@ -329,7 +331,7 @@ AARCH64: tuple[CpuRelease, ...] = (
     _C("2.10.0", "3.7 3.8 3.9 3.10", "2.17"),
     _C("2.10.1", "3.7 3.8 3.9 3.10", "2.17"),
     _C("2.11.0", "3.7 3.8 3.9 3.10", "2.17"),
-    _C("2.11.1", "3.8 3.9 3.10", "2.17"),
+    _C("2.11.1", "3.8 3.9 3.10", "2.17", "Q02"),
     _C("2.12.0", "3.8 3.9 3.10 3.11", "2.17"),
     _C("2.12.1", "3.8 3.9 3.10 3.11", "2.17"),
     _C("2.13.0", "3.8 3.9 3.10 3.11", "2.17"),

@@ -12,7 +12,8 @@ _WHEEL = "build_info.py in this wheel; METADATA; tensorflow/docs source_windows.
 _NEAR = "build_info.py in a wheel of the same minor; METADATA; tensorflow/docs source_windows.md@7c365021"
 _DOCS = "METADATA; tensorflow/docs source_windows.md@7c365021 (the wheel does not record CUDA)"
 _CPU = "METADATA; tensorflow/docs source_windows.md@7c365021"
-# numpy and protobuf stand in tensorflow-intel's METADATA, which was not read.
+# numpy and protobuf stand in tensorflow-intel's METADATA, which was not read; pythons: those of both (2.13.1 of
+# tensorflow-intel has no wheel for 3.8).
 _SHIM = "METADATA (the wheel only requires tensorflow-intel); tensorflow/docs source_windows.md@7c365021"
 
 _TF, _GPU = "tensorflow", "tensorflow-gpu"
@@ -150,7 +151,7 @@ WINDOWS: tuple[Release, ...] = (
     _R("2.12.0", _TF, "3.8 3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-03-22"),
     _R("2.12.1", _TF, "3.8 3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-07-05"),
     _R("2.13.0", _TF, "3.8 3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-07-05"),
-    _R("2.13.1", _TF, "3.8 3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-09-26"),
+    _R("2.13.1", _TF, "3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-09-26"),
     _R("2.14.0", _TF, "3.9 3.10 3.11", "", "", (), "", "", "", "", "K03 K12", _SHIM, "2023-09-26"),
     _R("2.14.1", _TF, "3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-11-14"),
     _R("2.15.0", _TF, "3.9 3.10 3.11", "", "", (), "", "", "", "", "K12", _SHIM, "2023-11-14"),

@@ -108,6 +108,8 @@ def _of_interpreter(row: Release, at: Here) -> Iterator[Objection]:
 
 
 def _of_system(row: Release, at: Here) -> Iterator[Objection]:
+    if "Q02" in row.issues.split():
+        yield _issue(row, "Q02", "take 2.11.0 or 2.12.1")
     if row.glibc and not isinstance(at.libc, Gap) and known(at.os, None) == "linux":
         if at.libc is None:
             what = f"TensorFlow {row.version}'s wheels need glibc {row.glibc}; this system has none (musl?)"
