@@ -8,7 +8,8 @@ that, and has no counterpart elsewhere. Cold: every run begins with an empty uv 
 everything. Warm: uv's usual cache, filled by one run that is not timed. Runs of the rivals take turns.
 snapshot: --env ENVIRONMENT is first copied by hard links to below --folder (same file system); it is not written to.
 
-Run it with an interpreter that has what gpucheck depends on (scripts/test.py makes one). --pip adds pip, with a cache of its own that its first run fills.
+Run it with a Python that has what gpucheck depends on (scripts/test.py makes one). --pip adds pip, with a cache of its
+own that its first run fills.
 """
 
 from __future__ import annotations
