@@ -66,6 +66,11 @@ def _made_new(env: Path) -> None:
     (env / "notebook.ipynb").write_text("mine")
 
 
+def _installed_and_removed(env: Path) -> None:
+    _installed(env)
+    shutil.rmtree(env)
+
+
 def _undo(at_once: bool) -> Callable[[Path], Callable[[], None]]:
     def act(env: Path) -> Callable[[], None]:
         def work() -> None:
@@ -85,8 +90,17 @@ SCENES = (
     Scene("undo", _installed_and_used, _undo(True)),
     Scene("undo-in-two-renames", _installed_and_used, _undo(False)),
     Scene("undo-of-a-new-one", _made_new, _undo(True)),
+    Scene("undo-of-a-removed-one", _installed_and_removed, _undo(True)),
 )
-AT_ONCE = {"new", "existing", "existing-that-fails", "new-that-fails", "undo", "undo-of-a-new-one"}
+AT_ONCE = {
+    "new",
+    "existing",
+    "existing-that-fails",
+    "new-that-fails",
+    "undo",
+    "undo-of-a-new-one",
+    "undo-of-a-removed-one",
+}
 
 
 def _without_the_users(found: Tree | None) -> Tree | None:
@@ -118,15 +132,19 @@ class Stage:
         assert found in (self.old, self.new), f"{where}: neither old nor new"
         assert rests(self.env) == [], where
         self.check_notebook(where)
-        if found == self.old:
+        if self.old == self.new:
             return "old"
-        if "undo" not in self.scene.name:
+        if "undo" in self.scene.name:
+            if found == self.old:  # it can still be done
+                transaction.undo(str(self.env))
+                assert tree(self.env) == self.new, f"{where}: the way back is lost"
+        elif found == self.new:
             transaction.undo(str(self.env))
             assert tree(self.env) == self.old, f"{where}: the way back is lost"
-        return "new"
+        return "old" if found == self.old else "new"
 
     def check_notebook(self, where: str) -> None:
-        if "undo" in self.scene.name:
+        if self.scene.prepare in (_installed_and_used, _made_new):
             texts = [path.read_text() for path in self.folder.rglob("notebook.ipynb")]
             assert texts == ["mine"], f"{where}: the user's file is lost"
 

@@ -133,6 +133,31 @@ def test_a_failed_installation_leaves_the_way_back_over_the_one_before(env: Path
     assert tree(env) == old
 
 
+@pytest.mark.parametrize("new", [True, False])
+def test_undo_needs_no_journal_and_still_goes_back_over_one_commit_alone(env: Path, new: bool) -> None:
+    place = env.parent / "new" if new else env
+    old = tree(place)
+    install(place, new=new)()
+    first = tree(place)
+    attempt(place, lambda change: Path(change.workplace, "second").write_text(""))
+    transaction.undo(str(place))
+    assert tree(place) == first
+    if beside(place).exists():
+        (beside(place) / "journal.json").write_text("")
+    with pytest.raises(Refused, match="nothing to undo"):
+        transaction.undo(str(place))
+    attempt(place, lambda change: Path(change.workplace, "second").write_text(""))
+    (beside(place) / "journal.json").unlink()
+    assert not transaction.undo(str(place)).removed
+    assert tree(place) == first
+    if new:
+        shutil.rmtree(place)
+        install(place, new=True)()
+        (beside(place) / "journal.json").write_text("{")
+        assert transaction.undo(str(place)).removed
+        assert tree(place) == old
+
+
 def test_undo_of_a_new_environment_removes_it_and_keeps_what_its_user_made(tmp_path: Path) -> None:
     env = tmp_path / "new"
     install(env, new=True)()
@@ -191,7 +216,7 @@ def test_an_environment_made_anew_between_two_renames_is_left_alone_and_the_old_
 
     def crash(change: transaction.Transaction) -> None:
         """What a crash between the two renames leaves, and a user who helps himself."""
-        journal.mark(change.workplace, change.name)
+        journal.mark(change.workplace, change.name, "environment")
         os.rename(env, beside(env) / f"before-{change.name}")
         environment(env)
         (env / "theirs").write_text("")

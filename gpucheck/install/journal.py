@@ -19,7 +19,7 @@ from gpucheck.install.errors import Refused
 
 SCHEMA = "gpucheck.journal/1"
 MARKER = os.path.join(".gpucheck", "transaction")  # in an environment: the name of the transaction that made it
-Kind = Literal["work", "before", "undone", "discarded", "kept"]
+Was = Literal["absent", "empty", "environment"]
 _TREE = re.compile(r"(work|before|undone|discarded|kept|listing)-([0-9a-f]{16})")
 LASTING = frozenset((".gitignore", "journal.json", "lock"))
 _MOST_NAME = 200  # bytes; file systems allow 255
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
     name: str
     what: str  # "install", "repair"
-    was: Literal["absent", "empty", "environment"]
+    was: Was
     phase: Literal["building", "swapping", "undoing", "done"]
     made: str
 
@@ -94,24 +94,33 @@ def unmake(folder: str) -> None:
 
 
 def read(folder: str) -> Journal:
-    """The journal; an empty one where there is none, or none that can be read.
+    """The journal; an empty one where it is lost.
 
     Raises
     ------
     Refused: a newer gpucheck wrote it.
     """
+    return _load(folder) or Journal()
+
+
+def lost(folder: str) -> bool:
+    """Is there no journal that can be read? Raises `Refused`, as `read` does."""
+    return _load(folder) is None
+
+
+def _load(folder: str) -> Union[Journal, None]:
     try:
         with open(os.path.join(folder, "journal.json"), encoding="utf-8") as file:
             told: Any = json.load(file)
     except (OSError, ValueError, RecursionError):
-        return Journal()
+        return None
     schema = told.get("schema") if isinstance(told, dict) else None
     if isinstance(schema, str) and schema.startswith("gpucheck.journal/") and schema != SCHEMA:
         raise Refused(f"a newer gpucheck ({schema}) has begun something in {folder}: go on with that version")
     try:
         found: Journal = decode(Journal, told)
     except BadFacts:
-        return Journal()
+        return None
     return found
 
 
@@ -142,23 +151,32 @@ def parts(folder: str) -> tuple[Part, ...]:
     return tuple(Part(match.group(1), match.group(2)) for match in found if match)
 
 
-def mark(tree: str, name: str) -> None:
-    """Write into a tree which transaction made it. Replaces the file: another tree may share the old one."""
+def mark(tree: str, name: str, was: Was) -> None:
+    """Write into a tree which transaction made it, and in place of what. The file is a new one: trees share files."""
     path = os.path.join(tree, MARKER)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     part = f"{path}.part"
     with open(part, "w", encoding="ascii") as file:
-        file.write(name + "\n")
+        file.write(f"{name}\n{was}\n")
     os.replace(part, path)
 
 
 def marker(tree: str) -> str:
     """Which transaction made this tree: "" for none of ours."""
+    return (_marked(tree) or [""])[0]
+
+
+def marked_as_new(tree: str) -> bool:
+    """Was there no environment before this one?"""
+    return _marked(tree)[1:] in (["absent"], ["empty"])
+
+
+def _marked(tree: str) -> list[str]:
     try:
         with open(os.path.join(tree, MARKER), encoding="ascii") as file:
-            return file.read(64).strip()
+            return file.read(64).split()
     except (OSError, ValueError):
-        return ""
+        return []
 
 
 def write_listing(folder: str, name: str, listing: trees.Listing) -> None:

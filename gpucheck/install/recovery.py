@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Union
 
 from gpucheck.install import disk, journal
 from gpucheck.install.journal import Entry, Journal, Part
@@ -41,6 +41,8 @@ def resolve(env: str, folder: str) -> Recovered:
     Refused: a newer gpucheck's journal. OSError: a rename was refused.
     """
     told = journal.read(folder)
+    if journal.lost(folder):
+        told = Journal(last=_last_by_marker(env, folder))
     found = [_step(part, env, folder, told) for part in _ordered(folder)]
     here = look(env)
     last = told.last
@@ -50,13 +52,21 @@ def resolve(env: str, folder: str) -> Recovered:
     elif last is not None and told.now is not None and told.now.phase == "undoing" and here.marker != last.name:
         last = last if Part("before", last.name) in journal.parts(folder) else None
     cleaned = Journal(last=last)
-    if (told.now, told.last) != (None, last):
+    if (told.now, told.last) != (None, last) or (last is not None and journal.lost(folder)):
         with suppress(OSError):  # a full disk: the next start does all this again
             journal.write(folder, cleaned)
     sweep(folder)
     found = [one for one in found if one.state != "nothing"]
     worst = max((one.state for one in found), key=_RANK.index, default=_RANK[0])
     return Recovered(worst, tuple(word for one in found for word in one.words))
+
+
+def _last_by_marker(env: str, folder: str) -> Union[Entry, None]:
+    """What can be undone, without a journal. listing-N is there from N's commit until N is undone."""
+    name = look(env).marker
+    if not name or Part("listing", name) not in journal.parts(folder):
+        return None
+    return Entry(name, "install", "absent" if journal.marked_as_new(env) else "environment", "done", "")
 
 
 def _ordered(folder: str) -> list[Part]:

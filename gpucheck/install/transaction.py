@@ -40,6 +40,10 @@ leaves no doubt. States, and what `recover` does (recovery.py); "env" is the env
 An environment that its user deleted or made anew meanwhile has no marker N: it is never touched. Every step is a rename
 or deletes something that nobody needs, so a recovery that is itself cut off is simply done again, and none needs room.
 A new environment has no before-N: its commit is one rename onto a name that is free; undo moves it away.
+
+Where folders cannot be exchanged (NFS, Windows) there are two renames, and a moment between them without environment.
+Whoever needs the room may delete the folder beside the environment: only the way back is lost. A file that somebody
+edits in place after a commit is the same file in before-N: undo keeps the edit.
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Literal, Union
+from typing import Union
 
 from gpucheck.install import disk, holding, journal, recovery, scripts, steps, trees, undoing
 from gpucheck.install.errors import Failed, NeedsHelp, Refused
@@ -97,7 +101,7 @@ class Transaction:
             raise
         return self
 
-    def _was(self) -> Literal["absent", "empty", "environment"]:
+    def _was(self) -> journal.Was:
         here = steps.look(self.env)
         if self._new and here.state == "filled":
             raise Refused(f"{self.env} is there already")
@@ -111,7 +115,7 @@ class Transaction:
     def _link(self) -> None:
         """The copy of links, with its new marker before all else."""
         os.mkdir(self.workplace, 0o700)
-        journal.mark(self.workplace, self.name)
+        journal.mark(self.workplace, self.name, "environment")
         self._before = trees.look(self.env)
         try:
             trees.link(self.env, self.workplace, frozenset((".gpucheck/transaction",)))
@@ -150,7 +154,7 @@ class Transaction:
         """
         self.settle()
         try:
-            journal.mark(self.workplace, self.name)
+            journal.mark(self.workplace, self.name, self._entry.was)
             journal.write_listing(self.folder, self.name, trees.look(self.workplace))
             self._entry = self._entry._replace(phase="swapping")
             journal.write(self.folder, journal.read(self.folder)._replace(now=self._entry))
@@ -318,7 +322,7 @@ def _exit(folder: str, hold: holding.Hold) -> None:
 def _check_movable(env: str, folder: str) -> None:
     probe = os.path.join(folder, "discarded-" + os.urandom(8).hex())
     os.mkdir(probe)
-    journal.mark(probe, "probe")
+    journal.mark(probe, "probe", "absent")
     error = disk.immovable(env, probe)
     disk.remove(probe)
     if error is not None:

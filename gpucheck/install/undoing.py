@@ -26,15 +26,14 @@ def undo(env: str, folder: str, at_once: bool = True) -> Undone:
     """Raises `Refused`, OSError."""
     last = journal.read(folder).last
     here = look(env)
-    name = here.marker or (last.name if last and here.state == "absent" else "")
-    before = os.path.join(folder, f"before-{name}")
-    if here.state != "absent" and (not name or (not os.path.isdir(before) and (last is None or last.name != name))):
+    name = _of_removed(folder, last) if here.state == "absent" else here.marker
+    entry = last if last and last.name == name else None
+    removed = not os.path.isdir(os.path.join(folder, f"before-{name}"))
+    new = entry is not None and entry.was != "environment"
+    if not name or (removed and (here.state == "absent" or not new)):
         raise Refused(_nothing_to_undo(env, folder))
-    if not os.path.isdir(before) and (here.state == "absent" or (last and last.was == "environment")):
-        raise Refused(_nothing_to_undo(env, folder))
-    entry = last if last and last.name == name else Entry(name, "install", "environment", "done", "")
+    entry = entry or Entry(name, "install", "environment", "done", "")
     journal.write(folder, Journal(now=entry._replace(phase="undoing"), last=entry))
-    removed = not os.path.isdir(before)
     _put_back(env, folder, name, at_once)
     undone = put_away(folder, name)
     if entry.was == "empty" and removed:
@@ -43,6 +42,12 @@ def undo(env: str, folder: str, at_once: bool = True) -> Undone:
     journal.write(folder, Journal())
     sweep(folder)
     return undone._replace(removed=removed)
+
+
+def _of_removed(folder: str, last: Union[Entry, None]) -> str:
+    """The transaction whose environment somebody has removed: of the journal, else of the one state that is kept."""
+    kept = [part.name for part in journal.parts(folder) if part.kind == "before"]
+    return last.name if last else kept[0] if len(kept) == 1 else ""
 
 
 def _nothing_to_undo(env: str, folder: str) -> str:
