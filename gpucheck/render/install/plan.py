@@ -93,6 +93,8 @@ def _paint_rooms(console: Console, rooms: tuple[Room, ...]) -> None:
 
 def _paint_passed(console: Console, choice: Choice, verbose: bool) -> None:
     """Neighbours with the same reason are one line: with the newest one's values."""
+    if choice.request.tensorflow is not None and choice.release is not None and not verbose:
+        return  # nobody asked for another
     passed = [one for one in choice.candidates if one.objections]
     newer = [one for one in passed if choice.release is None or one.version > choice.release]
     groups = [[one] for one in passed] if verbose else _grouped(newer)[:_SHOWN]

@@ -52,15 +52,37 @@ class Bar:
 
     def __init__(self, stream: TextIO, color: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            SpinnerColumn,
+            Task,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+        from rich.text import Text
+
+        class Amount(DownloadColumn):
+            """Nothing where nothing is counted."""
+
+            def render(self, task: Task) -> Text:
+                return super().render(task) if task.total else Text()
+
+        class Left(TimeRemainingColumn):
+            """How long it will take, or how long it has taken where that cannot be known."""
+
+            def render(self, task: Task) -> Text:
+                return super().render(task) if task.total else TimeElapsedColumn().render(task)
 
         console = Console(file=stream, no_color=not color, highlight=False, markup=False, emoji=False)
         columns = (
             SpinnerColumn("line"),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
-            DownloadColumn(),
-            TimeRemainingColumn(compact=True),
+            Amount(),
+            Left(compact=True),
         )
         self._console = console
         self._bar = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
