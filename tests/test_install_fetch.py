@@ -334,6 +334,20 @@ def test_no_name_and_no_listener_are_told_apart(tmp_path: Path) -> None:
     assert "no address to download from" in str(fails(tmp_path, package._replace(url="gopher://x/y")))
 
 
+def test_where_no_server_ever_answered_it_is_told_soon(tmp_path: Path) -> None:
+    often = Patience(silence=60.0, tries=30, first=0.001, most=0.002)
+    with FaultyIndex({A: noise(5000), B: noise(10)}) as server:
+        package, other = server.package(A), server.package(B)
+    with pytest.raises(Failed, match="given up after 5 tries"):
+        fetch([package], str(tmp_path), PLAIN, patience=often)
+    with FaultyIndex({B: noise(10)}) as server, Fetcher(str(tmp_path), PLAIN, Silent(), often) as fetcher:
+        fetcher.add(other._replace(url=server.url(B)))
+        fetcher.wait()
+        fetcher.add(package)
+        with pytest.raises(Failed, match="given up after 31 tries"):
+            fetcher.wait()
+
+
 def test_offline_asks_no_server(tmp_path: Path) -> None:
     with FaultyIndex({A: noise(5000)}) as server:
         error = fails(tmp_path, server.package(A), settings=Settings(offline=True))

@@ -15,7 +15,7 @@ from typing import NamedTuple, Union
 import pytest
 from faulty_index import Fault, FaultyIndex
 from local_index import Index, make, wheels
-from test_install_fetch import QUICK, Told
+from test_install_fetch import QUICK, Told, small_disk  # noqa: F401 (a fixture)
 
 from gpucheck.facts.plan import Package
 from gpucheck.facts.versions import PackageVersion
@@ -243,6 +243,17 @@ def test_a_file_that_is_not_there_ends_it_with_the_reason(place: Place, faulty: 
     server.fail(packages[1].file, Fault(status=404))
     with pytest.raises(Failed, match=r"cannot download beta-2\.0.*does not have it"):
         fill(place, packages, settings)
+
+
+def test_a_full_disk_under_uvs_cache_is_told_in_uvs_words(place: Place, small_disk: Path) -> None:  # noqa: F811
+    make(place.wheels, "delta", "4.0", size=3_000_000)
+    with FaultyIndex({one.path.name: one.path.read_bytes() for one in wheels(place.wheels)}) as server:
+        packages = [one for one in planned(place, f"{server.root}/files") if one.name == "delta"]
+        settings = Settings(default_index=f"{server.root}/simple", cache=str(small_disk))
+        with pytest.raises(Failed, match="uv could not unpack") as caught:
+            fill(place, packages, settings)
+        assert any("No space left" in line for line in caught.value.lines)
+        assert not list(small_disk.glob(".tmp*"))
 
 
 def test_a_file_with_the_right_hash_that_is_no_wheel_is_uvs_to_refuse(place: Place) -> None:

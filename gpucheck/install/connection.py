@@ -55,6 +55,7 @@ class Connections:
         self._pools: dict[tuple[str, bool], PoolManager] = {}
         self._turn = threading.Lock()
         self._logins = _netrc()
+        self.answered = False  # any server, ever
 
     def get(self, url: str, begin: int = 0) -> BaseHTTPResponse:
         """The answer to a question for the file, from that byte on (a server may answer with all of it: status 200).
@@ -77,6 +78,7 @@ class Connections:
             )
         except (HTTPError, OSError, ValueError) as error:
             raise self.trouble(error, url) from error
+        self.answered = True
         if answer.status in (200, 206):
             return answer
         answer.close()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 State = Literal["waiting", "running", "done", "failed", "stopped"]
 _ENOUGH = 64 << 10  # bytes that make a try a success: a server that gives single bytes is given up, too
 _READ = 256 << 10
+_FIRST_TRIES = 4
 
 
 class Patience(NamedTuple):
@@ -233,7 +234,9 @@ class Download:
         if not trouble.again:
             raise Failed(f"cannot download {name}: {trouble}")
         waited = monotonic() - since
-        if tries > patience.tries or waited + pause > patience.silence:
+        # Where no server has ever answered, the network is not there, and that is worth knowing soon.
+        most = patience.tries if self._connections.answered else min(patience.tries, _FIRST_TRIES)
+        if tries > most or waited + pause > patience.silence:
             asked = f", and asks to wait {trouble.wait:.0f} s" if trouble.wait and trouble.wait > patience.most else ""
             kept = f"; {self.have} bytes are kept, the next run goes on with them" if self.have else ""
             raise Failed(f"cannot download {name}: {trouble}{asked} (given up after {tries} tries{kept})")

@@ -6,6 +6,7 @@ import heapq
 import os
 import threading
 from collections.abc import Sequence
+from time import monotonic
 from types import TracebackType
 from typing import Union
 
@@ -18,6 +19,7 @@ from gpucheck.install.settings import Settings
 from gpucheck.install.wheelhouse import PART, check, local
 
 PARALLEL = 4
+_GRACE = 1.0  # seconds in which threads write down what they have; one that waits for a connection takes longer
 _LOOK = 0.2  # seconds between two looks of a waiting main thread: Ctrl-C is heard in between on Windows, too
 
 
@@ -134,9 +136,10 @@ class Fetcher:
             self._changed.notify_all()
         for download in running:
             download.stop()
+        end = monotonic() + _GRACE
         for thread in self._threads:
-            if thread.is_alive() and thread is not threading.current_thread():
-                thread.join(0.5)
+            if thread.is_alive():
+                thread.join(max(0.0, end - monotonic()))
         self._connections.close()
 
     def _work(self) -> None:

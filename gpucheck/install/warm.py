@@ -23,7 +23,7 @@ from gpucheck.install.fetch import PARALLEL, Fetcher, refuse_servers, total
 from gpucheck.install.masking import bare
 from gpucheck.install.progress import Progress, Silent
 from gpucheck.install.settings import Settings
-from gpucheck.install.wheelhouse import PART, check, downloads, local
+from gpucheck.install.wheelhouse import PART, check, downloads, local, refusal
 
 _HOUR = 3600.0  # seconds that uv waits for the next byte: how long to try is decided in download.py
 
@@ -185,8 +185,11 @@ def _write_lock(folder: str, text: str) -> str:
 def _scratch(settings: Settings) -> Iterator[str]:
     """A folder in uv's cache, named as uv names its own temporary ones, so that `uv cache prune` knows a left one."""
     folder = uv.cache(settings)
-    os.makedirs(folder, exist_ok=True)
-    path = tempfile.mkdtemp(prefix=".tmp", dir=folder)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        path = tempfile.mkdtemp(prefix=".tmp", dir=folder)
+    except OSError as error:
+        raise refusal(error, folder) from error
     try:
         yield path
     finally:

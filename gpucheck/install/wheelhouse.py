@@ -201,8 +201,8 @@ def _lock(handle: int) -> bool:
         try:
             os.lseek(handle, 1 << 40, os.SEEK_SET)  # behind any file: a locked byte cannot be read by others
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno not in (errno.EACCES, errno.EDEADLK)
         finally:
             os.lseek(handle, at, os.SEEK_SET)
         return True
