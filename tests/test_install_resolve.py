@@ -475,6 +475,11 @@ def test_where_nobody_knows_of_a_gpu_cuda_is_included_and_that_is_said() -> None
     choice = choose(machine(gpu=None)._replace(driver=GAP), Request())
     assert choice.brings_cuda
     assert "whether an NVIDIA GPU is here is not known (hidden by the test)" in said(choice)
+    assert "--cpu leaves them out" in said(choice)
+    on_aarch64 = choose(machine(gpu=None, arch="aarch64")._replace(driver=GAP), Request())
+    assert "this is a CPU build: no TensorFlow wheel for aarch64 that fits here can use an NVIDIA GPU" in said(
+        on_aarch64
+    )
 
 
 def hidden(snapshot: Snapshot) -> list[tuple[str, Snapshot]]:

@@ -17,30 +17,25 @@ from gpucheck.rules.presence import named, nvidia_here
 
 
 class Goal(NamedTuple):
-    """cpu: no GPU is to be used. reasons: why, or what of it is not known."""
+    """cpu: no GPU is to be used. reasons: why, or what of it is not known. sure: is it known that a GPU is here?"""
 
     cpu: bool
     reasons: tuple[str, ...]
+    sure: bool = True
 
 
 def goal(snapshot: Snapshot, request: Request) -> Goal:
+    """For the GPU, unless --cpu was asked for or there is none."""
     if request.cpu:
         return Goal(True, ("--cpu was asked for: no GPU is used",))
     try:
-        if nvidia_here(snapshot) is None:
-            return Goal(
-                True,
-                (
-                    "no NVIDIA GPU is here, so the CPU build is taken; for another machine make a snapshot there "
-                    "(gpucheck snapshot) and give it to --snapshot",
-                ),
-            )
-    except Unknown as gap:
-        return Goal(
-            False,
-            (f"whether an NVIDIA GPU is here is not known ({gap.gap.reason}): CUDA is included; --cpu leaves it out",),
-        )
-    return Goal(False, ())
+        if nvidia_here(snapshot) is not None:
+            return Goal(False, ())
+    except Unknown as unknown:
+        why = f"whether an NVIDIA GPU is here is not known ({unknown.gap.reason})"
+        return Goal(False, (why,), False)
+    elsewhere = "for another machine make a snapshot there (gpucheck snapshot) and give it to --snapshot"
+    return Goal(True, (f"no NVIDIA GPU is here, so the CPU build is taken; {elsewhere}",))
 
 
 def rivals(snapshot: Snapshot, package: str) -> tuple[str, ...]:
@@ -65,19 +60,19 @@ def why_this(row: Release, at: Here, cpu: bool, request: Request) -> str:
 
 
 def about_cuda(row: Release, cpu: bool, wish: Goal) -> tuple[str, ...]:
+    """Where CUDA comes from, or that there is none although a GPU is here."""
     if cpu and not wish.cpu:
-        where = "aarch64" if row.glibc else "Windows"
-        return (
-            f"this is a CPU build: no TensorFlow wheel for {where} that fits here can use this GPU (see the routes)",
-        )
+        where, gpu = "aarch64" if row.glibc else "Windows", "this GPU" if wish.sure else "an NVIDIA GPU"
+        return (f"this is a CPU build: no TensorFlow wheel for {where} that fits here can use {gpu}",)
     if cpu:
         return ()
-    if fitness.brings_cuda(row):
-        later = f" or a later {row.cuda.split('.')[0]}.x" if fitness.open_cudnn(row) else ""
-        return (
-            f"CUDA {row.cuda}{later} and cuDNN {row.cudnn}{' or later' if later else ''} come as wheels ([and-cuda])",
-        )
-    return (f"it brings no CUDA: CUDA {row.cuda} and cuDNN {row.cudnn} have to be on this system (see the routes)",)
+    if not fitness.brings_cuda(row):
+        return (f"it brings no CUDA: CUDA {row.cuda} and cuDNN {row.cudnn} have to be on this system",)
+    cuda, cudnn = f"CUDA {row.cuda}", f"cuDNN {row.cudnn}"
+    if fitness.open_cudnn(row):
+        cuda, cudnn = f"{cuda} or a later {row.cuda.split('.')[0]}.x", f"{cudnn} or later"
+    leave = "" if wish.sure else "; --cpu leaves them out"
+    return (f"{cuda} and {cudnn} come as wheels ([and-cuda]){leave}",)
 
 
 def about_age(row: Release) -> tuple[str, ...]:
