@@ -261,7 +261,8 @@ def test_the_build_is_compared_with_the_choice(env: Environment, text: str, stat
     check = env.prove("build")["build"]
     assert (check.state, words in check.what) == (state, True), check
     info.unlink()  # 1.0 to 1.3 have none
-    assert env.prove("build")["build"].what == "TensorFlow 2.21.0 does not record what it was built with."
+    silent = Check("build", "unproven", "TensorFlow 2.21.0 does not record what it was built with.")
+    assert env.prove("build")["build"] == silent
     assert env.prove("build", by=choice("2.20.0"))["build"].state == "failed"
 
 
@@ -396,9 +397,10 @@ def test_a_library_that_is_not_opened_is_missed_even_if_no_log_names_it(steady: 
 def test_a_library_of_the_system_in_the_place_of_the_environment_s_fails(steady: Environment) -> None:
     mapped = [path for path in steady.libraries if "cusolver" not in path] + ["/usr/lib/libcusolver.so.11.4"]
     check = steady.judge("loader", steady.opened(mapped=mapped))
+    assert check.state == "failed"
     assert check.what == "TensorFlow 2.21.0 takes /usr/lib/libcusolver.so.11.4, which is not the environment's."
     system = steady.judge("loader", steady.opened(mapped=mapped), by=choice(brings=False))
-    assert system.state == "proven"
+    assert (system.state, system.what.endswith(", /usr/lib.")) == ("proven", True)
 
 
 @pytest.mark.parametrize(
@@ -513,7 +515,8 @@ def test_wrong_numbers_on_the_cpu_fail(steady: Environment) -> None:
 
 def test_a_crash_on_one_gpu_leaves_the_next_to_be_tried(env: Environment) -> None:
     conv = {**GPU, "operation": "conv2d"}
-    second = [{**one, "device": "GPU:1"} for one in (GPU, conv)]
+    wrong = {"status": "wrong-numbers", "off": 0.5}
+    second = [{**GPU, "device": "GPU:1"}, {**conv, "device": "GPU:1", **wrong}]
     first = env.ran("2.21.0", ("GPU:0", "GPU:1"), GPU)[:-1]
     env.says("tensorflow", *first, {"stage": "begin", "what": "conv2d", "device": "GPU:0"})
     rest = "\n".join(json.dumps({"stage": "operation", **one}) for one in second)
@@ -523,7 +526,7 @@ def test_a_crash_on_one_gpu_leaves_the_next_to_be_tried(env: Environment) -> Non
     env.says("driver", driver(2))
     check = env.prove("gpu operation")["gpu operation"]
     assert (check.state, check.what) == ("failed", "conv2d on GPU:0: it died of SIGABRT.")
-    assert check.lines == ()
+    assert check.lines == ("conv2d on GPU:1: off by 5.0e-01",)
 
 
 def test_a_gpu_that_takes_the_cpu_s_work_down_is_hidden_from_a_second_try(env: Environment) -> None:
