@@ -14,6 +14,7 @@ from typing import Union
 from gpucheck.facts.plan import Package
 from gpucheck.install import uv
 from gpucheck.install.errors import NoPlan, Refused
+from gpucheck.install.question import BUILDING
 from gpucheck.install.settings import Settings
 
 DEADLINE = 120.0  # seconds
@@ -71,8 +72,7 @@ def _build(source: Package, settings: Settings, python: str, folder: str) -> str
             [*words, *uv.options(settings), path],
             settings=settings,
             deadline=DEADLINE,
-            # wrapt's own switch: without it the wheel would be for the Python that builds it, not for the target's.
-            variables={"SOURCE_DATE_EPOCH": _EPOCH, "WRAPT_EXTENSIONS": "false"},
+            variables={**BUILDING, "SOURCE_DATE_EPOCH": _EPOCH},
         )
         if done.code or _wheel_in(out) is None:
             raise NoPlan(f"{source.file} has no wheel and cannot be built", tuple(done.err.splitlines()[-12:]))

@@ -27,10 +27,11 @@ from gpucheck.install.sizes import with_sizes
 __all__ = ["Lock", "by_hand", "lock", "read"]
 
 _TRIES = 12
-# Written in Python alone, and without a wheel in the releases that old TensorFlows pin: these are built from source.
-# (html5lib 0.9999999, gast 0.2.2, termcolor 1.1.0, markdown 2.6, absl-py up to 0.11, clang 5.0 for Python 3, wrapt
-# 1.12.1 without its optional extension: read from the index's files.)
-MAY_BE_BUILT = ("absl-py", "clang", "gast", "html5lib", "markdown", "termcolor", "wrapt")
+# Python alone, and without a wheel in the versions that old TensorFlows pin: these are built from source. By release of
+# TensorFlow: html5lib 0.9999999 and markdown 2.6 (1.2 to 1.4), absl-py, termcolor 1.1.0 (1.4 to 2.1), gast 0.2.2 (1.14
+# to 2.1), wrapt 1.12.1 (2.4 to 2.6; its C part is optional), clang 5.0 (2.6), jax of 2023 (2.12). Found by resolving
+# every row of the table (2026-11-23).
+MAY_BE_BUILT = ("absl-py", "clang", "gast", "html5lib", "jax", "markdown", "termcolor", "wrapt")
 
 
 class Lock(NamedTuple):

@@ -12,6 +12,8 @@ from gpucheck.install.settings import Settings
 
 DEADLINE = 300.0  # seconds
 _FAR = "2099-01-01T00:00:00Z"
+# wrapt's own switch: with its optional C part a wheel would be for the Python that builds it, not for the target's.
+BUILDING = {"WRAPT_INSTALL_EXTENSIONS": "false"}
 
 
 class Question(NamedTuple):
@@ -49,4 +51,4 @@ def ask(question: Question, settings: Settings, *more: str) -> uv.Done:
     for path in settings.constraints:
         words += ["--constraints", path if "://" in path else os.path.abspath(path)]
     text = "".join(f"{one}\n" for one in question.requirements)
-    return uv.run([*words, *uv.options(settings)], settings=settings, deadline=DEADLINE, stdin=text)
+    return uv.run([*words, *uv.options(settings)], settings=settings, deadline=DEADLINE, stdin=text, variables=BUILDING)
