@@ -96,12 +96,17 @@ def _resolved(question: Question, settings: Settings, notes: list[str]) -> tuple
 
 def _eased(question: Question, error: str, notes: list[str]) -> Question:
     """The next question after one that failed. Raises what uv said where there is nothing left to give."""
-    sources = tuple(name for name in without_wheel(error) if name in MAY_BE_BUILT and name not in question.built)
+    missing = without_wheel(error)
+    sources = tuple(name for name in missing if name in MAY_BE_BUILT and name not in question.built)
     if sources:
         notes.append(
             f"{', '.join(sources)}: no wheel of the version that fits; built from its source, which is Python alone"
         )
         return question._replace(built=(*question.built, *sources))
+    late = tuple(name for name in missing if name not in (*MAY_BE_BUILT, *question.timeless))
+    if question.exclude_newer and late:
+        notes.append(f"{', '.join(late)}: no wheel in the time of this release; a newer one is taken")
+        return question._replace(timeless=(*question.timeless, *late))
     if question.exclude_newer and without_date(error):
         notes.append(
             "the index does not tell when files were uploaded: dependencies may be newer than"

@@ -18,7 +18,8 @@ BUILDING = {"WRAPT_INSTALL_EXTENSIONS": "false"}
 
 class Question(NamedTuple):
     """requirements: of PEP 508. exclude_newer: RFC 3339, None for no bound. built: packages whose source may be built;
-    everything else is taken as wheels. base_python: an interpreter that runs such builds.
+    everything else is taken as wheels. base_python: an interpreter that runs such builds. timeless: packages for which
+    the bound does not count.
     """
 
     requirements: tuple[str, ...]
@@ -26,6 +27,7 @@ class Question(NamedTuple):
     exclude_newer: Union[str, None]
     built: tuple[str, ...]
     base_python: str
+    timeless: tuple[str, ...] = ()
 
     def arguments(self, *more: str) -> list[str]:
         # Without --python uv would look through every interpreter of the machine.
@@ -35,7 +37,7 @@ class Question(NamedTuple):
         if self.exclude_newer:
             words += ["--exclude-newer", self.exclude_newer]
             # What builds a source of that time is of today: build systems of then cannot be told to uv.
-            now = ("setuptools", "wheel") if self.built else ()
+            now = (*self.timeless, *(("setuptools", "wheel") if self.built else ()))
             words += [word for name in now for word in ("--exclude-newer-package", f"{name}={_FAR}")]
         return [*words, *more]
 
