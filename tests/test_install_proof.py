@@ -78,6 +78,7 @@ def test_a_good_environment_without_a_gpu_is_proven_but_for_the_gpu(env: Environ
     }
     assert checks["gpu operation"].what == "Libraries complete, no GPU here to run on."
     assert "cuDNN 9.28.0" in checks["libraries"].what
+    assert checks["keras"].what == "Keras 3.15.1 works on tensorflow and makes a layer."
 
 
 def test_with_a_gpu_that_computes_everything_is_proven(env: Environment) -> None:
@@ -477,9 +478,11 @@ def test_an_old_release_without_the_system_s_cuda_is_not_the_installation_s_faul
 
 
 def test_another_tensorflow_than_the_installed_one_fails(steady: Environment) -> None:
-    assert "2.20.0 is imported, 2.21.0 was chosen" in steady.judge("import", steady.imported("2.20.0")).what
-    other = steady.imported(file="/usr/lib/python3/dist-packages/tensorflow/__init__.py")
-    assert "Not the environment's TensorFlow" in steady.judge("import", other).what
+    older = steady.judge("import", steady.imported("2.20.0"))
+    assert (older.state, older.what) == ("failed", "TensorFlow 2.20.0 is imported, 2.21.0 was chosen.")
+    file = "/usr/lib/python3/dist-packages/tensorflow/__init__.py"
+    other = steady.judge("import", steady.imported(file=file))
+    assert (other.state, other.what) == ("failed", f"Not the environment's TensorFlow is imported: {file}.")
 
 
 @pytest.mark.parametrize(
