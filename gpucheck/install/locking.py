@@ -30,8 +30,8 @@ _TRIES = 12
 # Python alone, and without a wheel in the versions that old TensorFlows pin: these are built from source. By release of
 # TensorFlow: html5lib 0.9999999 and markdown 2.6 (1.2 to 1.4), absl-py, termcolor 1.1.0 (1.4 to 2.1), gast 0.2.2 (1.14
 # to 2.1), wrapt 1.12.1 (2.4 to 2.6; its C part is optional), clang 5.0 (2.6), jax of 2023 (2.12). Found by resolving
-# every row of the table (2026-11-23).
-MAY_BE_BUILT = ("absl-py", "clang", "gast", "html5lib", "jax", "markdown", "termcolor", "wrapt")
+# every row of the table (2026-11-23). promise 2.3 is what tensorflow-datasets (--with) asks for.
+MAY_BE_BUILT = ("absl-py", "clang", "gast", "html5lib", "jax", "markdown", "promise", "termcolor", "wrapt")
 
 
 class Lock(NamedTuple):
