@@ -220,7 +220,11 @@ def test_a_step_that_fails_leaves_the_old_or_the_new_one(stage: Stage, fault: in
         assert ended.whole, where
         stage.check_now(where)
         stage.recover()
+        found = tree(stage.env)
         stage.check(where)
+        if "undo" not in stage.scene.name and stage.old != stage.new:
+            assert ended.committed == (ended.error == ""), where
+            assert found == (stage.new if ended.committed else stage.old), where
 
 
 @slow

@@ -262,10 +262,11 @@ def test_writing_through_a_shared_file_is_noticed(env: Path) -> None:
         attempt(env, write)
 
 
-def test_bytecode_of_running_programs_is_no_change(env: Path) -> None:
+def test_bytecode_of_running_programs_and_uvs_lock_are_no_change(env: Path) -> None:
     with transaction.begin(str(env), new=False) as change:
         (env / SITE / "alpha" / "__pycache__").mkdir()
         (env / SITE / "alpha" / "__pycache__" / "x.pyc").write_bytes(b"1")
+        (env / ".lock").write_text("")
         change.commit()
 
 

@@ -48,13 +48,13 @@ Listing = dict[str, Seen]  # by path relative to the tree
 
 
 def look(tree: str) -> Listing:
-    """Every file and link of a tree, and its empty folders. Caches of bytecode are left out: they come by themselves.
+    """Every file and link of a tree, and its empty folders, without what comes by itself (bytecode).
 
     Raises
     ------
     OSError
     """
-    return {relative: seen for relative, seen in _walk(tree) if not _bytecode(relative)}
+    return {relative: seen for relative, seen in _walk(tree) if not _passing(relative)}
 
 
 def _walk(tree: str, under: str = "") -> Iterator[tuple[str, Seen]]:
@@ -75,8 +75,9 @@ def _seen(status: os.stat_result) -> Seen:
     return Seen(status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _bytecode(relative: str) -> bool:
-    return "__pycache__" in relative.split("/")
+def _passing(relative: str) -> bool:
+    """Bytecode, and uv's lock: every uv that looks at the environment makes it."""
+    return relative == ".lock" or "__pycache__" in relative.split("/")
 
 
 def link(source: str, target: str, skip: frozenset[str] = frozenset()) -> bool:
