@@ -25,6 +25,8 @@ from gpucheck.compat.tensorflow import Release
 
 SYSTEMS = (("linux", "x86_64"), ("windows", "x86_64"), ("linux", "aarch64"))
 PROJECTS = ("tensorflow", "tensorflow-gpu")
+# Of some releases the wheel of tensorflow is a shim: what it requires holds the code.
+SHIMS = {("windows", "x86_64"): "tensorflow-intel", ("linux", "aarch64"): "tensorflow-cpu-aws"}
 # Its wheels of 2.12 and later are placeholders that fail on purpose: in no table (see compat.refused).
 LAST_OF_TENSORFLOW_GPU = Version("2.11.0")
 
@@ -42,14 +44,21 @@ class Difference(NamedTuple):
         return f"{self.version:<12} {self.system:<16} {self.field:<14} table: {self.table:<30} index: {self.index}"
 
 
-def listed(system: str, row: Release, found: Sequence[File]) -> Iterator[Difference]:
-    """What the names of a release's wheels say, beside its row. found: of that system and version alone."""
+def listed(system: str, row: Release, found: Sequence[File], shim: Sequence[File] = ()) -> Iterator[Difference]:
+    """What the names of a release's wheels say, beside its row.
+
+    found: of that system and version alone. shim: the same of the distribution that holds the code, where that is
+    another one: a Python needs a wheel of both, unless the row's issues say that it has none (Q02).
+    """
     if not found:
         yield Difference(system, row.version, "wheels", row.package, "(nothing)")
         return
-    pythons = sorted({one for file in found for one in file.pythons}, key=Version)
-    if pythons and row.pythons.split() != pythons:
-        yield Difference(system, row.version, "pythons", row.pythons, " ".join(pythons))
+    there = {one for file in found for one in file.pythons}
+    if shim and "Q02" not in row.issues.split():
+        there &= {one for file in shim for one in file.pythons}
+    pythons = sorted(there, key=Version)
+    if (pythons or shim) and row.pythons.split() != pythons:
+        yield Difference(system, row.version, "pythons", row.pythons, " ".join(pythons) or "(nothing)")
     glibc = sorted({file.glibc for file in found if file.glibc}, key=Version)
     if glibc and row.glibc not in glibc:
         yield Difference(system, row.version, "glibc", row.glibc, " ".join(glibc))
@@ -123,8 +132,9 @@ def compare(client: object, wanted: Sequence[str], every: bool, jobs: int) -> tu
     """All differences, and what was looked at in words."""
     whole = {project: files(client, project) for project in PROJECTS}  # type: ignore[arg-type]
     whole["tensorflow-gpu"] = [file for file in whole["tensorflow-gpu"] if file.version <= LAST_OF_TENSORFLOW_GPU]
+    shims = {system: of_system(files(client, name), *system) for system, name in SHIMS.items()}  # type: ignore[arg-type]
     differences: list[Difference] = []
-    tasks: list[tuple[str, Release, File]] = []
+    tasks: list[tuple[tuple[str, str], Release, File]] = []
     rows_seen = 0
     for system in SYSTEMS:
         name = "-".join(system)
@@ -139,13 +149,14 @@ def compare(client: object, wanted: Sequence[str], every: bool, jobs: int) -> tu
                 continue
             rows_seen += 1
             mine = wheels_of(row, found)
-            differences += listed(name, row, mine)
+            differences += listed(name, row, mine, wheels_of(row, {row.package: shims.get(system, [])}))
             if mine and (every or wanted or row.version == newest):
-                tasks.append((name, row, max(mine, key=lambda file: sorted(map(Version, file.pythons)))))
+                tasks.append((system, row, max(mine, key=lambda file: sorted(map(Version, file.pythons)))))
     session = client.s  # type: ignore[attr-defined]
 
-    def look(task: tuple[str, Release, File]) -> list[Difference]:
-        return list(read(task[0], task[1], inside(task[2], session)))
+    def look(task: tuple[tuple[str, str], Release, File]) -> list[Difference]:
+        system, row, file = task
+        return list(read("-".join(system), row, inside(file, session)))
 
     with ThreadPoolExecutor(jobs) as threads:
         for one in threads.map(look, tasks):

@@ -82,6 +82,23 @@ def test_a_release_that_the_table_does_not_know_is_a_difference_and_a_candidate_
     assert any(line.split()[:3] == ["2.20.0", "linux-x86_64", "wheels"] for line in lines)
 
 
+def test_a_wheel_that_is_a_shim_counts_only_with_the_wheel_behind_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = next(row for row in releases("windows", "x86_64") if row.version == "2.17.0")
+    shorts = [f"cp{python.replace('.', '')}" for python in row.pythons.split()]
+    for short in shorts:
+        uploaded = f"{row.uploaded}T00:00:00Z"
+        make_tensorflow(tmp_path, "2.17.0", cuda="", tag=f"{short}-{short}-win_amd64", uploaded=uploaded)
+    for short in shorts[1:]:
+        make(tmp_path, "tensorflow-intel", "2.17.0", tag=f"{short}-{short}-win_amd64")
+    with Index(tmp_path) as index:
+        update_compat.main(["2.17.0", "--index-url", index.url])
+    lines = [line for line in capsys.readouterr().out.splitlines() if "windows" in line]
+    assert [line.split()[2] for line in lines] == ["pythons"]
+    assert lines[0].endswith(f"index: {' '.join(row.pythons.split()[1:])}")
+
+
 def test_without_an_index_it_says_so_and_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert update_compat.main(["--index-url", "http://127.0.0.1:9/simple/"]) == 2
     assert "could not be asked" in capsys.readouterr().err
