@@ -23,7 +23,9 @@ from gpucheck.install import cures
 from gpucheck.install.errors import Failed
 from gpucheck.install.proof.asking import PROVER, Child, Prover, Said
 from gpucheck.install.proof.files import conflicts, consistency
+from gpucheck.install.proof.gpus import on_the_gpus
 from gpucheck.install.proof.reading import Distribution, Reading
+from gpucheck.install.proof.running import gather
 from gpucheck.install.proof.surroundings import clean
 from gpucheck.install.prove import NAMES, look_before, prove
 
@@ -504,10 +506,31 @@ def test_the_keras_of_another_release_fails(steady: Environment, other: dict[str
 
 def test_keras_that_makes_no_layer_fails(steady: Environment) -> None:
     layer = {"stage": "operation", **CPU[1], "status": "error", "error": "ValueError: shape"}
-    assert (
-        steady.judge("keras", steady.imported(), steady.keras(), layer).what
-        == "Keras 3.15.1 makes no layer: ValueError: shape."
-    )
+    check = steady.judge("keras", steady.imported(), steady.keras(), layer)
+    assert (check.state, check.what) == ("failed", "Keras 3.15.1 makes no layer: ValueError: shape.")
+
+
+def test_a_child_that_ends_after_the_import_has_proven_nothing_else(steady: Environment) -> None:
+    for name in ("keras", "cpu operation", "gpu"):
+        check = steady.judge(name, steady.imported())
+        assert (check.state, "it said nothing" in check.what) == ("failed", True), check
+    devices = {"stage": "devices", "devices": ["GPU:0"], "error": None}
+    nothing = steady.judge("gpu operation", steady.imported(), devices)
+    assert (nothing.state, nothing.what) == ("failed", "Nothing was computed: it said nothing.")
+    unlisted = steady.judge("gpu", steady.imported(), {**devices, "devices": None, "error": "RuntimeError: x"})
+    assert (unlisted.state, unlisted.what) == ("failed", "TensorFlow cannot list its GPUs: RuntimeError: x.")
+    unimported = {"stage": "import", "ok": False, "error": "ImportError: x"}
+    for name in ("keras", "cpu operation", "gpu", "gpu operation"):
+        assert steady.judge(name, unimported).state == "skipped"
+
+
+def test_an_operation_that_hangs_is_not_tried_again(steady: Environment) -> None:
+    begun = {"stage": "begin", "what": "matmul", "device": "GPU:0"}
+    said = Said("no answer within 480 s", True, (*steady.ran("2.21.0", ("GPU:0",))[:-1], begun), "", "")
+    ran = gather(said, lambda leave_out, hide: pytest.fail("tried again"))
+    assert ran.operations[-1]["status"] == "hung"
+    check = on_the_gpus(ran, Check("gpu", "proven", ""), True)
+    assert (check.state, check.what) == ("failed", "matmul on GPU:0: no answer within 480 s.")
 
 
 def test_wrong_numbers_on_the_cpu_fail(steady: Environment) -> None:
@@ -518,7 +541,7 @@ def test_wrong_numbers_on_the_cpu_fail(steady: Environment) -> None:
 
 def test_a_crash_on_one_gpu_leaves_the_next_to_be_tried(env: Environment) -> None:
     conv = {**GPU, "operation": "conv2d"}
-    wrong = {"status": "wrong-numbers", "off": 0.5}
+    wrong: dict[str, Any] = {"status": "wrong-numbers", "off": 0.5}
     second = [{**GPU, "device": "GPU:1"}, {**conv, "device": "GPU:1", **wrong}]
     first = env.ran("2.21.0", ("GPU:0", "GPU:1"), GPU)[:-1]
     env.says("tensorflow", *first, {"stage": "begin", "what": "conv2d", "device": "GPU:0"})
