@@ -11,13 +11,12 @@ import os
 import random
 import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from install_trees import Tree, environment, in_child, install, rests, tree, upgrade
+from install_trees import Tree, environment, in_child, install, quick_place, rests, tree, upgrade
 
 from gpucheck.install import journal, transaction
 from gpucheck.install.errors import Refused
@@ -27,12 +26,8 @@ slow = pytest.mark.slow
 
 @pytest.fixture
 def quick_folder(tmp_path: Path) -> Iterator[Path]:
-    """In memory where that can be: thousands of installations wait for the disk otherwise (syncfs)."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        yield Path(folder)
+    with quick_place(tmp_path) as folder:
+        yield folder
 
 
 class Scene(NamedTuple):
@@ -179,7 +174,7 @@ def _cut_off_at(stage: Stage, steps: list[int]) -> dict[str, int]:
 
 def test_an_end_at_any_step_leaves_the_old_or_the_new_one(stage: Stage) -> None:
     """Some of the steps; all of them in the slow test."""
-    _cut_off_at(stage, random.Random(1).sample(range(1, stage.steps + 1), 2))
+    _cut_off_at(stage, random.Random(1).sample(range(1, stage.steps + 1), 1))
 
 
 @slow

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from install_trees import environment, in_child, tree
+from install_trees import environment, in_child, quick_place, tree
 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.plan import Package, Room
@@ -19,6 +19,13 @@ from gpucheck.facts.versions import PackageVersion, PythonVersion
 from gpucheck.install import holding, place, transaction
 from gpucheck.install.errors import Refused
 from gpucheck.install.rooms import refuse_short, rooms
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with quick_place(tmp_path_factory.mktemp("place")) as folder:
+        yield folder
+
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="this machine: needs root")
 
@@ -243,7 +250,8 @@ def test_one_file_system_takes_the_wheels_and_their_files_once(tmp_path: Path) -
 
 
 @pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="this machine: no second file system at hand")
-def test_another_file_system_takes_a_copy(tmp_path: Path) -> None:
+def test_another_file_system_takes_a_copy(tmp_path_factory: pytest.TempPathFactory) -> None:
+    tmp_path = tmp_path_factory.mktemp("disk")
     found = rooms([package(GB)], "/dev/shm/gpucheck-env", downloads=None, cache=str(tmp_path))
     assert [round(room.bytes / GB, 1) for room in found] == [2.0, 2.0]
     assert [room.folder for room in found] == ["/dev/shm/gpucheck-env", str(tmp_path)]

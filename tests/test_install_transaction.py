@@ -10,17 +10,23 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import local_index
 import pytest
-from install_trees import SITE, environment, in_child, install, rests, tree, upgrade
+from install_trees import SITE, environment, in_child, install, quick_place, rests, tree, upgrade
 
 from gpucheck.install import holding, journal, records, scripts, transaction, trees
 from gpucheck.install.errors import Failed, Refused
 
 slow = pytest.mark.slow
+
+
+@pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with quick_place(tmp_path_factory.mktemp("transaction")) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -517,8 +523,9 @@ def test_another_file_system_inside_the_environment_is_refused(env: Path) -> Non
 
 
 @slow
-def test_a_file_with_too_many_names_is_copied(env: Path) -> None:
+def test_a_file_with_too_many_names_is_copied(tmp_path_factory: pytest.TempPathFactory) -> None:
     """ext4 allows 65,000; where there is no bound nothing is shown."""
+    env = environment(tmp_path_factory.mktemp("links") / ".venv")
     names = env.parent / "names"
     names.mkdir()
     try:
