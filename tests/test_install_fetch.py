@@ -24,7 +24,7 @@ from gpucheck.facts.plan import Package
 from gpucheck.install.connection import Trouble, _seconds, without_proxy
 from gpucheck.install.download import Patience
 from gpucheck.install.errors import Failed, InstallError, Refused
-from gpucheck.install.fetch import Fetcher, fetch
+from gpucheck.install.fetch import _BEHIND, _LEAST, Fetcher, fetch
 from gpucheck.install.progress import Silent
 from gpucheck.install.settings import Settings
 from gpucheck.install.wheelhouse import Left, clear, left
@@ -86,6 +86,25 @@ def part(folder: Path, package: Package) -> Path:
 
 
 # What goes well
+
+
+@slow
+def test_a_reader_who_does_not_keep_up_is_not_given_more_files_than_processors(tmp_path: Path) -> None:
+    files = {f"f{at}-1-py3-none-any.whl": bytes(_BEHIND + at) for at in range(1, _LEAST + 3)}
+    with FaultyIndex(files) as server, Fetcher(str(tmp_path), PLAIN, Silent(), QUICK, parallel=len(files)) as fetcher:
+        with fetcher._changed:
+            downloads = [fetcher.add(server.package(one)) for one in files]
+            for one in downloads:
+                one.reading = True
+        end = time.monotonic() + 20
+        while sum(one.state == "done" for one in downloads) < _LEAST and time.monotonic() < end:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        assert [one.state for one in downloads].count("waiting") == 2
+        for one in downloads:
+            one.sent = one.package.size or 0
+        fetcher.wait()
+        assert {one.state for one in downloads} == {"done"}
 
 
 def test_files_come_in_the_order_of_the_plan_and_the_bar_ends_at_its_total(tmp_path: Path) -> None:
@@ -301,7 +320,7 @@ def test_one_failure_ends_the_others_and_keeps_what_they_have(tmp_path: Path) ->
             with pytest.raises(Failed, match="does not have it"):
                 fetcher.wait()
         held.set()
-    assert part(tmp_path, beta).stat().st_size == 600_000
+    assert 200_000 <= part(tmp_path, beta).stat().st_size <= 600_000
 
 
 def test_a_login_page_is_not_taken_for_the_file(tmp_path: Path) -> None:
@@ -609,7 +628,7 @@ def test_a_run_that_was_ended_is_gone_on_with(tmp_path: Path, number: int) -> No
         assert out == ("interrupted\n" if number == signal.SIGINT else "")
         held.set()
         there = part(tmp_path, package).stat().st_size
-        assert there == 600_000 if number == signal.SIGINT else 300_000 <= there <= 600_000
+        assert 300_000 <= there <= 600_000
         get(tmp_path, package)
         assert server.ranges(A) == ["", f"bytes={there}-"]
 

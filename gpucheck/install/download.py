@@ -56,7 +56,7 @@ class Download:
 
     part: where the bytes are gathered. target: where the whole file is put; None: it stays under the name of the part.
     have: bytes that are there. whole: of the file, None until somebody told. turn: grows when it begins anew, as what
-    came was not the file. error: why it failed.
+    came was not the file. error: why it failed. reading, sent: somebody reads along, and has had so many bytes.
     """
 
     def __init__(self, package: Package, part: str, target: Union[str, None] = None) -> None:
@@ -65,6 +65,7 @@ class Download:
         self.error: Union[BaseException, None] = None
         self.have, self.turn = 0, 0
         self.whole = package.size
+        self.reading, self.sent = False, 0
         self.came = 0  # bytes that were downloaded now, not found
         self.changed = threading.Condition()
         self._awaited = sys.maxsize  # bytes for which a reader waits
@@ -76,6 +77,10 @@ class Download:
     @property
     def ended(self) -> bool:
         return self.state in ("done", "failed", "stopped")
+
+    @property
+    def unread(self) -> int:
+        return self.have - self.sent
 
     def await_bytes(self, beyond: int, turn: int) -> int:
         """Wait until more than so many bytes may be read from the part; gives how many. See state and turn after it.

@@ -25,6 +25,7 @@ from gpucheck.install.masking import bare
 from gpucheck.install.wheelhouse import local
 
 _AT_LEAST = 1 << 20  # bytes for which a reader is woken: less costs more than it brings
+_STRETCH = 8 << 20  # bytes: in between it is looked whether all goes well
 _LONGEST = 600.0  # seconds in which uv unpacks what the system has buffered for it
 AT_ONCE = 64  # files that uv may ask for at once: what it has not asked for is not downloaded
 
@@ -124,9 +125,13 @@ class Feed:
             if download is None or download in self._taken:
                 download = self._downloads[file] = self._fetcher.add(self._packages[file])
         question.close_connection = True
-        if _hand_out(question, download) and _was_read(question):
-            self._taken.add(download)
-            download.forget()
+        download.reading, download.sent = True, 0
+        try:
+            if _hand_out(question, download) and _was_read(question):
+                self._taken.add(download)
+                download.forget()
+        finally:
+            download.reading = False
 
 
 class _Server(ThreadingHTTPServer):
@@ -160,8 +165,9 @@ def _hand_out(question: BaseHTTPRequestHandler, download: Download) -> bool:
             if download.state in ("failed", "stopped") or download.turn != turn:
                 return False
             if ready > sent:
-                question.connection.sendfile(file, sent, ready - sent)
-                sent = ready
+                amount = min(ready - sent, _STRETCH)
+                question.connection.sendfile(file, sent, amount)
+                sent = download.sent = sent + amount
             else:
                 ready = download.await_bytes(sent + _AT_LEAST, turn)
     return True

@@ -20,7 +20,10 @@ from gpucheck.install.wheelhouse import PART, check, local
 
 PARALLEL = 4
 _GRACE = 1.0  # seconds in which threads write down what they have; one that waits for a connection takes longer
-_LOOK = 0.2  # seconds between two looks of a waiting main thread: Ctrl-C is heard in between on Windows, too
+_LEAST = max(2, os.cpu_count() or 2)  # files at once, however slow the reader is
+_BEHIND = 32 << 20  # bytes that a slow reader may have before him
+_SETTLED = 0.5  # seconds until it shows whether he is slow
+_LOOK = 0.1  # seconds between two looks of a waiting main thread: Ctrl-C is heard in between on Windows, too
 
 
 def fetch(
@@ -87,7 +90,7 @@ class Fetcher:
         self._connections = Connections(settings)
         self._queue: list[tuple[int, int]] = []
         self._changed = threading.Condition()
-        self._running = 0
+        self._running, self._begun = 0, 0.0  # how many, and when the last was begun
         self._over = False
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(parallel)]
 
@@ -142,15 +145,27 @@ class Fetcher:
                 thread.join(max(0.0, end - monotonic()))
         self._connections.close()
 
+    def _may_begin(self) -> bool:
+        """Not more than a reader keeps up with: bytes that lie about unread are written to the disk for nothing. (uv
+        unpacks each wheel in one thread, so that there is no use in more of them than processors.)"""
+        read = [one for one in self.downloads if one.reading]
+        unread = [one.unread for one in read if one.state in ("running", "done")]
+        busy = max(self._running, len(unread))
+        if not read or busy < min(len(self._threads), _LEAST):
+            return busy < len(self._threads)
+        keeps_up = max(unread, default=0) < _BEHIND and monotonic() - self._begun > _SETTLED
+        return keeps_up and busy < len(self._threads)
+
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._queue and not self._over:
-                    self._changed.wait()
+                while not self._over and not (self._queue and self._may_begin()):
+                    self._changed.wait(_LOOK if self._queue else None)
                 if self._over:
                     return
                 download = self.downloads[heapq.heappop(self._queue)[1]]
                 self._running += 1
+                self._begun = monotonic()
             download.run(self._connections, self._progress, self._patience)
             with self._changed:
                 self._running -= 1
