@@ -88,6 +88,7 @@ def test_with_a_gpu_that_computes_everything_is_proven(env: Environment) -> None
     env.says("tensorflow", *env.ran("2.21.0", ("GPU:0",), GPU, {**GPU, "operation": "conv2d"}))
     checks = env.prove("gpu", "gpu operation")
     assert states(checks) == {"interpreter": "proven", "gpu": "proven", "gpu operation": "proven"}
+    assert checks["gpu"].what == "TensorFlow lists GPU:0."
     assert checks["gpu operation"].what.startswith("Matrix product and convolution on GPU:0 are right: off by")
 
 
@@ -549,7 +550,9 @@ def test_a_crash_on_one_gpu_leaves_the_next_to_be_tried(env: Environment) -> Non
     answer = env.root.parent / "answers" / "tensorflow"
     again = f"cat <<'END'\n{rest}\nEND\n"
     env.does("tensorflow", f'case "$*" in *\'"leave_out": 4\'*) {again};; *) cat {answer}; kill -ABRT $$;; esac')
-    env.says("driver", driver(2))
+    env.says("driver", driver(3))
+    listed = env.prove("gpu")["gpu"]
+    assert (listed.state, listed.what) == ("proven", "TensorFlow lists GPU:0, GPU:1 of 3 that the driver offers.")
     check = env.prove("gpu operation")["gpu operation"]
     assert (check.state, check.what) == ("failed", "conv2d on GPU:0: it died of SIGABRT.")
     assert check.lines == ("conv2d on GPU:1: off by 5.0e-01",)
@@ -646,6 +649,14 @@ def test_an_interpreter_that_needs_a_folder_with_cuda_is_proven_as_it_runs(env: 
     checks = env.prove("loader", environ={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(tmp_path)})
     assert states(checks) == {"interpreter": "proven", "loader": "proven"}
     assert env.prove("loader")["interpreter"].state == "failed"
+
+
+def test_variables_with_which_the_interpreter_does_not_run_are_told(env: Environment) -> None:
+    (env.root.parent / "where.json").write_text(json.dumps(env.where()))
+    env.does("where", f'[ "$PYTHONHOME" ] && exit 1; cat {env.root.parent}/where.json')
+    check = env.prove("surroundings", environ={"PATH": "/usr/bin:/bin", "PYTHONHOME": "/x"})["surroundings"]
+    assert check.state == "unproven"
+    assert check.what.startswith("With your variables the interpreter does not run: it ended with exit code 1.")
 
 
 def test_a_package_that_pythonpath_puts_first_is_told(env: Environment) -> None:

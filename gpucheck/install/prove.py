@@ -108,7 +108,7 @@ def interpreter(where: Said, case: Case) -> Check:
         return Check(name, "failed", f"The interpreter is Python {version}, {target.python} was planned for.")
     if not same(line["prefix"], case.root):
         return Check(name, "failed", f"The interpreter belongs to {line['prefix']}, not to {case.root}.")
-    return Check(name, "proven", f"Python {version} runs in {line['prefix']}.")
+    return Check(name, "proven", f"Python {version} runs.")
 
 
 def _folders(where: Said) -> tuple[str, ...]:
