@@ -88,7 +88,7 @@ class Bench:
         path = self.folder / "pylock.toml"
         path.write_text(ready.lock)
         words = ["pip", "install", "--preview-features", "pylock", "--no-deps", "--offline", "--python", python]
-        self.uv(ready.settings, *words, "--requirements", str(path))
+        self.uv(ready.settings, *words, *uv.options(ready.settings), "--requirements", str(path))
 
     def by_pip(self, python: str) -> None:
         words = ["-m", "pip", "install", "--quiet", "--cache-dir", str(self.folder / "pip")]

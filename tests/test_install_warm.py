@@ -14,7 +14,7 @@ from typing import NamedTuple, Union
 
 import pytest
 from faulty_index import Fault, FaultyIndex
-from local_index import Index, make, wheels
+from local_index import Index, make, tree, wheels
 from test_install_fetch import QUICK, Told, small_disk  # noqa: F401 (a fixture)
 
 from gpucheck.facts.plan import Package
@@ -76,7 +76,7 @@ def install(place: Place, done: Warm) -> list[str]:
     lock = place.root / "pylock.toml"
     lock.write_text(done.lock)
     words = ["pip", "install", "--no-deps", "-p", sys.executable, "--target", str(target), "-r", str(lock)]
-    ended = uv.run([*words, "--preview-features", "pylock"], settings=done.settings)
+    ended = uv.run([*words, "--preview-features", "pylock", *uv.options(done.settings)], settings=done.settings)
     assert done.settings.offline
     assert ended.code == 0, ended.err
     assert (target / "alpha" / "noise.bin").stat().st_size == 400_000
@@ -163,9 +163,16 @@ def test_a_wheelhouse_needs_no_index(place: Place) -> None:
     packages = planned(place, str(place.wheels))
     settings = Settings(offline=True, no_index=True, find_links=(str(place.wheels),), cache=str(place.cache))
     assert install(place, fill(place, packages, settings)) == ALL
-    unpacked = sorted((place.cache / "archive-v0").iterdir())
-    assert install(place, fill(place, packages, settings)) == ALL
-    assert sorted((place.cache / "archive-v0").iterdir()) == unpacked
+    assert fill(place, packages, settings).files == ()
+
+
+def test_a_folder_that_is_an_index_is_used_as_a_plain_install_left_it(place: Place) -> None:
+    packages = planned(place, place.wheels.as_uri())
+    settings = Settings(default_index=tree(place.wheels, place.root / "index"), cache=str(place.cache))
+    plain(place, settings, "alpha")
+    done = fill(place, packages, settings)
+    assert [one.partition("-")[0] for one in done.files] == ["beta", "gamma"]
+    assert install(place, done) == ALL
 
 
 def test_files_that_no_index_offers_any_more_are_installed_all_the_same(place: Place) -> None:

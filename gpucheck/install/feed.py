@@ -15,6 +15,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Union
 
@@ -44,15 +45,16 @@ def lock_text(
     for one in packages:
         path = local(one.url)
         wheel: dict[str, Any] = {"name": one.file}
-        if path is not None:
+        if path is not None and one.file not in indexes:
             wheel["path"] = os.path.abspath(path)
+        elif path is not None:
+            wheel["url"] = Path(os.path.abspath(path)).as_uri()
         else:
             wheel["url"] = (urls or {}).get(one.file) or bare(one.url)
-        if one.size is not None:
-            wheel["size"] = one.size
+        # Without its size, by which uv passes over what it has unpacked from places that tell none. The hash decides.
         wheel["hashes"] = {"sha256": one.sha256}
         entry: dict[str, Any] = {"name": one.name, "version": str(one.version)}
-        if one.file in indexes and path is None:
+        if one.file in indexes:
             entry["index"] = indexes[one.file]
         entries.append({**entry, "wheels": [wheel]})
     return tomli_w.dumps({"lock-version": "1.0", "created-by": "gpucheck", "packages": entries})

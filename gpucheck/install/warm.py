@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic
 from typing import NamedTuple, Union
 
@@ -59,31 +60,31 @@ def keys(packages: Sequence[Package], settings: Settings, python: str) -> Keys:
     given = {bare(one): one for one in reversed(settings.addresses)}
     found = origins(packages, settings, python)
     remote = [one for one in packages if local(one.url) is None]
-    guess = _default(settings, python) if settings.offline and len(found) < len(remote) else None
+    unknown = any(one.file not in found for one in remote)
+    guess = _default(settings, python) if settings.offline and unknown else None
     known = {file: given.get(index, index) for file, index in found.items()}
     for one in remote:
         known.setdefault(one.file, guess or bare(one.url).rpartition("/")[0])
-    others = dict.fromkeys(index for index in known.values() if index != settings.default_index)
-    return Keys(known, settings._replace(extra=tuple(others), find_links=(), no_index=False, offline=True))
+    folders = {Path(path).as_uri(): path for one in settings.find_links if (path := local(one)) and os.path.isdir(path)}
+    others = dict.fromkeys(index for index in known.values() if index not in (settings.default_index, *folders))
+    links = tuple(folders.values())
+    return Keys(known, settings._replace(extra=tuple(others), find_links=links, no_index=False, offline=True))
 
 
 def origins(packages: Sequence[Package], settings: Settings, python: str) -> dict[str, str]:
-    """File name -> URL of the index that offers it, without login, as uv itself says.
+    """File name -> URL of the index that offers it, or of the folder of links, without login, as uv itself says.
 
-    python: path of an interpreter that they are for. Packages of a folder, and such as no index offers with this hash,
-    are not in it. One run of uv: 0.1 s with its cache, one or two seconds of questions without.
+    python: path of an interpreter that they are for. What no index offers with this hash is not in it. One run of uv:
+    0.1 s with its cache, one or two seconds of questions without.
     """
-    remote = [one for one in packages if local(one.url) is None]
-    if not remote:
-        return {}
-    pins = "".join(f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in remote)
+    pins = "".join(f"{one.name}=={one.version} --hash=sha256:{one.sha256}\n" for one in packages)
     words = ["pip", "compile", "-", "--no-deps", "--no-header", "--no-annotate", "--emit-index-annotation", "--quiet"]
     words += ["--only-binary", ":all:", "--python", python, *uv.options(settings)]
     done = uv.run([*words, "--offline"], settings=settings, stdin=pins)
     if done.code and not settings.offline:
         done = uv.run(words, settings=settings, stdin=pins)
     found = dict(re.findall(r"^([A-Za-z0-9._-]+)==[^\n]*\n\s+# from (\S+)$", done.out, re.MULTILINE))
-    return {one.file: found[one.name] for one in remote if one.name in found}
+    return {one.file: found[one.name] for one in packages if one.name in found}
 
 
 def _default(settings: Settings, python: str) -> Union[str, None]:
@@ -97,7 +98,7 @@ def missing(packages: Sequence[Package], keys: Keys, python: str) -> tuple[Packa
     """Those that uv has not in its cache yet, as uv itself says. No server is asked."""
     with _scratch(keys.settings) as scratch:
         lock = _write_lock(scratch, lock_text(packages, keys.indexes))
-        words = _install(lock, os.path.join(scratch, "target"), python)
+        words = _install(lock, os.path.join(scratch, "target"), python, keys.settings)
         done = uv.run([*words, "--dry-run", "--verbose"], settings=keys.settings)
     if done.code:
         return tuple(packages)
@@ -161,7 +162,7 @@ def _unpack(packages: Sequence[Package], settings: Settings, python: str, fetche
         passed=(*settings.passed, ("UV_CONCURRENT_DOWNLOADS", str(AT_ONCE))),
     )
     with _scratch(settings) as scratch:
-        words = _install(_write_lock(scratch, lock), os.path.join(scratch, "target"), python)
+        words = _install(_write_lock(scratch, lock), os.path.join(scratch, "target"), python, onto_loopback)
         done = uv.run(words, settings=onto_loopback, enough=lambda line: line.startswith("Prepared "))
     fetcher.check()
     if done.code:
@@ -169,9 +170,9 @@ def _unpack(packages: Sequence[Package], settings: Settings, python: str, fetche
         raise Failed("uv could not unpack what was downloaded", lines)
 
 
-def _install(lock: str, target: str, python: str) -> list[str]:
+def _install(lock: str, target: str, python: str, settings: Settings) -> list[str]:
     words = ["pip", "install", "--preview-features", "pylock", "--no-deps", "--link-mode", "hardlink"]
-    return [*words, "--python", python, "--target", target, "--requirements", lock]
+    return [*words, *uv.options(settings), "--python", python, "--target", target, "--requirements", lock]
 
 
 def _write_lock(folder: str, text: str) -> str:
