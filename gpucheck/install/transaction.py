@@ -146,7 +146,7 @@ class Transaction:
             self._settled = True
 
     def commit(self) -> None:
-        """Let the workplace be the environment: at once, durable when this returns.
+        """Let the workplace be the environment: at once, and durable unless the disk fails just then.
 
         Raises
         ------
