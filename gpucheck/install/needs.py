@@ -12,7 +12,7 @@ from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.plan import Request
 from gpucheck.facts.versions import ComputeCapability, CudnnVersion, PackageVersion
-from gpucheck.rules import fitness
+from gpucheck.rules import doubts, fitness
 from gpucheck.rules.choice import TURING
 from gpucheck.rules.here import Here
 from gpucheck.rules.installed import broken_clause
@@ -143,7 +143,7 @@ def remarks(row: Release, at: Here, cpu: bool, request: Request) -> list[str]:
                 f"TensorFlow {row.version} does not find libcusolver by itself (Q01): a link to it is made after the "
                 "installation, and recorded"
             )
-    told += fitness.open_questions(row, at, cpu)
+    told += doubts.open_questions(row, at, cpu)
     if PackageVersion(row.version) >= PackageVersion("2.21") and "tensorboard" not in request.extras:
         told.append("TensorBoard is no longer among TensorFlow's requirements (K14): --with tensorboard")
     return told

@@ -5,7 +5,6 @@ Each route was checked against the table for the machine that it leads to: none 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Union
 
@@ -14,9 +13,9 @@ from gpucheck.compat.releases import releases
 from gpucheck.compat.tensorflow import Release, final
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.plan import Request, Route
-from gpucheck.facts.python import Interpreter, Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import ComputeCapability, CudaVersion, PackageVersion, PythonVersion
+from gpucheck.install import interpreters
 from gpucheck.rules import fitness
 from gpucheck.rules.choice import capabilities
 from gpucheck.rules.fixes import install_driver
@@ -131,8 +130,8 @@ def _another_python(snapshot: Snapshot, cpu: bool, request: Request, chosen: Uni
     if best is None or (chosen is not None and chosen.cuda and not _better(best, chosen)):
         return
     alike = [minor for minor, row in fitting if row is best]
-    minor = next((one for one in alike if _found(snapshot, one)), alike[0])
-    paths = _found(snapshot, minor)
+    minor = next((one for one in alike if interpreters.found(snapshot, one)), alike[0])
+    paths = interpreters.found(snapshot, minor)
     take = [f"gpucheck install --python {quoted(path)}{_wanted(request)}" for path in paths[:1]]
     make = [f"uv python install {minor}", f'gpucheck install --python "$(uv python find {minor})"{_wanted(request)}']
     where = f"Python {minor}, which is on this machine" if paths else f"Python {minor}"
@@ -166,22 +165,6 @@ def _better(row: Release, other: Release) -> bool:
     """Later, or of the same age where only this one brings CUDA."""
     mine, theirs = PackageVersion(row.version), PackageVersion(other.version)
     return mine > theirs or (mine == theirs and fitness.brings_cuda(row) and not fitness.brings_cuda(other))
-
-
-def _found(snapshot: Snapshot, minor: str) -> list[str]:
-    """Other interpreters of this minor version on PATH, by what their paths say of themselves."""
-    others = known(snapshot.python.others, ()) if isinstance(snapshot.python, Python) else ()
-    return [one.path for one in others if _said_minor(one) == minor]
-
-
-def _said_minor(one: Interpreter) -> str:
-    for path in (one.real_path, one.path):
-        named = re.search(r"python(\d\.\d+)(?:\.exe)?$", path) or re.search(
-            r"[/\\](?:cpython-|Python)?(\d\.\d+)(?:\.\d+)?[^/\\]*[/\\](?:bin[/\\])?python", path
-        )
-        if named:
-            return named[1]
-    return ""
 
 
 def _another_system(snapshot: Snapshot, at: Here, cpu: bool) -> Iterator[Route]:

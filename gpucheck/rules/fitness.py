@@ -1,6 +1,6 @@
 """Every reason against a TensorFlow release on a machine, stated once: for doctor's fixes and for `gpucheck install`.
 
-Pure. What is not known makes no objection: `open_questions` names it instead, so that nothing is acquitted silently.
+Pure. What is not known makes no objection: doubts.py names it instead, so that nothing is acquitted silently.
 """
 
 from __future__ import annotations
@@ -69,14 +69,6 @@ def _against(row: Release, at: Here, cpu: bool, cured: Iterable[str], wanted: bo
         yield from _of_packages(row, at, set(cured))
     if not final(row) and not wanted:
         yield _issue(row, "K20", "name it to have it all the same")._replace(name="pre-release")
-
-
-def open_questions(row: Release, at: Here, cpu: bool = False) -> tuple[str, ...]:
-    """What is not known and could speak against this release: one sentence each."""
-    found = [*_unknown_system(row, at)]
-    if not cpu and row.cuda:
-        found += [*_unknown_gpus(row, at), *_unknown_driver(row, at)]
-    return tuple(found)
 
 
 def brings_cuda(row: Release) -> bool:
@@ -208,43 +200,6 @@ def _of_packages(row: Release, at: Here, cured: set[str]) -> Iterator[Objection]
 def _issue(row: Release, name: str, remedy: str) -> Objection:
     issue = next(one for one in ISSUES if one.name == name)
     return Objection(name, f"TensorFlow {row.version}: {issue.what}", issue.source, remedy)
-
-
-def _unknown_system(row: Release, at: Here) -> Iterator[str]:
-    if row.glibc and isinstance(at.libc, Gap):
-        yield f"the system's glibc is not known ({at.libc.reason}): the wheels need {row.glibc} or later"
-    if isinstance(at.avx, Gap) and _version(row.version) >= _version(FIRST_WITH_AVX):
-        yield f"it is not known whether the CPU has AVX ({at.avx.reason}), which the wheels need"
-    if isinstance(at.bits, Gap):
-        yield f"it is not known whether the Python is a 64-bit program ({at.bits.reason}): the wheels are for one"
-    if isinstance(at.implementation, Gap):
-        yield f"it is not known whether the Python is CPython ({at.implementation.reason}): the wheels are for that"
-
-
-def _unknown_gpus(row: Release, at: Here) -> Iterator[str]:
-    ask = f"whether TensorFlow {row.version} has code for"
-    if isinstance(at.gpus, Gap):
-        yield f"{ask} the GPU is not known: {at.gpus.reason}"
-        return
-    if not at.gpus:
-        yield f"{ask} the GPU is not known: nothing described it"
-    for gpu in at.gpus:
-        capability = gpu.compute_capability
-        if capability is None or isinstance(capability, Gap):
-            why = f": {capability.reason}" if isinstance(capability, Gap) else ""
-            yield f"{ask} {named(gpu)} is not known{why}"
-        elif not row.capabilities:
-            yield f"{ask} {named(gpu)} is not known: the wheel does not record its compute capabilities"
-
-
-def _unknown_driver(row: Release, at: Here) -> Iterator[str]:
-    floor = driver_floor(row, at.windows_driver)
-    if floor is None:
-        yield f"which driver CUDA {row.cuda} needs is not known: the table does not tell"
-    elif at.driver is None:
-        yield f"no NVIDIA driver is loaded: TensorFlow {row.version} needs {floor} or later"
-    elif isinstance(at.driver, Gap):
-        yield f"the driver's version is not known ({at.driver.reason}): {floor} or later is needed"
 
 
 def _listed(pythons: str) -> str:
