@@ -235,7 +235,11 @@ def test_python_3_14_is_told_of_an_interpreter_that_is_here_or_how_to_get_one() 
 
 @pytest.mark.parametrize(
     "path",
-    ["/usr/bin/python3.11", "/root/versions/3.11.7/bin/python3", "/x/cpython-3.11.4-linux-x86_64-gnu/bin/python"],
+    [
+        "/usr/bin/python3.11",
+        "/home/user/.pyenv/versions/3.11.7/bin/python3",
+        "/x/cpython-3.11.4-linux-x86_64-gnu/bin/python",
+    ],
 )
 def test_the_version_of_another_interpreter_is_read_from_its_path(path: str) -> None:
     assert f"--python {path}" in steps(chosen(machine(python="3.14.0", others=("/usr/bin/python3", path))))
