@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
 from typing import NamedTuple, Union
 
 from gpucheck.facts.codec import decode, encode
@@ -16,8 +15,6 @@ from gpucheck.install.progress import Progress
 from gpucheck.install.settings import Settings
 
 RECEIPT = os.path.join(".gpucheck", "receipt.json")  # in the environment
-# One of them at a time: they put their files at the same paths.
-RIVALS = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tensorflow-intel", "tf-nightly", "tf-nightly-gpu")
 
 
 class NotProven(Failed):
@@ -105,7 +102,7 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(lock)
     try:
-        words = ("pip", "install", "--preview-features", "pylock", "--no-deps", "--offline")
+        words = ("pip", "install", "--preview-features", "pylock", "--no-deps", "--offline", *uv.options(settings))
         _uv(settings, *words, "--python", change.python, "--requirements", path)
     finally:
         os.unlink(path)
@@ -143,9 +140,3 @@ def receipt_of(env: str) -> Union[Receipt, None]:
             return found
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def leaving(installed: Sequence[str], plan: Plan) -> tuple[str, ...]:
-    """Distributions that would share files with what is installed."""
-    coming = {one.name for one in plan.packages}
-    return tuple(name for name in RIVALS if name in installed and name not in coming)
