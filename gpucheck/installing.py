@@ -290,7 +290,7 @@ def _progress(words: Words) -> Iterator[Progress]:
 
 def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: Settings) -> int:
     from gpucheck.compat.extras import WITH_KERNEL
-    from gpucheck.install import carrying, rooms
+    from gpucheck.install import carrying, reasons, rooms
     from gpucheck.render.install import json, outcome
     from gpucheck.render.install import plan as page
 
@@ -301,14 +301,15 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
     python = known(facts.python.executable, None) if isinstance(facts.python, Python) else None
     if python is None:
         raise Refused("no Python was found to make the environment from: name one with --python")
-    installed = _installed(facts) if not goal.new else ()
-    names = {*plan.choice.request.extras, *(one.name for one in plan.packages)}
+    coming = {one.name for one in plan.packages}
+    rivals = () if goal.new else reasons.rivals(facts, plan.choice.package)
+    names = {*plan.choice.request.extras, *coming}
     job = carrying.Job(
         plan,
         goal.env,
         goal.new,
         python,
-        carrying.leaving(installed, plan),
+        tuple(name for name in rivals if name not in coming),
         _title(plan, goal.env) if names & set(WITH_KERNEL) else None,
     )
     with _progress(words) as progress:
@@ -318,11 +319,6 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
     else:
         write(outcome.render(receipt, _where(goal.env), *_page(words), words.verbose), words.output)
     return 0
-
-
-def _installed(facts: Snapshot) -> tuple[str, ...]:
-    distributions = facts.python.distributions if isinstance(facts.python, Python) else ()
-    return tuple(one.name for one in known(distributions, ()))
 
 
 def _ask(words: Words, goal: Goal) -> None:
