@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Union
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
@@ -41,6 +42,7 @@ def python_text(target: Target) -> str:
     return ".".join(str(part) for part in target.python.parts[:3])
 
 
+@lru_cache(maxsize=8)  # 4 ms each, and asked for every package of a lock; not to be changed by who gets it
 def tags(target: Target) -> list[Tag]:
     """What the target's pip would take, the best first. Of CPython with the GIL: TensorFlow has no other wheels."""
     python = (target.python.major, target.python.minor)
