@@ -12,6 +12,7 @@ from gpucheck.facts.plan import RECEIPT_SCHEMA, Plan, Proof, Receipt
 from gpucheck.install import cures, kernel, prove, repair, transaction, uv, warm
 from gpucheck.install.errors import Failed
 from gpucheck.install.progress import Progress
+from gpucheck.install.proof.case import Before
 from gpucheck.install.settings import Settings
 
 RECEIPT = os.path.join(".gpucheck", "receipt.json")  # in the environment
@@ -27,9 +28,11 @@ class NotProven(Failed):
 
 
 class Job(NamedTuple):
-    """What is to be done. python: interpreter of the environment, or of which a new one is made. lock: pylock.toml's
-    text for `undo`'s sake and --from-lock. leaving: distributions to uninstall first. title: of a Jupyter kernel,
-    None: no kernel."""
+    """What is to be done.
+
+    env: real path. python: interpreter of the environment, or of which a new one is made. leaving: distributions to
+    uninstall first. title: of a Jupyter kernel, None: no kernel.
+    """
 
     plan: Plan
     env: str
