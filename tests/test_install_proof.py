@@ -428,7 +428,8 @@ def test_a_loader_that_cannot_be_asked_is_not_proven(
     check = env.prove("loader")["loader"]
     assert (check.state, words in check.what) == (state, True), check
     (env.site / "tensorflow/libtensorflow_framework.so.2").unlink()
-    assert "no framework library" in env.prove("loader")["loader"].what
+    without = env.prove("loader")["loader"]
+    assert (without.state, "no framework library" in without.what) == ("unproven", True)
 
 
 # --- running
@@ -649,6 +650,14 @@ def test_an_interpreter_that_needs_a_folder_with_cuda_is_proven_as_it_runs(env: 
     checks = env.prove("loader", environ={"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(tmp_path)})
     assert states(checks) == {"interpreter": "proven", "loader": "proven"}
     assert env.prove("loader")["interpreter"].state == "failed"
+
+
+def test_who_wants_no_bytecode_gets_none(env: Environment) -> None:
+    (env.root.parent / "where.json").write_text(json.dumps(env.where()))
+    env.does("where", f'case "$*" in *"-I -B "*) cat {env.root.parent}/where.json;; *) exit 1;; esac')
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"}
+    assert env.prove("files", environ=environ)["interpreter"].state == "proven"
+    assert env.prove("files")["interpreter"].state == "failed"
 
 
 def test_variables_with_which_the_interpreter_does_not_run_are_told(env: Environment) -> None:
