@@ -115,7 +115,7 @@ def make_tensorflow(folder: Path, version: str, *, cuda: str = "12.5.1", cudnn: 
 
 
 BACKEND = """
-import os, zipfile
+import os, time, zipfile
 def get_requires_for_build_wheel(config_settings=None): return []
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     name = {name!r} + "-" + {version!r}
@@ -124,7 +124,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         info = name + ".dist-info/"
         for path, text in (({name!r} + ".py", ""), (info + "METADATA", open("PKG-INFO").read()),
                            (info + "WHEEL", wheel), (info + "RECORD", "")):
-            archive.writestr(zipfile.ZipInfo(path), text)
+            stamp = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", time.time())))[:6]
+            archive.writestr(zipfile.ZipInfo(path, stamp), text)
     return name + "-py3-none-any.whl"
 """
 

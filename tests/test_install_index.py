@@ -21,9 +21,9 @@ from local_index import Index, make, make_sdist, make_tensorflow, tree, wheels
 
 from gpucheck.compat.tensorflow import RELEASES, Release
 from gpucheck.facts.gap import Gap
-from gpucheck.facts.plan import Choice, Request, Target
+from gpucheck.facts.plan import Choice, Package, Request, Target
 from gpucheck.facts.versions import LibcVersion, PackageVersion, PythonVersion
-from gpucheck.install import locking, pylock, uv
+from gpucheck.install import building, locking, pylock, uv
 from gpucheck.install.complaints import told, understood
 from gpucheck.install.errors import InstallError, NoPlan, Refused
 from gpucheck.install.newest import newest
@@ -250,6 +250,9 @@ def test_a_source_is_built_only_for_packages_that_are_known_to_be_python_alone(
     assert built.url.startswith(str(tmp_path / "kept"))
     assert lock == again
     assert "html5lib: no wheel of the version that fits" in lock.notes[0]
+    assert {entry.date_time[0] for entry in zipfile.ZipFile(built.url).infolist()} == {1980}  # the same hash each time
+    made = Package("html5lib", built.version, source.name, "/gone", Path(built.url).parent.name, 7, "tensorflow")
+    assert building.built(made, settings, sys.executable) == built  # not built twice
     source.unlink()
     make_sdist(folder, "somelib", "1.0")
     make_tensorflow(folder, "1.3", requires=("somelib",))
@@ -299,6 +302,9 @@ def test_windows_and_aarch64_are_planned_here_from_their_own_wheels(folder: Path
     for to in (target(None, system="windows"), target(machine="aarch64"), target()):
         lock = locking.lock(choice("tensorflow[and-cuda]==9.9", to=to), from_folder(folder, cache))
         files[to.os, to.machine] = [one.file for one in lock.packages]
+        system = ("win32", "AMD64") if to.os == "windows" else ("linux", to.machine)
+        wanted = "sys_platform == '{}' and platform_machine == '{}'".format(*system)
+        assert pylock.parse(lock.text).environments == (wanted,)
     assert files["windows", "x86_64"] == ["beta_x-5.0-py3-none-win_amd64.whl", "tensorflow-9.9-py3-none-any.whl"]
     assert files["linux", "aarch64"][0] == "beta_x-5.0-py3-none-manylinux_2_17_aarch64.whl"
     assert files["linux", "x86_64"][0] == "beta_x-5.0-py3-none-manylinux_2_17_x86_64.whl"
@@ -554,20 +560,26 @@ def test_uv_does_not_outlive_the_one_who_asked_it(cache: Path, number: signal.Si
     script = (
         "import sys; from gpucheck.install import uv; from gpucheck.install.settings import Settings\n"
         "from gpucheck.interruption import listen; listen()\n"
-        "uv.run(['pip', 'compile', '-', '--python', sys.executable], stdin='tensorflow\\n',"
-        " settings=Settings(default_index=sys.argv[1], cache=sys.argv[2]))"
+        "try:\n    uv.run(['pip', 'compile', '-', '--python', sys.executable], stdin='tensorflow\\n',"
+        " settings=Settings(default_index=sys.argv[1], cache=sys.argv[2]))\n"
+        # Ended by uv.run itself, not because its parent went.
+        "except KeyboardInterrupt:\n    sys.stdin.read()"
     )
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with silent_server() as url:
-        asker = subprocess.Popen([sys.executable, "-c", script, url, str(cache)], env=environ, stderr=subprocess.PIPE)
+        words = [sys.executable, "-c", script, url, str(cache)]
+        asker = subprocess.Popen(words, env=environ, stdin=subprocess.PIPE)
         found: list[psutil.Process] = []
         end = time.monotonic() + 20
         while not found and time.monotonic() < end:
             found = [one for one in psutil.Process(asker.pid).children() if one.name().startswith("uv")]
         assert found
         asker.send_signal(number)
+        alive = psutil.wait_procs(found, timeout=5)[1]
+        goes_on = asker.poll() is None
         asker.communicate(timeout=20)
-        assert not psutil.wait_procs(found, timeout=5)[1]
+        assert not alive
+        assert goes_on == (number == signal.SIGINT)
 
 
 @slow
@@ -606,6 +618,9 @@ def test_a_release_newer_than_the_table_s_is_derived_from_its_lowest_bounds(fold
         assert "not tested" in row.source
         assert newest(from_index(index, cache), target(), table("9.9", cuda="")).rows[0].cuda == ""
         assert newest(from_index(index, cache), target(None, system="windows"), table("9.8")).rows[0].version == "9.9"
+        index.asked.clear()
+        newest(from_index(index, cache / "first"), target(), table("9.9", cuda=""))
+        assert all("/tensorflow" in path for _, path in index.asked)
         index.asked.clear()
         assert newest(from_index(index, cache / "new"), target(), table("10.0")) == ((), ())
         assert index.asked == [("GET", "/simple/tensorflow/")]
