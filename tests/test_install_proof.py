@@ -13,6 +13,7 @@ from typing import Any, Union
 
 import psutil
 import pytest
+from fake_driver import FakeDriver
 from proof_material import CPU, CPU_BUILD, OK, PYTHON, Environment, any_target, choice, distribution, elf
 
 from gpucheck.compat.dlls import dll
@@ -819,6 +820,32 @@ def test_tensorflow_s_check_is_found_by_either_name_and_called_with_room_for_its
     line = run(sys.executable, "loader", path=str(tmp_path / "other.so")).stage("loader")
     assert line is not None
     assert line["symbol"] is None
+
+
+@pytest.mark.slow
+@pytest.mark.native
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this machine: libraries for Linux are compiled")
+@pytest.mark.parametrize(
+    ("settings", "code", "count"),
+    [
+        ({}, 0, 1),
+        ({"FAKE_PROFILE": "8xh100", "CUDA_VISIBLE_DEVICES": "0,1,2"}, 0, 3),
+        ({"FAKE_CODES": "cuInit=803"}, 803, 0),
+        (None, None, None),
+    ],
+)
+def test_the_driver_is_asked_as_tensorflow_asks_it(
+    fake_driver: FakeDriver,
+    settings: Union[dict[str, str], None],
+    code: Union[int, None],
+    count: Union[int, None],
+) -> None:
+    if settings is None and os.path.exists("/dev/nvidiactl"):
+        pytest.skip("this machine: it has a driver")
+    environ = {} if settings is None else {"LD_LIBRARY_PATH": fake_driver.folder, **settings}
+    line = run(sys.executable, "driver", environ=environ).stage("driver")
+    assert line is not None
+    assert (line["library"], line["code"], line["count"]) == (settings is not None, code, count)
 
 
 @pytest.mark.parametrize("python", PYTHONS)
