@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import random
 import shutil
 import signal
@@ -21,12 +20,13 @@ import pytest
 from faulty_index import Fault, FaultyIndex
 
 from gpucheck.facts.plan import Package
-from gpucheck.install.connection import Trouble, _seconds, without_proxy
-from gpucheck.install.download import Patience
+from gpucheck.install.connection import without_proxy
 from gpucheck.install.errors import Failed, InstallError, Refused
 from gpucheck.install.fetch import _BEHIND, _LEAST, Fetcher, fetch
+from gpucheck.install.patience import Patience
 from gpucheck.install.progress import Silent
 from gpucheck.install.settings import Settings
+from gpucheck.install.trouble import seconds
 from gpucheck.install.wheelhouse import Left, clear, left
 
 slow = pytest.mark.slow
@@ -283,10 +283,10 @@ def test_a_server_that_asks_for_more_patience_than_there_is_is_given_up_at_once(
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
-    assert _seconds("7") == 7.0
-    assert _seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
-    assert (_seconds("Wed, 21 Oct 2099 07:28:00 GMT") or 0) > 1e9
-    assert [_seconds(text) for text in (None, "", "soon", "-1", "²")] == [None] * 5
+    assert seconds("7") == 7.0
+    assert seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert (seconds("Wed, 21 Oct 2099 07:28:00 GMT") or 0) > 1e9
+    assert [seconds(text) for text in (None, "", "soon", "-1", "²")] == [None] * 5
 
 
 @pytest.mark.parametrize(
@@ -588,7 +588,6 @@ PROGRAM = """
 import sys
 from gpucheck.facts.plan import Package
 from gpucheck.facts.versions import PackageVersion
-from gpucheck.install.download import Patience
 from gpucheck.install.fetch import fetch
 from gpucheck.install.settings import Settings
 folder, url, file, sha256, size = sys.argv[1:]
@@ -674,8 +673,3 @@ def test_clearing_leaves_what_another_run_works_on(tmp_path: Path) -> None:
             assert clear(str(tmp_path)) == Left(0, 0)
         held.set()
     assert part(tmp_path, package).exists()
-
-
-def test_trouble_keeps_its_status() -> None:
-    assert Trouble("no", status=416).status == 416
-    assert os.sep

@@ -321,9 +321,9 @@ def test_a_run_that_was_ended_is_gone_on_with_at_its_byte(place: Place, faulty: 
 
 
 def test_the_mirror_hands_out_nothing_to_who_does_not_know_the_word(place: Place, faulty: Faulty) -> None:
-    from gpucheck.install.connection import Trouble
     from gpucheck.install.feed import Feed
     from gpucheck.install.fetch import Fetcher
+    from gpucheck.install.trouble import Trouble
 
     server, packages, settings = faulty
     with Fetcher(str(place.root), settings, Told(), QUICK) as fetcher, Feed(packages, fetcher) as feed:

@@ -90,7 +90,8 @@ def _build(source: Package, settings: Settings, python: str, folder: str) -> str
 
 def _source(source: Package, settings: Settings) -> bytes:
     """Its bytes, checked."""
-    from gpucheck.install.connection import Connections, Trouble
+    from gpucheck.install.connection import Connections
+    from gpucheck.install.trouble import Trouble
 
     if "://" not in source.url:
         try:

@@ -1,50 +1,32 @@
-"""One question to a server of files, by urllib3, and why it failed, in words: which layer, and is asking again of use?
+"""One question to a server of files, by urllib3, through the proxies, certificates and logins of the settings.
 
-Nothing is written here, and nothing of a file is judged: see download.py.
+Nothing is written here, and nothing of a file is judged: see download.py. Why a question failed: trouble.py.
 """
 
 from __future__ import annotations
 
 import netrc
 import os
-import socket
+import re
 import ssl
 import threading
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Union
 from urllib.parse import urlsplit
 
 from gpucheck import __version__
 from gpucheck.install.masking import login, masked
 from gpucheck.install.settings import Settings
+from gpucheck.install.trouble import REDIRECTS, Trouble, in_words, refused
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
-REDIRECTS = 5
 _CONNECT = 15.0  # seconds
 # A compressed answer would have other bytes at the place where a cut one is gone on with.
 _HEADERS = {"User-Agent": f"gpucheck/{__version__}", "Accept-Encoding": "identity"}
 _SILENCE = 30.0  # seconds in which nothing comes, where the settings do not say
-_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 527, 529, 530})
-_WORDS = {
-    401: "asks for a user and a password (401): put them into the index URL, into netrc or into pip's configuration",
-    403: "refuses to hand it out (403): the login may not read it, or a firewall forbids it",
-    404: "does not have it (404): it was removed, or this mirror is not complete",
-    407: "the proxy asks for a user and a password (407): put them into the proxy's URL",
-    410: "has it no more (410)",
-    416: "says that the file is shorter than what was asked for (416)",
-    429: "asks to come more slowly (429)",
-    451: "must not hand it out here (451)",
-}
-
-
-class Trouble(Exception):
-    """One try failed. again: another may succeed. wait: seconds that the server asked for. status: of HTTP, 0 else."""
-
-    def __init__(self, what: str, *, again: bool = True, wait: Union[float, None] = None, status: int = 0) -> None:
-        super().__init__(what)
-        self.again, self.wait, self.status = again, wait, status
 
 
 class Connections:
@@ -82,10 +64,7 @@ class Connections:
         if answer.status in (200, 206):
             return answer
         answer.close()
-        wait = _seconds(answer.headers.get("Retry-After"))
-        text = _WORDS.get(answer.status, f"answers with HTTP status {answer.status}")
-        again = answer.status in _AGAIN or answer.status == 416
-        raise Trouble(f"{_host(url)} {text}", again=again, wait=wait, status=answer.status)
+        raise refused(answer.status, answer.headers.get("Retry-After"), url)
 
     def _login(self, url: str) -> Union[tuple[str, str], None]:
         found = self._settings.login(url)
@@ -107,7 +86,8 @@ class Connections:
 
         silence = self._settings.timeout or _SILENCE
         timeout = Timeout(connect=min(_CONNECT, silence), read=silence)
-        tls = self._tls(checked)
+        bundle, own = self._settings.certificate, self._settings.client_certificate
+        tls = _tls(bundle, own, checked)
         if not proxy:
             return PoolManager(num_pools=8, maxsize=8, ssl_context=tls, timeout=timeout)
         scheme = urlsplit(proxy).scheme
@@ -121,38 +101,10 @@ class Connections:
             num_pools=8,
             maxsize=8,
             ssl_context=tls,
-            proxy_ssl_context=self._tls(True),
+            proxy_ssl_context=_tls(bundle, own, True),
             proxy_headers=make_headers(proxy_basic_auth=":".join(known)) if known else None,
             timeout=timeout,
         )
-
-    def _tls(self, checked: bool) -> ssl.SSLContext:
-        """The system's certificates, or those of the settings."""
-        import truststore
-        from urllib3 import disable_warnings
-        from urllib3.exceptions import InsecureRequestWarning
-
-        bundle, own = self._settings.certificate, self._settings.client_certificate
-        context: ssl.SSLContext
-        if not checked:
-            disable_warnings(InsecureRequestWarning)  # that was somebody's wish
-            context = ssl._create_unverified_context()
-        elif bundle is None:
-            context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        else:
-            folder = os.path.isdir(bundle)
-            try:
-                context = ssl.create_default_context(
-                    cafile=None if folder else bundle, capath=bundle if folder else None
-                )
-            except (OSError, ssl.SSLError) as error:
-                raise Trouble(f"the certificates in {bundle} cannot be read: {error}", again=False) from error
-        if own:
-            try:
-                context.load_cert_chain(own)
-            except (OSError, ssl.SSLError) as error:
-                raise Trouble(f"the client certificate in {own} cannot be read: {error}", again=False) from error
-        return context
 
     def _checked(self, url: str) -> bool:
         parts = urlsplit(url)
@@ -170,44 +122,38 @@ class Connections:
 
     def trouble(self, error: BaseException, url: str) -> Trouble:
         """An error of urllib3's in words."""
-        from urllib3 import exceptions as of
-
-        if isinstance(error, Trouble):
-            return error
-        if isinstance(error, of.MaxRetryError) and error.reason is not None:
-            return self.trouble(error.reason, url)
-        host = _host(url)
-        if isinstance(error, of.ResponseError) and "redirect" in str(error):
-            return Trouble(f"{host} sends from one address to the next, more than {REDIRECTS} times", again=False)
-        if isinstance(error, of.ProxyError):
-            proxy = masked(self._proxy(url))
-            why = str(error.original_error)
-            again = "407" not in why
-            what = (
-                _WORDS[407] if not again else f"the proxy {proxy} gives no connection: {_short(error.original_error)}"
-            )
-            return Trouble(what, again=again)
-        if isinstance(error, (of.SSLError, ssl.SSLError)):
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                return Trouble(
-                    f"the certificate of {host} is not trusted ({_short(error)}); a company's proxy may have its own:"
-                    " name its bundle in pip's `cert` setting or in SSL_CERT_FILE",
-                    again=False,
-                )
-            return Trouble(f"no encrypted connection to {host}: {_short(error)}")
-        if isinstance(error, (of.NameResolutionError, socket.gaierror)):
-            return Trouble(f"the name {host} is not known here (DNS): is there a network?")
-        if isinstance(error, (of.ConnectTimeoutError, of.NewConnectionError)):
-            return Trouble(f"no connection to {host}: {_short(error)}")
-        if isinstance(error, (of.ReadTimeoutError, TimeoutError)):
-            return Trouble(f"{host} was silent for {self._settings.timeout or _SILENCE:.0f} s")
-        if isinstance(error, (of.LocationParseError, of.URLSchemeUnknown, ValueError)):
-            return Trouble(f"{masked(url)} is no address to download from", again=False)
-        return Trouble(f"the connection to {host} broke: {_short(error)}")
+        return in_words(error, url, self._proxy(url), self._settings.timeout or _SILENCE)
 
     def close(self) -> None:
         for pool in self._pools.values():
             pool.clear()
+
+
+@lru_cache(maxsize=8)  # the system's hundreds of certificates take 20 ms to read
+def _tls(bundle: Union[str, None], own: Union[str, None], checked: bool) -> ssl.SSLContext:
+    """The system's certificates, or those of the settings."""
+    import truststore
+    from urllib3 import disable_warnings
+    from urllib3.exceptions import InsecureRequestWarning
+
+    context: ssl.SSLContext
+    if not checked:
+        disable_warnings(InsecureRequestWarning)  # that was somebody's wish
+        context = ssl._create_unverified_context()
+    elif bundle is None:
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        folder = os.path.isdir(bundle)
+        try:
+            context = ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
+        except (OSError, ssl.SSLError) as error:
+            raise Trouble(f"the certificates in {bundle} cannot be read: {error}", again=False) from error
+    if own:
+        try:
+            context.load_cert_chain(own)
+        except (OSError, ssl.SSLError) as error:
+            raise Trouble(f"the client certificate in {own} cannot be read: {error}", again=False) from error
+    return context
 
 
 def without_proxy(host: str, with_port: str, no: str) -> bool:
@@ -241,33 +187,16 @@ def _without_login(url: str) -> str:
     return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path.partition('#')[0]}"
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or masked(url)
-
-
-def _short(error: BaseException) -> str:
-    """The innermost reason, without the objects that urllib3 prints with it."""
-    inner: Union[BaseException, None] = error
-    while inner is not None:
-        if isinstance(inner, ssl.SSLCertVerificationError):
-            return inner.verify_message
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror
-        error, inner = inner, inner.__cause__ or inner.__context__
-    text = str(error.args[-1] if error.args else error)
-    return text.rpartition(">: ")[2] or type(error).__name__
-
-
-def _seconds(header: Union[str, None]) -> Union[float, None]:
-    """Retry-After: seconds, or a date."""
-    from email.utils import parsedate_to_datetime
-    from time import time
-
-    if not header:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    with suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time())
-    return None
+def placed(answer: BaseHTTPResponse, asked: int) -> tuple[int, Union[int, None], Union[int, None]]:
+    """Which part of the file this is: its first byte, the one after its last, and the file's size where told."""
+    told = re.match(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", ""))
+    if answer.status == 206 and told:
+        begin, end = int(told.group(1)), int(told.group(2)) + 1
+        if begin > asked:
+            answer.close()
+            raise Trouble(f"the server answered with byte {begin}, not {asked}")
+        return begin, end, None if told.group(3) == "*" else int(told.group(3))
+    first = asked if answer.status == 206 else 0
+    length = answer.length_remaining
+    ends = None if length is None else first + length
+    return first, ends, ends

@@ -7,44 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import re
 import sys
 import threading
 from contextlib import suppress
-from time import monotonic
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, Union
+from typing import TYPE_CHECKING, BinaryIO, Literal, Union
 
 from gpucheck.facts.plan import Package
-from gpucheck.install.connection import Connections, Trouble
-from gpucheck.install.errors import Failed
+from gpucheck.install.connection import Connections, placed
 from gpucheck.install.masking import masked
+from gpucheck.install.patience import Patience, Tries
 from gpucheck.install.progress import Progress
+from gpucheck.install.trouble import Trouble
 from gpucheck.install.wheelhouse import PIECE, bring, digest, held, local, refusal, wrong
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
 State = Literal["waiting", "running", "done", "failed", "stopped"]
-_ENOUGH = 64 << 10  # bytes that make a try a success: a server that gives single bytes is given up, too
 _READ = 256 << 10
-_FIRST_TRIES = 4
-
-
-class Patience(NamedTuple):
-    """When a file is given up. Seconds.
-
-    silence: without a new byte. tries: in a row that brought nothing. first, most: pauses between tries, doubled each
-    time; a server's Retry-After makes them longer.
-    """
-
-    silence: float = 120.0
-    tries: int = 10
-    first: float = 0.5
-    most: float = 20.0
-
-
-USUAL = Patience()
 
 
 class Stopped(Exception):
@@ -216,7 +196,7 @@ class Download:
         ------
         Failed: given up. Stopped.
         """
-        tries, since = 0, monotonic()
+        tries = Tries(self._patience, self.package.file)
         while self.whole is None or self.have < self.whole:
             before = self.have
             try:
@@ -226,28 +206,10 @@ class Download:
             except Trouble as trouble:
                 if trouble.status == 416 and self.have:  # no byte after these: let the hash decide
                     return
-                if self.have - before >= _ENOUGH:
-                    tries, since = 0, monotonic()
-                tries += 1
-                self._pause(trouble, tries, since)
-
-    def _pause(self, trouble: Trouble, tries: int, since: float) -> None:
-        patience = self._patience
-        pause = min(patience.most, patience.first * 2 ** min(tries - 1, 20)) * random.uniform(0.75, 1.0)
-        pause = max(pause, trouble.wait or 0.0)
-        name = self.package.file
-        if not trouble.again:
-            raise Failed(f"cannot download {name}: {trouble}")
-        waited = monotonic() - since
-        # Where no server has ever answered, the network is not there, and that is worth knowing soon.
-        most = patience.tries if self._connections.answered else min(patience.tries, _FIRST_TRIES)
-        if tries > most or waited + pause > patience.silence:
-            asked = f", and asks to wait {trouble.wait:.0f} s" if trouble.wait and trouble.wait > patience.most else ""
-            kept = f"; {self.have} bytes are kept, the next run goes on with them" if self.have else ""
-            raise Failed(f"cannot download {name}: {trouble}{asked} (given up after {tries} tries{kept})")
-        self._progress.note(f"{name}: {trouble}; goes on at byte {self.have} in {pause:.1f} s")
-        if self._stop.wait(pause):
-            raise Stopped
+                pause = tries.failed(trouble, self.have, self.have - before, self._connections.answered)
+                self._progress.note(f"{self.package.file}: {trouble}; goes on at byte {self.have} in {pause:.1f} s")
+                if self._stop.wait(pause):
+                    raise Stopped from trouble
 
     def _read_on(self, file: BinaryIO) -> None:
         """One question, and what comes of it. Raises Trouble where that was not the rest of the file."""
@@ -256,7 +218,7 @@ class Download:
         url = self.package.url
         answer = self._answer = self._connections.get(url, self.have)
         try:
-            begin, end, total = _placed(answer, self.have)
+            begin, end, total = placed(answer, self.have)
             self._suspect(answer, total)
             if self.whole is None and total is not None:
                 with self.changed:
@@ -329,18 +291,3 @@ class Download:
 
     def _refusal(self, error: OSError) -> BaseException:
         return refusal(error, os.path.dirname(self.target or self.part), max(0, (self.whole or 0) - self.have))
-
-
-def _placed(answer: BaseHTTPResponse, asked: int) -> tuple[int, Union[int, None], Union[int, None]]:
-    """Which part of the file this is: its first byte, the one after its last, and the file's size where told."""
-    told = re.match(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", ""))
-    if answer.status == 206 and told:
-        begin, end = int(told.group(1)), int(told.group(2)) + 1
-        if begin > asked:
-            answer.close()
-            raise Trouble(f"the server answered with byte {begin}, not {asked}")
-        return begin, end, None if told.group(3) == "*" else int(told.group(3))
-    first = asked if answer.status == 206 else 0
-    length = answer.length_remaining
-    ends = None if length is None else first + length
-    return first, ends, ends

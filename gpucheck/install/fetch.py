@@ -12,8 +12,9 @@ from typing import Union
 
 from gpucheck.facts.plan import Package
 from gpucheck.install.connection import Connections
-from gpucheck.install.download import USUAL, Download, Patience
+from gpucheck.install.download import Download
 from gpucheck.install.errors import Refused
+from gpucheck.install.patience import USUAL, Patience
 from gpucheck.install.progress import Progress, Silent
 from gpucheck.install.settings import Settings
 from gpucheck.install.wheelhouse import PART, check, local

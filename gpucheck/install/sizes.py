@@ -32,7 +32,8 @@ def _size_here(path: str) -> Union[int, None]:
 def _sizes_there(packages: Sequence[Package], settings: Settings) -> dict[str, Union[int, None]]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from gpucheck.install.connection import Connections, Trouble
+    from gpucheck.install.connection import Connections
+    from gpucheck.install.trouble import Trouble
 
     connections = Connections(settings)
 

@@ -17,11 +17,11 @@ from typing import NamedTuple, Union
 
 from gpucheck.facts.plan import Package
 from gpucheck.install import uv
-from gpucheck.install.download import USUAL, Patience
 from gpucheck.install.errors import Failed
 from gpucheck.install.feed import AT_ONCE, Feed, lock_text
 from gpucheck.install.fetch import PARALLEL, Fetcher, refuse_servers, total
 from gpucheck.install.masking import bare
+from gpucheck.install.patience import USUAL, Patience
 from gpucheck.install.progress import Progress, Silent
 from gpucheck.install.settings import Settings
 from gpucheck.install.wheelhouse import PART, check, downloads, local, refusal
