@@ -981,7 +981,8 @@ def test_on_windows_the_dlls_are_loaded_by_the_names_that_tensorflow_uses(tmp_pa
     names += ["cusolver64_11.dll", "cusparse64_11.dll", "cudnn64_8.dll"]
     env.says("libraries", *(env.loaded(name, file=f"C:\\CUDA\\{name}") for name in names))
     checks = env.prove("libraries", "loader", "surroundings", by=by)
-    assert checks["loader"].what == "The 8 DLLs of CUDA 11.2 and cuDNN 8.1 are found."
+    whole = "The 8 DLLs of CUDA 11.2 and cuDNN 8.1 are found."
+    assert (checks["loader"].state, checks["loader"].what) == ("proven", whole)
     assert checks["loader"].lines[0] == "cudart64_110.dll: C:\\CUDA\\cudart64_110.dll"
     assert (checks["libraries"].state, checks["surroundings"].state) == ("skipped", "proven")
     error = "FileNotFoundError: Could not find module 'cudnn64_8.dll'"
