@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import install_plans
 import pytest
 
 from gpucheck import arguments
 from gpucheck.facts.plan import Request
 from gpucheck.install.errors import Refused
+from gpucheck.install.manual import by_hand
 from gpucheck.install.request import request
+from gpucheck.install.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,14 @@ def test_what_cannot_be_meant_is_refused_with_the_way_out(
 )
 def test_commas_separate_names_and_not_bounds(given: list[str], split: tuple[str, ...]) -> None:
     assert arguments.commas(given) == split
+
+
+def test_commands_by_hand_hold_the_cure_and_survive_the_target_s_shell() -> None:
+    choice = install_plans.choice()
+    lines = by_hand(choice, Settings(), "my env")
+    assert lines[-1] == (
+        "ln -s ../../cusolver/lib/libcusolver.so.11 "
+        "'my env'/lib/python3.12/site-packages/nvidia/cusparse/lib/libcusolver.so.11"
+    )
+    windows = choice._replace(target=install_plans.TARGET._replace(os="windows"), cures=(), requirements=("numpy<2",))
+    assert by_hand(windows, Settings())[-1].endswith('--only-binary :all: "numpy<2"')

@@ -22,12 +22,16 @@ _TARGET = f"../../cusolver/lib/{_SOLVER}"
 
 
 class Remedy(NamedTuple):
-    """needed, apply: get the folder with the packages. apply: gives the paths it made (or had made), relative to it."""
+    """needed, apply: get the folder with the packages. apply: gives the paths it made (or had made), relative to it.
+
+    by_hand: the same for a shell, with {site} for that folder.
+    """
 
     what: str
     source: str
     needed: Callable[[str], bool]
     apply: Callable[[str], tuple[str, ...]]
+    by_hand: str
 
 
 def _solver_is_out_of_reach(site: str) -> bool:
@@ -83,6 +87,7 @@ REMEDIES: dict[str, Remedy] = {
         "RUNPATH of libtensorflow_framework.so.2 lacks nvidia/cusolver/lib: ELF headers of cp310, cp311, cp313",
         _solver_is_out_of_reach,
         _link_the_solver,
+        f"ln -s {_TARGET} {{site}}/{_LINK}",
     ),
 }
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.plan import Choice
+from gpucheck.install.cures import REMEDIES
 from gpucheck.install.masking import masked, without_name
 from gpucheck.install.settings import Settings
 
@@ -36,8 +37,15 @@ def by_hand(choice: Choice, settings: Settings, folder: str = ".venv") -> tuple[
     install += [word for kind, place in places for word in (named[kind], place)]
     install += ["--no-index"] if settings.no_index else []
     install += ["--only-binary", ":all:", *choice.requirements]
-    quote = subprocess.list2cmdline if windows else shlex.join
-    return quote(make), quote(install)
+    quote = _for_windows if windows else shlex.join
+    site = f"{shlex.quote(folder)}/lib/python{minor}/site-packages"
+    cures = (REMEDIES[name].by_hand.format(site=site) for name in choice.cures)
+    return quote(make), quote(install), *cures
+
+
+def _for_windows(words: Sequence[str]) -> str:
+    """For cmd and PowerShell alike: a bound's "<" would be a redirection."""
+    return " ".join(f'"{word}"' if set(word) & set("<>&|^ ;,") else subprocess.list2cmdline([word]) for word in words)
 
 
 def _places(settings: Settings) -> Iterable[tuple[str, str]]:
