@@ -162,7 +162,7 @@ def mark(tree: str, name: str, was: Was) -> None:
 
 
 def marker(tree: str) -> str:
-    """Which transaction made this tree: "" for none of ours."""
+    """Which transaction made this tree: "" for none of ours. Raises OSError."""
     return (_marked(tree) or [""])[0]
 
 
@@ -172,10 +172,11 @@ def marked_as_new(tree: str) -> bool:
 
 
 def _marked(tree: str) -> list[str]:
+    """Raises OSError where the file is there and cannot be read: nothing may be decided without it."""
     try:
         with open(os.path.join(tree, MARKER), encoding="ascii") as file:
             return file.read(64).split()
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return []
 
 

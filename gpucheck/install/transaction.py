@@ -165,7 +165,7 @@ class Transaction:
                 self.committed = True
                 recovery.settle_commit(self.env, self.folder, self._entry)
         except OSError as error:
-            self.committed = steps.look(self.env).marker == self.name  # a bad disk may complain after the rename
+            self._look_whether_committed()  # a bad disk may complain after the rename
             if not self.committed:
                 raise Failed(f"nothing was changed: {_words(error)}") from error
         with suppress(OSError):
@@ -208,13 +208,17 @@ class Transaction:
         with _undisturbed():
             self._leave()
 
+    def _look_whether_committed(self) -> None:
+        with suppress(OSError, Refused):
+            self.committed = self.committed or steps.look(self.env).marker == self.name
+
     def _leave(self) -> None:
         """Done or not: what lies on the disk says which, and the same code cleans up as after a crash."""
         if self._hold is None:
             return
         try:
+            self._look_whether_committed()  # an interruption may have come in between
             recovered = recovery.resolve(self.env, self.folder)
-            self.committed = steps.look(self.env).marker == self.name  # an interruption may have come in between
             if recovered.state == "kept":
                 raise NeedsHelp(" ".join(recovered.words))
         except OSError as error:
