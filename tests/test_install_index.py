@@ -29,6 +29,7 @@ from gpucheck.install.errors import InstallError, NoPlan, Refused
 from gpucheck.install.newest import newest
 from gpucheck.install.platforms import best, tags, uv_platform
 from gpucheck.install.settings import Settings
+from gpucheck.install.signals import hear, held_back
 
 slow = pytest.mark.slow
 real = pytest.mark.real
@@ -580,6 +581,24 @@ def test_uv_does_not_outlive_the_one_who_asked_it(cache: Path, number: signal.Si
         asker.communicate(timeout=20)
         assert not alive
         assert goes_on == (number == signal.SIGINT)
+
+
+def test_a_signal_while_uv_is_being_started_is_heard_once_it_is_known() -> None:
+    class Stop(BaseException):
+        pass
+
+    def stop(number: int, frame: object) -> None:
+        raise Stop
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with held_back() as came:
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) is stop
+        with pytest.raises(Stop):
+            hear(came)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @slow

@@ -22,6 +22,7 @@ from urllib.parse import quote
 from gpucheck.install.errors import InstallError
 from gpucheck.install.masking import secrets_in
 from gpucheck.install.settings import Settings
+from gpucheck.install.signals import hear, held_back
 
 _WINDOWS = sys.platform == "win32"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -147,34 +148,39 @@ def run(
     argv = [binary(), *arguments, "--color", "never"]
     pipe = subprocess.PIPE
     environ = environment(settings) | dict(variables or {})
-    try:
-        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, cwd=cwd, **flags)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise InstallError(f"uv could not be run: {getattr(error, 'strerror', None) or error}") from error
     out: list[str] = []
     err: list[str] = []
     satisfied: list[bool] = []
+    process: Union[subprocess.Popen[bytes], None] = None
 
-    def hear(line: str) -> None:
+    def take(line: str) -> None:
         line = settings.without_secrets(line)
         err.append(line)
-        if enough and not satisfied and enough(line):
+        if enough and process and not satisfied and enough(line):
             satisfied.append(True)
             end(process)
         if on_line:
             on_line(line.rstrip("\n"))
 
-    readers = [_reader(process.stdout, out.append), _reader(process.stderr, hear)]
     try:
+        with held_back() as came:
+            process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, cwd=cwd, **flags)
+        hear(came)
+        readers = [_reader(process.stdout, out.append), _reader(process.stderr, take)]
         _give(process, stdin)
         code = process.wait(deadline)
         for reader in readers:
             reader.join(_GRACE)
-    except subprocess.TimeoutExpired:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        if process is None:
+            raise InstallError(f"uv could not be run: {getattr(error, 'strerror', None) or error}") from error
         end(process)
-        raise TookTooLong(f"uv {arguments[0]} did not end within {deadline:.0f} s", tuple(err[-5:])) from None
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TookTooLong(f"uv {arguments[0]} did not end within {deadline:.0f} s", tuple(err[-5:])) from None
+        raise
     except BaseException:
-        end(process)
+        if process is not None:
+            end(process)
         raise
     return Done(0 if satisfied else code, "".join(out), "".join(err))
 
