@@ -493,7 +493,7 @@ def test_by_hand_a_date_needs_uv_and_windows_has_its_own_quotes() -> None:
     there = choice("tensorflow==2.10.1", "numpy<2", to=target(None, "3.10", system="windows"))
     assert locking.by_hand(there, Settings()) == (
         "py -3.10 -m venv .venv",
-        r".venv\Scripts\python -m pip install --only-binary :all: tensorflow==2.10.1 numpy<2",
+        r'.venv\Scripts\python -m pip install --only-binary :all: tensorflow==2.10.1 "numpy<2"',
     )
     assert locking.by_hand(choice(release=None), Settings()) == ()
 
