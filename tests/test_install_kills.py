@@ -165,7 +165,7 @@ def _cut_off_at(stage: Stage, steps: list[int]) -> dict[str, int]:
     for step in steps:
         stage.set_up()
         ended = in_child(stage.scene.act(stage.env), stop_at=step)
-        assert not ended.whole
+        assert not ended.whole or step > ended.steps  # a module imported meanwhile is a step less
         stage.check_now(f"{stage.scene.name}, step {step}")
         stage.recover()
         ends[stage.check(f"{stage.scene.name}, step {step}")] += 1
