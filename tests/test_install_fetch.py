@@ -589,6 +589,7 @@ import sys
 from gpucheck.facts.plan import Package
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.install.fetch import fetch
+from gpucheck.install.patience import Patience
 from gpucheck.install.settings import Settings
 folder, url, file, sha256, size = sys.argv[1:]
 package = Package("alpha", PackageVersion.parse("1"), file, url, sha256, int(size), "")
