@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gpucheck.install.locking import Lock
+    from gpucheck.install.newest import Newest
     from gpucheck.install.progress import Progress
     from gpucheck.install.records import Damage
     from gpucheck.install.settings import Settings
@@ -116,7 +117,7 @@ def _install(words: Words) -> int:
     goal = None if words.snapshot is not None else _goal(words)
     facts = _facts(words, goal)
     if words.explain is not None:
-        return _explain(words, facts)
+        return _explain(words, goal, facts)
     settings = _settings(words, goal)
     lock = _locked(words, facts, settings)
     if lock is None:
@@ -194,14 +195,15 @@ def _settings(words: Words, goal: Optional[Goal]) -> Settings:
     return settings.read(goal.python if goal else None, words.index_urls, words.offline, words.wheelhouse)
 
 
-def _explain(words: Words, facts: Snapshot) -> int:
+def _explain(words: Words, goal: Optional[Goal], facts: Snapshot) -> int:
     from gpucheck.install import resolve
     from gpucheck.install.request import request
     from gpucheck.render.install import json, plan
 
     asked = request(words.names, words.cpu, words.extras)
-    choice = resolve.choose(facts, asked)
-    candidate = resolve.explain(facts, asked, words.explain or "")
+    rows = _newer(facts, _settings(words, goal)).rows
+    choice = resolve.choose(facts, asked, rows)
+    candidate = resolve.explain(facts, asked, words.explain or "", rows)
     code = 1 if candidate.objections else 0
     if words.format == "json":
         write(json.explained(candidate, choice, __version__, code), words.output)
@@ -219,16 +221,30 @@ def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]
     if words.from_lock is not None:
         here = resolve.target(facts)
         return locking.read(words.from_lock, here if isinstance(here, Target) else None)
-    choice = resolve.choose(facts, request(words.names, words.cpu, words.extras))
-    if choice.release is not None:
-        with _progress(words) as progress:
-            progress.begin("resolving")
-            return locking.lock(choice, settings)
+    asked = request(words.names, words.cpu, words.extras)
+    with _progress(words) as progress:
+        progress.begin("resolving")
+        newer = _newer(facts, settings)
+        choice = resolve.choose(facts, asked, newer.rows)
+        if choice.release is not None:
+            lock = locking.lock(choice, settings)
+            return lock._replace(notes=(*lock.notes, *newer.notes))
     if words.format == "json":
         write(json.refused(choice, __version__, 1), words.output)
     else:
         write(plan.refused(choice, *_page(words), words.verbose), words.output)
     return None
+
+
+def _newer(facts: Snapshot, settings: Settings) -> Newest:
+    """What the index has and the table does not: offered as derived and untested, never by default."""
+    from gpucheck.compat.releases import releases
+    from gpucheck.install import newest, resolve
+
+    target = resolve.target(facts)
+    if not isinstance(target, Target):
+        return newest.Newest(())
+    return newest.newest(settings, target, releases(target.os, target.machine))
 
 
 def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, settings: Settings) -> Plan:
