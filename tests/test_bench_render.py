@@ -230,6 +230,7 @@ def test_every_result_that_the_contract_allows_is_shown(result: Result) -> None:
     assert not re.search(r"\b(NaN|Infinity)\b", json_format.render(result))  # JSON has no such words
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["trials", "samples", "environment", "canaries", "seed_lines", "arguments"])
 def test_a_result_without_a_part_is_shown(field: str) -> None:
     result = sweep()._replace(**{field: ()})
@@ -560,6 +561,7 @@ def test_in_a_pipe_a_line_comes_when_something_changed_and_a_sign_of_life_when_n
     shown.close()
 
 
+@pytest.mark.slow
 def test_in_a_pipe_lines_come_no_more_often_than_promised() -> None:
     stream = io.StringIO()
     shown = progress.Lines(stream, quiet=0.1, beat=60)

@@ -104,6 +104,7 @@ def test_warming_up_ends_when_windows_agree() -> None:
     assert ran.verdict().ratio.value == pytest.approx(4.0)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_warming_up_that_never_settles_ends_all_the_same() -> None:
     ran = measure(job(cpu(cold=[1.0, 2.0] * 20), gpu()))
     assert 3 <= len(ran.leg("cpu").warmup) <= 30
@@ -133,6 +134,7 @@ def test_a_slow_device_gets_its_four_rounds() -> None:
     assert ran.verdict().word == "faster"
 
 
+@pytest.mark.slow
 def test_a_sweep_shows_from_which_batch_on_the_gpu_wins() -> None:
     steps = {"64": 0.01, "256": 0.04, "1024": 0.16}
     theirs = {"64": 0.02, "256": 0.021, "1024": 0.03}
@@ -164,6 +166,7 @@ def test_a_gpu_that_waits_for_its_batches_is_input_bound() -> None:
     assert {aside.input for aside in ran.leg("gpu:0").asides} == {"host", "resident", "fit"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("losses", [[2.3, 1.5, 1.3], [2.3, math.nan, math.nan], [2.3, math.inf, 1.0]])
 def test_wrong_arithmetic_is_found_and_no_ratio_is_claimed(losses: list[float]) -> None:
     ran = measure(job(cpu(), gpu(losses=losses)))
@@ -173,6 +176,7 @@ def test_wrong_arithmetic_is_found_and_no_ratio_is_claimed(losses: list[float]) 
     told_whole(ran)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [{"loss": 2.3, "error": 0.9}, {"loss": math.nan}, {"error": math.nan}, {"error": 0.2}])
 def test_a_network_that_does_not_learn_has_no_figure(plan: dict[str, float]) -> None:
     ran = measure(job(cpu(), gpu(**plan)))
@@ -327,6 +331,7 @@ def test_noise_between_answers_is_not_an_answer() -> None:
     assert ran.verdict().word == "faster"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plan", [{"step": 0}, {"step": -1.0}, {"step": math.nan}, {"step": math.inf}])
 def test_a_time_that_cannot_be_is_no_time(plan: dict[str, float]) -> None:
     ran = measure(job(cpu(), gpu(**plan)))

@@ -29,6 +29,8 @@ from gpucheck.install.settings import Settings
 from gpucheck.install.trouble import seconds
 from gpucheck.install.wheelhouse import Left, clear, left
 
+pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
+
 slow = pytest.mark.slow
 A, B = "alpha-1-py3-none-any.whl", "beta-2.0-py3-none-any.whl"
 QUICK = Patience(silence=10.0, tries=3, first=0.01, most=0.02)

@@ -31,6 +31,8 @@ from gpucheck.install.platforms import best, tags, uv_platform
 from gpucheck.install.settings import Settings
 from gpucheck.install.signals import hear, held_back
 
+pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
+
 slow = pytest.mark.slow
 real = pytest.mark.real
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"

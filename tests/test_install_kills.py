@@ -21,6 +21,8 @@ from install_trees import Tree, environment, in_child, install, quick_place, res
 from gpucheck.install import journal, transaction
 from gpucheck.install.errors import Refused
 
+pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
+
 slow = pytest.mark.slow
 
 

@@ -30,6 +30,8 @@ from gpucheck.install.proof.running import gather
 from gpucheck.install.proof.surroundings import clean
 from gpucheck.install.prove import NAMES, look_before, prove
 
+pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
+
 NAME = "libcusolver-beside-cusparse"
 LINK = "nvidia/cusparse/lib/libcusolver.so.11"
 CUDA_INFO = "build_info = {{'is_cuda_build': True, 'cuda_version': '{}', 'cudnn_version': '{}'}}"

@@ -332,6 +332,7 @@ def test_a_gpu_that_no_release_knows_does_not_keep_the_others_from_theirs() -> N
     assert "nvidia-cudnn-cu12<9.11" in choice.requirements
 
 
+@pytest.mark.slow
 def test_of_gpus_that_have_no_release_in_common_the_newest_is_served() -> None:
     choice = chosen(machine(("NVIDIA H100 80GB HBM3", "GeForce GTX 680"), "470.256.02", "3.6.9"))
     assert choice.release == PackageVersion("1.4.1")
@@ -516,6 +517,7 @@ SOME = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(SOME)))
 def test_not_knowing_never_adds_an_objection_and_never_acquits_silently(number: int) -> None:
     full = choose(SOME[number], Request())
@@ -694,6 +696,7 @@ GRID = [
 ]
 
 
+@pytest.mark.slow
 def test_the_chosen_one_has_no_objection_and_every_newer_one_has() -> None:
     for snapshot in GRID:
         check(choose(snapshot, Request()), snapshot)
