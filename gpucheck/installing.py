@@ -26,11 +26,11 @@ from gpucheck.output import WrongUsage, at_terminal, check_place, colored, colum
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gpucheck.install.locking import Lock
-    from gpucheck.install.newest import Newest
+    from gpucheck.install.changing.records import Damage
+    from gpucheck.install.indexes.locking import Lock
+    from gpucheck.install.indexes.newest import Newest
+    from gpucheck.install.indexes.settings import Settings
     from gpucheck.install.progress import Progress
-    from gpucheck.install.records import Damage
-    from gpucheck.install.settings import Settings
     from gpucheck.render.install.outcome import Where
 
 LOOK_SECONDS = 10.0
@@ -155,7 +155,7 @@ def _goal(words: Words) -> Goal:
 
     --python of no environment is what a new one is made from, at --env or ./.venv.
     """
-    from gpucheck.install import place, transaction
+    from gpucheck.install.changing import place, transaction
 
     python = arguments.interpreter(words.python)
     own = _environment_of(python) if words.env is None else None
@@ -176,7 +176,7 @@ def _environment_of(python: Optional[str]) -> Optional[str]:
 
 
 def _facts(words: Words, goal: Optional[Goal]) -> Snapshot:
-    from gpucheck.install import place
+    from gpucheck.install.changing import place
 
     if goal is None:
         try:
@@ -190,14 +190,14 @@ def _facts(words: Words, goal: Optional[Goal]) -> Snapshot:
 
 
 def _settings(words: Words, goal: Optional[Goal]) -> Settings:
-    from gpucheck.install import settings
+    from gpucheck.install.indexes import settings
 
     return settings.read(goal.python if goal else None, words.index_urls, words.offline, words.wheelhouse)
 
 
 def _explain(words: Words, goal: Optional[Goal], facts: Snapshot) -> int:
-    from gpucheck.install import resolve
-    from gpucheck.install.request import request
+    from gpucheck.install.choosing import resolve
+    from gpucheck.install.choosing.request import request
     from gpucheck.render.install import json, plan
 
     asked = request(words.names, words.cpu, words.extras)
@@ -214,8 +214,9 @@ def _explain(words: Words, goal: Optional[Goal], facts: Snapshot) -> int:
 
 def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]:
     """What will be installed, with every file. None: no release fits, which was told."""
-    from gpucheck.install import locking, resolve
-    from gpucheck.install.request import request
+    from gpucheck.install.choosing import resolve
+    from gpucheck.install.choosing.request import request
+    from gpucheck.install.indexes import locking
     from gpucheck.render.install import json, plan
 
     if words.from_lock is not None:
@@ -239,7 +240,8 @@ def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]
 def _newer(facts: Snapshot, settings: Settings) -> Newest:
     """What the index has and the table does not: offered as derived and untested, never by default."""
     from gpucheck.compat.releases import releases
-    from gpucheck.install import newest, resolve
+    from gpucheck.install.choosing import resolve
+    from gpucheck.install.indexes import newest
 
     target = resolve.target(facts)
     if not isinstance(target, Target):
@@ -248,7 +250,9 @@ def _newer(facts: Snapshot, settings: Settings) -> Newest:
 
 
 def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, settings: Settings) -> Plan:
-    from gpucheck.install import locking, rooms, uv, wheelhouse
+    from gpucheck.install.changing import rooms
+    from gpucheck.install.fetching import wheelhouse
+    from gpucheck.install.indexes import locking, uv
 
     choice = lock.choice or _choice_of(lock, facts)
     folder = words.env or DEFAULT_ENVIRONMENT
@@ -263,7 +267,7 @@ def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, se
 
 def _choice_of(lock: Lock, facts: Snapshot) -> Choice:
     """Of another program's lock: what its TensorFlow is by our table, whether or not it fits here."""
-    from gpucheck.install import resolve
+    from gpucheck.install.choosing import resolve
 
     version = next((one.version.text for one in lock.packages if one.name.startswith("tensorflow")), None)
     choice: Choice = resolve.choose(facts, Request(tensorflow=version))
@@ -306,7 +310,9 @@ def _progress(words: Words) -> Iterator[Progress]:
 
 def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: Settings) -> int:
     from gpucheck.compat.extras import WITH_KERNEL
-    from gpucheck.install import carrying, reasons, rooms
+    from gpucheck.install import carrying
+    from gpucheck.install.changing import rooms
+    from gpucheck.install.choosing import reasons
     from gpucheck.render.install import json, outcome
     from gpucheck.render.install import plan as page
 
@@ -375,7 +381,7 @@ def _where(env: str) -> Where:
 
 
 def _download(words: Words) -> int:
-    from gpucheck.install import fetch
+    from gpucheck.install.fetching import fetch
 
     folder = os.path.abspath(words.wheelhouse or "")
     try:
@@ -383,7 +389,7 @@ def _download(words: Words) -> int:
     except OSError as error:
         raise Refused(f"cannot make {folder}: {error.strerror or error}") from error
     check_place(os.path.join(folder, "pylock.toml"))
-    from gpucheck.install import settings as sources
+    from gpucheck.install.indexes import settings as sources
 
     python = arguments.interpreter(words.python)
     goal = None if words.snapshot is not None else Goal("", True, python)
@@ -400,7 +406,7 @@ def _download(words: Words) -> int:
 
 
 def _repair(words: Words, thorough: bool) -> int:
-    from gpucheck.install import place, repair, transaction
+    from gpucheck.install.changing import place, repair, transaction
 
     env = place.real(words.env or DEFAULT_ENVIRONMENT)
     _tell(transaction.recover(env).words)
@@ -446,13 +452,13 @@ def _tell(lines: Sequence[str]) -> None:
 
 
 def _undo(words: Words) -> int:
-    from gpucheck.install import place, transaction
+    from gpucheck.install.changing import place, transaction
 
     env = place.real(words.env or DEFAULT_ENVIRONMENT)
     _confirm(words, f"Bring {env} back to what it was before gpucheck's last change?")
     undone = transaction.undo(env)
-    told = f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"
-    lines = [told]
+    _tell(undone.words)
+    lines = [f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"]
     if undone.kept is not None:
         lines += [f"files that came since are kept in {undone.kept}:", *(f"  {name}" for name in undone.files)]
     from gpucheck.render.text import plain

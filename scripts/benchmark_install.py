@@ -33,8 +33,10 @@ from own_environment import ROOT, program, require_python
 from gpucheck import api
 from gpucheck.facts.plan import Choice, Request
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.install import locking, resolve, settings, uv, warm
-from gpucheck.install.settings import Settings
+from gpucheck.install.choosing import resolve
+from gpucheck.install.fetching import warm
+from gpucheck.install.indexes import locking, settings, uv
+from gpucheck.install.indexes.settings import Settings
 
 Row = list[str]
 
@@ -141,7 +143,7 @@ def verdict(good: bool) -> str:
 
 def plan(bench: Bench) -> list[Row]:
     """The choice alone, from a snapshot that is there; and with the index."""
-    import_words = [sys.executable, "-c", "import gpucheck.install.resolve"]
+    import_words = [sys.executable, "-c", "import gpucheck.install.choosing.resolve"]
     imported = [timed(lambda: subprocess.run(import_words, check=True, cwd=ROOT)) for _ in range(5)]
     bare = [timed(lambda: subprocess.run([sys.executable, "-c", ""], check=True)) for _ in range(5)]
     pure = [timed(lambda: resolve.choose(bench.facts, bench.request)) for _ in range(50)]
@@ -211,7 +213,7 @@ def warm_install(bench: Bench) -> list[Row]:
 
 def snapshot(bench: Bench) -> list[Row]:
     """A transaction on a copy of a real environment: begun, left (restored), committed, undone."""
-    from gpucheck.install import transaction, trees
+    from gpucheck.install.changing import transaction, trees
 
     source = bench.env or str(Path.home() / ".cache" / "gpucheck-tests" / "tf221")
     if not os.path.isdir(source):

@@ -11,9 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gpucheck.install import records, transaction, uv
+from gpucheck.install.changing import records, transaction
 from gpucheck.install.errors import InstallError
-from gpucheck.install.settings import Settings
+from gpucheck.install.indexes import uv
+from gpucheck.install.indexes.settings import Settings
 from gpucheck.interruption import Interrupted, listen
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Union
 
-from gpucheck.install import journal, transaction
+from gpucheck.install.changing import journal, transaction
 
 SITE = "lib/python3.12/site-packages"
 _STEPS = {

@@ -14,8 +14,8 @@ from gpucheck.facts.plan import Check, Choice, Request, Target
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, LibcVersion, PackageVersion, PythonVersion
 from gpucheck.install.proof import gpus, libraries, running
 from gpucheck.install.proof.asking import Said
+from gpucheck.install.proof.prove import prove
 from gpucheck.install.proof.reading import read
-from gpucheck.install.prove import prove
 
 PYTHON = PythonVersion("3.12")
 # The files of 2.21.0's wheels, as the index gave them on 2026-11-23: folder below nvidia/, names, distribution.

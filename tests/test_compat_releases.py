@@ -14,7 +14,7 @@ from gpucheck.compat.releases import cpu_package, least_unrecorded, minor_of, of
 from gpucheck.compat.tensorflow import RELEASES, Release, final
 from gpucheck.compat.tensorflow_windows import NOT_ON_WINDOWS, WINDOWS
 from gpucheck.facts.versions import ComputeCapability, CudaVersion, CudnnVersion, PackageVersion
-from gpucheck.install.naming import exactly, newest_patch
+from gpucheck.install.choosing.naming import exactly, newest_patch
 
 SYSTEMS = (("linux", "x86_64"), ("linux", "aarch64"), ("windows", "x86_64"))
 EVERY = [row for system in SYSTEMS for row in releases(*system)]

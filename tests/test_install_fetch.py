@@ -20,14 +20,14 @@ import pytest
 from faulty_index import Fault, FaultyIndex
 
 from gpucheck.facts.plan import Package
-from gpucheck.install.connection import without_proxy
 from gpucheck.install.errors import Failed, InstallError, Refused
-from gpucheck.install.fetch import _BEHIND, _LEAST, Fetcher, fetch
-from gpucheck.install.patience import Patience
+from gpucheck.install.fetching.connection import without_proxy
+from gpucheck.install.fetching.fetch import _BEHIND, _LEAST, Fetcher, fetch
+from gpucheck.install.fetching.patience import Patience
+from gpucheck.install.fetching.trouble import seconds
+from gpucheck.install.fetching.wheelhouse import Left, clear, left
+from gpucheck.install.indexes.settings import Settings
 from gpucheck.install.progress import Silent
-from gpucheck.install.settings import Settings
-from gpucheck.install.trouble import seconds
-from gpucheck.install.wheelhouse import Left, clear, left
 
 pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
 
@@ -590,9 +590,9 @@ PROGRAM = """
 import sys
 from gpucheck.facts.plan import Package
 from gpucheck.facts.versions import PackageVersion
-from gpucheck.install.fetch import fetch
-from gpucheck.install.patience import Patience
-from gpucheck.install.settings import Settings
+from gpucheck.install.fetching.fetch import fetch
+from gpucheck.install.fetching.patience import Patience
+from gpucheck.install.indexes.settings import Settings
 folder, url, file, sha256, size = sys.argv[1:]
 package = Package("alpha", PackageVersion.parse("1"), file, url, sha256, int(size), "")
 try:

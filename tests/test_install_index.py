@@ -23,13 +23,13 @@ from gpucheck.compat.tensorflow import RELEASES, Release
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.plan import Choice, Package, Request, Target
 from gpucheck.facts.versions import LibcVersion, PackageVersion, PythonVersion
-from gpucheck.install import building, locking, pylock, uv
-from gpucheck.install.complaints import told, understood
 from gpucheck.install.errors import InstallError, NoPlan, Refused
-from gpucheck.install.newest import newest
-from gpucheck.install.platforms import best, tags, uv_platform
-from gpucheck.install.settings import Settings
-from gpucheck.install.signals import hear, held_back
+from gpucheck.install.indexes import building, locking, pylock, uv
+from gpucheck.install.indexes.complaints import told, understood
+from gpucheck.install.indexes.newest import newest
+from gpucheck.install.indexes.platforms import best, tags, uv_platform
+from gpucheck.install.indexes.settings import Settings
+from gpucheck.install.indexes.signals import hear, held_back
 
 pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
 
@@ -561,7 +561,7 @@ def test_a_uv_that_takes_too_long_is_ended(cache: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_uv_does_not_outlive_the_one_who_asked_it(cache: Path, number: signal.Signals) -> None:
     script = (
-        "import sys; from gpucheck.install import uv; from gpucheck.install.settings import Settings\n"
+        "import sys; from gpucheck.install import uv; from gpucheck.install.indexes.settings import Settings\n"
         "from gpucheck.interruption import listen; listen()\n"
         "try:\n    uv.run(['pip', 'compile', '-', '--python', sys.executable], stdin='tensorflow\\n',"
         " settings=Settings(default_index=sys.argv[1], cache=sys.argv[2]))\n"
@@ -687,7 +687,7 @@ def test_an_index_that_is_away_costs_a_note_and_no_plan(cache: Path, monkeypatch
     ids=lambda value: value if isinstance(value, str) and len(value) < 8 else "",
 )
 def test_real_plans_have_every_file_with_hash_and_size(name: str, wanted: Choice, names: str, tag: str) -> None:
-    from gpucheck.install.settings import read
+    from gpucheck.install.indexes.settings import read
 
     try:
         lock = locking.lock(wanted, read())

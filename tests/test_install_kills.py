@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 from install_trees import Tree, environment, in_child, install, quick_place, rests, tree, upgrade
 
-from gpucheck.install import journal, transaction
+from gpucheck.install.changing import journal, transaction
 from gpucheck.install.errors import Refused
 
 pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds

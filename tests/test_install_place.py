@@ -16,9 +16,9 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.plan import Package, Room
 from gpucheck.facts.python import Python
 from gpucheck.facts.versions import PackageVersion, PythonVersion
-from gpucheck.install import holding, place, transaction
+from gpucheck.install.changing import holding, place, transaction
+from gpucheck.install.changing.rooms import refuse_short, rooms
 from gpucheck.install.errors import Refused
-from gpucheck.install.rooms import refuse_short, rooms
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from install_trees import SITE, environment, rests, tree, upgrade
 
-from gpucheck.install import transaction
+from gpucheck.install.changing import transaction
 
 pytestmark = pytest.mark.slow
 

@@ -25,10 +25,10 @@ from gpucheck.install.errors import Failed
 from gpucheck.install.proof.asking import PROVER, Child, Prover, Said
 from gpucheck.install.proof.files import conflicts, consistency
 from gpucheck.install.proof.gpus import on_the_gpus
+from gpucheck.install.proof.prove import NAMES, look_before, prove
 from gpucheck.install.proof.reading import Distribution, Reading
 from gpucheck.install.proof.running import gather
 from gpucheck.install.proof.surroundings import clean
-from gpucheck.install.prove import NAMES, look_before, prove
 
 pytestmark = pytest.mark.slow  # processes and servers: each test little, all of them seconds
 

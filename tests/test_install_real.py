@@ -22,7 +22,7 @@ from gpucheck.api import judge
 from gpucheck.facts.plan import Check, Choice
 from gpucheck.host.local import LocalHost
 from gpucheck.install import cures
-from gpucheck.install.prove import NAMES, prove
+from gpucheck.install.proof.prove import NAMES, prove
 from gpucheck.probes.look import look
 
 pytestmark = [

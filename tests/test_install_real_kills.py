@@ -23,7 +23,7 @@ import psutil
 import pytest
 from install_trees import Tree, rests, tree
 
-from gpucheck.install import journal
+from gpucheck.install.changing import journal
 
 pytestmark = pytest.mark.slow
 

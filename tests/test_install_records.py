@@ -17,11 +17,11 @@ import pytest
 from install_trees import tree
 from real_environments import environment as real_environment
 
-from gpucheck.install import place, records, repair, transaction
+from gpucheck.install.changing import place, records, repair, transaction
+from gpucheck.install.changing.records import Damage
 from gpucheck.install.errors import Failed
+from gpucheck.install.indexes.settings import Settings
 from gpucheck.install.progress import Silent
-from gpucheck.install.records import Damage
-from gpucheck.install.settings import Settings
 
 
 def distribution(site: Path, name: str, version: str, files: Mapping[str, bytes], more: str = "") -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from gpucheck import arguments
 from gpucheck.facts.plan import Request
+from gpucheck.install.choosing.request import request
 from gpucheck.install.errors import Refused
-from gpucheck.install.manual import by_hand
-from gpucheck.install.request import request
-from gpucheck.install.settings import Settings
+from gpucheck.install.indexes.manual import by_hand
+from gpucheck.install.indexes.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ from gpucheck.facts.plan import Candidate, Choice, Request, Target
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import ComputeCapability, CudaVersion, CudnnVersion, LibcVersion, PackageVersion
-from gpucheck.install.reasons import rivals
-from gpucheck.install.resolve import choose, explain, target
+from gpucheck.install.choosing.reasons import rivals
+from gpucheck.install.choosing.resolve import choose, explain, target
 from gpucheck.rules import fitness
 from gpucheck.rules.here import here
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gpucheck.install.masking import bare, login, masked, secrets_in
-from gpucheck.install.settings import Settings, read
-from gpucheck.install.uv import environment, options
+from gpucheck.install.indexes.masking import bare, login, masked, secrets_in
+from gpucheck.install.indexes.settings import Settings, read
+from gpucheck.install.indexes.uv import environment, options
 
 slow = pytest.mark.slow
 posix = pytest.mark.skipif(sys.platform == "win32", reason="files have other places on Windows")
@@ -142,7 +142,7 @@ def test_the_user_s_uv_toml_says_where_packages_come_from_and_nothing_else(home:
 @posix
 def test_a_project_s_configuration_in_the_current_folder_does_not_count(home: Home) -> None:
     home.write("project/uv.toml", 'index-url = "https://project.example"\n')
-    script = "from gpucheck.install.settings import read; print(read().default_index)"
+    script = "from gpucheck.install.indexes.settings import read; print(read().default_index)"
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=home.folder / "project",

@@ -17,7 +17,7 @@ import local_index
 import pytest
 from install_trees import SITE, environment, in_child, install, quick_place, rests, tree, upgrade
 
-from gpucheck.install import holding, journal, records, scripts, transaction, trees
+from gpucheck.install.changing import holding, journal, records, scripts, transaction, trees
 from gpucheck.install.errors import Failed, Refused
 
 slow = pytest.mark.slow

@@ -19,11 +19,11 @@ from test_install_fetch import QUICK, Told, small_disk  # noqa: F401 (a fixture)
 
 from gpucheck.facts.plan import Package
 from gpucheck.facts.versions import PackageVersion
-from gpucheck.install import uv
-from gpucheck.install.connection import Connections
 from gpucheck.install.errors import Failed, Refused
-from gpucheck.install.settings import Settings
-from gpucheck.install.warm import Warm, keys, missing, warm
+from gpucheck.install.fetching.connection import Connections
+from gpucheck.install.fetching.warm import Warm, keys, missing, warm
+from gpucheck.install.indexes import uv
+from gpucheck.install.indexes.settings import Settings
 
 pytestmark = pytest.mark.slow
 
@@ -276,8 +276,8 @@ PROGRAM = """
 import json, sys
 from gpucheck.facts.plan import Package
 from gpucheck.facts.versions import PackageVersion
-from gpucheck.install.settings import Settings
-from gpucheck.install.warm import warm
+from gpucheck.install.indexes.settings import Settings
+from gpucheck.install.fetching.warm import warm
 told = json.loads(sys.argv[1])
 packages = [Package(*one)._replace(version=PackageVersion.parse(one[1])) for one in told["packages"]]
 settings = Settings(default_index=told["index"], cache=told["cache"])
@@ -321,9 +321,9 @@ def test_a_run_that_was_ended_is_gone_on_with_at_its_byte(place: Place, faulty: 
 
 
 def test_the_mirror_hands_out_nothing_to_who_does_not_know_the_word(place: Place, faulty: Faulty) -> None:
-    from gpucheck.install.feed import Feed
-    from gpucheck.install.fetch import Fetcher
-    from gpucheck.install.trouble import Trouble
+    from gpucheck.install.fetching.feed import Feed
+    from gpucheck.install.fetching.fetch import Fetcher
+    from gpucheck.install.fetching.trouble import Trouble
 
     server, packages, settings = faulty
     with Fetcher(str(place.root), settings, Told(), QUICK) as fetcher, Feed(packages, fetcher) as feed:

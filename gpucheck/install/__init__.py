@@ -1,5 +1,7 @@
 """A matched TensorFlow: chosen, fetched, installed, proven, and never a broken environment left behind.
 
-resolve.py (pure) chooses; settings.py, uv.py, locking.py and fetch.py talk to indexes; place.py and transaction.py are
-the only ones that write into an environment; prove.py asks the new interpreter itself.
+    facts ──choosing──▶ choice ──indexes──▶ lock ──fetching──▶ uv's cache ──changing──▶ built aside ──proof──▶ committed
+
+carrying.py walks that way; installing.py, above this room, speaks with the user. Only changing/ writes beside or into
+an environment; cures.py and kernel.py write into what it built aside.
 """

@@ -9,11 +9,15 @@ from typing import NamedTuple, Union
 
 from gpucheck.facts.codec import decode, encode
 from gpucheck.facts.plan import RECEIPT_SCHEMA, Plan, Proof, Receipt
-from gpucheck.install import cures, kernel, prove, repair, transaction, uv, warm
+from gpucheck.install import cures, kernel
+from gpucheck.install.changing import repair, transaction
 from gpucheck.install.errors import Failed
+from gpucheck.install.fetching import warm
+from gpucheck.install.indexes import uv
+from gpucheck.install.indexes.settings import Settings
 from gpucheck.install.progress import Progress
+from gpucheck.install.proof import prove
 from gpucheck.install.proof.case import Before
-from gpucheck.install.settings import Settings
 
 RECEIPT = os.path.join(".gpucheck", "receipt.json")  # in the environment
 

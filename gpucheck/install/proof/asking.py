@@ -20,7 +20,7 @@ from typing import IO, Any, NamedTuple, Union
 
 from gpucheck.install.errors import Failed
 
-PROVER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prover.py")
+PROVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "prover.py")
 _WINDOWS = sys.platform == "win32"
 _MOST = 8 << 20  # bytes of output that are read
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple, Union
 
-from gpucheck.install.records import Damage, damaged
+from gpucheck.install.changing.records import Damage, damaged
 from gpucheck.probes.distributions import normal_name, split_folder
 
 

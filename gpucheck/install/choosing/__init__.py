@@ -1,0 +1,1 @@
+"""Which release fits, why not another, and the next best ways. Pure: from facts to a choice."""

@@ -1,0 +1,1 @@
+"""Downloads that resume, and uv's own cache filled by them."""
