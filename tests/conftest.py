@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import examples  # noqa: F401 - registers the profiles
 import pytest
@@ -10,6 +11,9 @@ from fake_driver import FakeDriver, build
 from hypothesis import settings
 
 settings.load_profile("full")
+# A shell's background job ignores Ctrl-C, and so would everything that tests start from one.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
