@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_driver import FakeDriver
 from install_machines import machine
 from local_index import Index, make, make_tensorflow
 from real_environments import SPECS, environment
@@ -258,3 +259,30 @@ def test_a_real_tensorflow_is_installed_proven_changed_repaired_and_taken_back(t
     assert not (site / "pandas").exists()
     assert (env / "mine.txt").exists()
     assert subprocess.run([str(python), "-c", "import keras"], capture_output=True).returncode == 0
+
+
+@pytest.mark.real
+@pytest.mark.native
+@linux
+def test_cuda_is_installed_where_no_gpu_is_and_a_gpu_that_comes_is_listed(
+    tmp_path: Path, fake_driver: FakeDriver
+) -> None:
+    """As in a container's build. 2.21.0 lists no GPU without its cure, which test_install_real shows."""
+    config = (environment("tf221") / "pyvenv.cfg").read_text()
+    home = next(line.partition("=")[2].strip() for line in config.splitlines() if line.startswith("home"))
+    env = tmp_path / "env"
+    words = ("tensorflow[and-cuda]==2.21.0", "--env", env, "--python", f"{home}/python3", "--format", "json")
+    receipt = json.loads(run("install", *words, timeout=1800)[0])
+    states = {check["name"]: check["state"] for check in receipt["proof"]["checks"]}
+    assert {states[name] for name in ("files", "build", "libraries", "loader", "import")} == {"proven"}
+    assert states["gpu operation"] == "unproven"
+    assert [cure["name"] for cure in receipt["proof"]["cures"]] == ["libcusolver-beside-cusparse"]
+    program = "import tensorflow as tf; print([one.name for one in tf.config.list_physical_devices('GPU')])"
+    out = subprocess.run(
+        [str(env / "bin" / "python"), "-c", program],
+        env=fake_driver.environ(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    ).stdout
+    assert out.strip() == "['/physical_device:GPU:0']"

@@ -17,12 +17,14 @@ class Request(NamedTuple):
 
     tensorflow: an exact version, None for the one that fits best. cpu: without CUDA, GPU or not.
     extras: names of compat/extras.py (--with). packages: requirements that --with named and no extra is called.
+    cuda: with CUDA, GPU or not (tensorflow[and-cuda]).
     """
 
     tensorflow: Union[str, None] = None
     cpu: bool = False
     extras: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    cuda: bool = False
 
 
 class Target(NamedTuple):

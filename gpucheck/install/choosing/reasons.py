@@ -34,7 +34,9 @@ def goal(snapshot: Snapshot, request: Request) -> Goal:
     except Unknown as unknown:
         why = f"whether an NVIDIA GPU is here is not known ({unknown.gap.reason})"
         return Goal(False, (why,), False)
-    elsewhere = "for another machine make a snapshot there (gpucheck snapshot) and give it to --snapshot"
+    if request.cuda:
+        return Goal(False, ("no NVIDIA GPU is here; CUDA's libraries come all the same, as [and-cuda] was asked for",))
+    elsewhere = "tensorflow[and-cuda] asks for CUDA all the same, --snapshot FILE plans for another machine"
     return Goal(True, (f"no NVIDIA GPU is here, so the CPU build is taken; {elsewhere}",))
 
 

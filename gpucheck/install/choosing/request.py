@@ -59,7 +59,10 @@ def _with_tensorflow(wanted: Request, asked: Requirement) -> Request:
         if version is not None:
             raise Refused(f"{asked}: Keras is matched to TensorFlow; ask for the TensorFlow that brings it (--explain)")
         return wanted
-    return wanted._replace(tensorflow=version or wanted.tensorflow, cpu=wanted.cpu or _TENSORFLOW[name])
+    cpu, cuda = wanted.cpu or _TENSORFLOW[name], wanted.cuda or "and-cuda" in asked.extras
+    if cpu and cuda:
+        raise Refused(f"{asked}: with CUDA ([and-cuda]) and without it (--cpu, tensorflow-cpu): give one")
+    return wanted._replace(tensorflow=version or wanted.tensorflow, cpu=cpu, cuda=cuda)
 
 
 def _has_cuda_build(version: str | None) -> bool:
