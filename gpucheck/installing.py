@@ -1,4 +1,4 @@
-"""What `gpucheck install`, `download`, `repair` and `undo` do, once their words are understood.
+"""What `gpucheck install` and `download` do, once their words are understood.
 
 No option is declared here. An installation is a row of steps, each of which can be the last: choose
 (pure), lock (the index), plan (rooms), fetch, change (a transaction), prove, commit. Until the commit nothing of the
@@ -8,55 +8,26 @@ user's is touched, and without a proof there is none.
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from gpucheck import __version__, api, arguments
+from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, progressing, tell, told
 from gpucheck.facts.gap import known
 from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Room, Target
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.install.errors import InstallError, NoPlan, Refused
-from gpucheck.interruption import listen
-from gpucheck.output import WrongUsage, at_terminal, check_place, colored, columns, complain, write
+from gpucheck.install.errors import NoPlan, Refused
+from gpucheck.install.kernel import interpreter
+from gpucheck.output import WrongUsage, check_place, colored, columns, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from gpucheck.install.changing.records import Damage
     from gpucheck.install.indexes.locking import Lock
     from gpucheck.install.indexes.newest import Newest
     from gpucheck.install.indexes.settings import Settings
-    from gpucheck.install.progress import Progress
     from gpucheck.render.install.outcome import Where
 
 LOOK_SECONDS = 10.0
-DEFAULT_ENVIRONMENT = ".venv"
-
-
-class Words(NamedTuple):
-    """The command line, understood. names: what stands alone, tensorflow[==VERSION]. extras: of --with, split."""
-
-    names: tuple[str, ...] = ()
-    env: Optional[str] = None
-    python: Optional[str] = None
-    cpu: bool = False
-    extras: tuple[str, ...] = ()
-    dry_run: bool = False
-    explain: Optional[str] = None
-    format: str = "terminal"
-    output: Optional[str] = None
-    lock: Optional[str] = None
-    from_lock: Optional[str] = None
-    wheelhouse: Optional[str] = None
-    offline: bool = False
-    index_urls: tuple[str, ...] = ()
-    snapshot: Optional[str] = None
-    yes: bool = False
-    verbose: bool = False
 
 
 class Goal(NamedTuple):
@@ -70,43 +41,12 @@ class Goal(NamedTuple):
 
 def install(words: Words) -> int:
     """Choose, plan, install, prove. Gives the exit code."""
-    return _told(words, _install)
+    return told(words, _install)
 
 
 def download(words: Words) -> int:
     """Fetch what `install` would, with its lock. Gives the exit code."""
-    return _told(words, _download)
-
-
-def repair(words: Words, thorough: bool = False) -> int:
-    """Restore the packages of an environment that are damaged. Gives the exit code."""
-    return _told(words, lambda words: _repair(words, thorough))
-
-
-def undo(words: Words) -> int:
-    """Bring an environment back to what it was before. Gives the exit code."""
-    return _told(words, _undo)
-
-
-def _told(words: Words, work: Callable[[Words], int]) -> int:
-    """Do it; whatever ends it is told in one line, with what a program said under it."""
-    from gpucheck.install.carrying import NotProven
-
-    listen()
-    try:
-        return work(words)
-    except InstallError as error:
-        if isinstance(error, NotProven):
-            from gpucheck.render.install import outcome
-
-            write(outcome.failed(error.proof, columns(), colored(), words.verbose), None)
-        complain(str(error))
-        for line in error.lines:
-            complain(f"  {line}")
-        return error.exit_code
-    except KeyboardInterrupt as stop:  # not typer's to tell: it knows Ctrl-C alone
-        complain("interrupted: what was not finished was taken back")
-        return getattr(stop, "exit_code", 130)
+    return told(words, _download)
 
 
 # install
@@ -160,11 +100,11 @@ def _goal(words: Words) -> Goal:
     python = arguments.interpreter(words.python)
     own = _environment_of(python) if words.env is None else None
     folder = own or words.env or DEFAULT_ENVIRONMENT
-    _tell(transaction.recover(place.real(folder)).words)
+    tell(transaction.recover(place.real(folder)).words)
     found = place.check(folder)
     if not found.new and python is not None and own is None:
         raise Refused(f"{found.env} is there already, with a Python of its own: name another folder with --env")
-    return Goal(found.env, found.new, python if found.new else _python_of(found.env), found.notes)
+    return Goal(found.env, found.new, python if found.new else interpreter(found.env), found.notes)
 
 
 def _environment_of(python: Optional[str]) -> Optional[str]:
@@ -223,7 +163,7 @@ def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]
         here = resolve.target(facts)
         return locking.read(words.from_lock, here if isinstance(here, Target) else None)
     asked = request(words.names, words.cpu, words.extras)
-    with _progress(words) as progress:
+    with progressing() as progress:
         progress.begin("resolving")
         newer = _newer(facts, settings)
         choice = resolve.choose(facts, asked, newer.rows)
@@ -292,22 +232,6 @@ def _page(words: Words) -> tuple[int, bool]:
     return (80, False) if words.output else (columns(), colored())
 
 
-@contextmanager
-def _progress(words: Words) -> Iterator[Progress]:
-    from gpucheck.install.progress import Silent
-    from gpucheck.render.install.progress import start
-
-    if sys.stderr is None:
-        yield Silent()
-        return
-    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    shown = start(sys.stderr, sys.stderr.isatty() and os.environ.get("TERM") != "dumb", color)
-    try:
-        yield shown
-    finally:
-        shown.close()
-
-
 def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: Settings) -> int:
     from gpucheck.compat.extras import WITH_KERNEL
     from gpucheck.install import carrying
@@ -334,7 +258,7 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
         tuple(name for name in rivals if name not in coming),
         _title(plan, goal.env) if names & set(WITH_KERNEL) else None,
     )
-    with _progress(words) as progress:
+    with progressing() as progress:
         receipt = carrying.carry_out(job, settings, progress)
     if words.format == "json":
         write(json.receipt(receipt), words.output)
@@ -345,17 +269,8 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
 
 def _ask(words: Words, goal: Goal) -> None:
     """An environment of the user's is changed only with his word; a new one takes nothing away."""
-    if not _confirm(words, f"{'Make' if goal.new else 'Change'} {goal.env}?") and not goal.new and not words.yes:
+    if not confirmed(words, f"{'Make' if goal.new else 'Change'} {goal.env}?") and not goal.new and not words.yes:
         raise Refused(f"{goal.env} is there already and would be changed: add --yes, or name a new one with --env")
-
-
-def _confirm(words: Words, question: str) -> bool:
-    """Ask, where somebody is there to answer. False: nobody was asked. Raises `Refused` where the answer is no."""
-    if words.yes or sys.stdin is None or not sys.stdin.isatty() or not at_terminal():
-        return False
-    if input(f"{question} [Y/n] ").strip().lower() not in ("", "y", "yes"):
-        raise Refused("nothing was changed")
-    return True
 
 
 def _title(plan: Plan, env: str) -> str:
@@ -377,7 +292,7 @@ def _where(env: str) -> Where:
     return Where(env, activate, f"gpucheck undo --env {quote(env)}")
 
 
-# download, repair, undo
+# download
 
 
 def _download(words: Words) -> int:
@@ -398,70 +313,8 @@ def _download(words: Words) -> int:
     lock = _locked(words, facts, settings)
     if lock is None:
         return 1
-    with _progress(words) as progress:
+    with progressing() as progress:
         fetch.fetch(lock.packages, folder, settings, progress)
     write(lock.text, os.path.join(folder, "pylock.toml"))
     _show(_planned(words, None, facts, lock, settings), words)
-    return 0
-
-
-def _repair(words: Words, thorough: bool) -> int:
-    from gpucheck.install.changing import place, repair, transaction
-
-    env = place.real(words.env or DEFAULT_ENVIRONMENT)
-    _tell(transaction.recover(env).words)
-    found = place.check(env)
-    if found.new:
-        raise Refused(f"there is no environment at {env}")
-    state = repair.examine(env, thorough)
-    for one in state.damages:
-        _tell(_damage(one))
-    if state.whole:
-        write(f"{env}: nothing to repair\n", None)
-        return 0
-    if state.requirements or state.leftovers:
-        _confirm(words, f"Install {len(state.requirements)} packages of {env} again?")
-        with _progress(words) as progress:
-            repair.repair(env, _settings(words, Goal(env, False, _python_of(env))), progress, state)
-        names = ", ".join(line.split("==")[0].split(" @ ")[0] for line in state.requirements)
-        write(f"{env}: installed again: {names or 'nothing'}\n", None)
-    _tell(state.cannot)
-    return 3 if state.cannot else 0
-
-
-def _damage(damage: Damage) -> tuple[str, ...]:
-    """What is wrong with one distribution, in a line."""
-    if damage.whole:
-        return ()
-    if not damage.recorded:
-        return (f"{damage.name} {damage.version}: it has no RECORD",)
-    files = [*(f"{path} is missing" for path in damage.missing), *(f"{path} was changed" for path in damage.changed)]
-    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return (f"{damage.name} {damage.version}: {files[0]}{more}",)
-
-
-def _python_of(env: str) -> str:
-    from gpucheck.install.kernel import interpreter
-
-    return interpreter(env)
-
-
-def _tell(lines: Sequence[str]) -> None:
-    for line in lines:
-        complain(line)
-
-
-def _undo(words: Words) -> int:
-    from gpucheck.install.changing import place, transaction
-
-    env = place.real(words.env or DEFAULT_ENVIRONMENT)
-    _confirm(words, f"Bring {env} back to what it was before gpucheck's last change?")
-    undone = transaction.undo(env)
-    _tell(undone.words)
-    lines = [f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"]
-    if undone.kept is not None:
-        lines += [f"files that came since are kept in {undone.kept}:", *(f"  {name}" for name in undone.files)]
-    from gpucheck.render.text import plain
-
-    write("".join(f"{plain(line)}\n" for line in lines), None)
     return 0

@@ -257,8 +257,9 @@ def install(
 ) -> None:
     """Install a TensorFlow that fits this machine, and prove it."""
     from gpucheck import installing
+    from gpucheck.dialogue import Words
 
-    words = installing.Words(
+    words = Words(
         names=tuple(names or ()),
         env=env,
         python=python,
@@ -297,8 +298,9 @@ def download(
     There: gpucheck install --from-lock DIR/pylock.toml --wheelhouse DIR
     """
     from gpucheck import installing
+    from gpucheck.dialogue import Words
 
-    words = installing.Words(
+    words = Words(
         names=tuple(names or ()),
         python=python,
         cpu=cpu,
@@ -321,18 +323,20 @@ def repair(
     thorough: Annotated[bool, typer.Option("--thorough", help="Compare every file's sha256, not its size.")] = False,
 ) -> None:
     """Restore packages whose files are missing or changed."""
-    from gpucheck import installing
+    from gpucheck import restoring
+    from gpucheck.dialogue import Words
 
-    words = installing.Words(env=env, wheelhouse=wheelhouse, offline=offline, index_urls=tuple(index_url or ()))
-    raise typer.Exit(installing.repair(words, thorough))
+    words = Words(env=env, wheelhouse=wheelhouse, offline=offline, index_urls=tuple(index_url or ()))
+    raise typer.Exit(restoring.repair(words, thorough))
 
 
 @app.command()
 def undo(env: _Env = None, yes: _Yes = False) -> None:
     """Go back to what an environment was before."""
-    from gpucheck import installing
+    from gpucheck import restoring
+    from gpucheck.dialogue import Words
 
-    raise typer.Exit(installing.undo(installing.Words(env=env, yes=yes)))
+    raise typer.Exit(restoring.undo(Words(env=env, yes=yes)))
 
 
 @app.command()

@@ -12,11 +12,13 @@ from gpucheck.facts.codec import hints
 from gpucheck.facts.gap import Gap, GapKind
 from gpucheck.facts.plan import (
     EXPLANATION_SCHEMA,
+    FAILURE_SCHEMA,
     RECEIPT_SCHEMA,
     REFUSAL_SCHEMA,
     Choice,
     Objection,
     Plan,
+    Proof,
     Receipt,
     Target,
 )
@@ -77,7 +79,7 @@ def bench() -> dict[str, Any]:
 
 
 def install() -> dict[str, Any]:
-    """What `gpucheck install --format json` writes: one of four documents, told apart by "schema"."""
+    """What `gpucheck install --format json` writes: one of five documents, told apart by "schema"."""
     defs: dict[str, Any] = {}
     code = {"type": "integer", "description": "the command's"}
     text = {"type": "string"}
@@ -92,7 +94,15 @@ def install() -> dict[str, Any]:
         "exit_code": code,
     }
     refusal = {"schema": {"const": REFUSAL_SCHEMA}, "version": text, "choice": _of(Choice, defs), "exit_code": code}
-    documents = [_document(explanation), _document(refusal)]
+    failure = {
+        "schema": {"const": FAILURE_SCHEMA},
+        "version": text,
+        "message": text,
+        "lines": {"type": "array", "items": text, "description": "what a program said"},
+        "proof": _of(Union[Proof, None], defs),
+        "exit_code": code,
+    }
+    documents = [_document(explanation), _document(refusal), _document(failure)]
     for kind, schema in ((Plan, PLAN), (Receipt, RECEIPT_SCHEMA)):
         root = _object(kind, defs)
         documents.append(_document({**root["properties"], "schema": {"const": schema}, "exit_code": code}))

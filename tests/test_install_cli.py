@@ -17,6 +17,7 @@ from local_index import Index, make, make_tensorflow
 from real_environments import SPECS, environment
 
 from gpucheck import installing
+from gpucheck.dialogue import Words
 from gpucheck.output import WrongUsage
 from gpucheck.render.json import render_snapshot
 
@@ -68,18 +69,18 @@ def place(tmp_path: Path, wheels: Path) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (installing.Words(from_lock="x", cpu=True), "not together with --cpu"),
-        (installing.Words(from_lock="x", names=("tensorflow",)), "not together with a name"),
-        (installing.Words(from_lock="x", lock="y"), "not together with --lock"),
-        (installing.Words(snapshot="x", env="y"), "another machine"),
-        (installing.Words(snapshot="/nowhere.json"), "No such file"),
-        (installing.Words(offline=True, index_urls=("u",)), "--index-url"),
-        (installing.Words(wheelhouse="/nowhere"), "no folder"),
-        (installing.Words(lock="/nowhere/x"), "no folder"),
-        (installing.Words(lock="same", output="./same"), "a file each"),
+        (Words(from_lock="x", cpu=True), "not together with --cpu"),
+        (Words(from_lock="x", names=("tensorflow",)), "not together with a name"),
+        (Words(from_lock="x", lock="y"), "not together with --lock"),
+        (Words(snapshot="x", env="y"), "another machine"),
+        (Words(snapshot="/nowhere.json"), "No such file"),
+        (Words(offline=True, index_urls=("u",)), "--index-url"),
+        (Words(wheelhouse="/nowhere"), "no folder"),
+        (Words(lock="/nowhere/x"), "no folder"),
+        (Words(lock="same", output="./same"), "a file each"),
     ],
 )
-def test_words_that_make_no_sense_are_refused_before_any_work(words: installing.Words, said: str) -> None:
+def test_words_that_make_no_sense_are_refused_before_any_work(words: Words, said: str) -> None:
     with pytest.raises(WrongUsage) as refused:
         installing._install(words)
     assert said in str(refused.value)
@@ -150,9 +151,13 @@ def test_explain_tells_whether_a_release_fits(tmp_path: Path, version: str, code
 @slow
 @linux
 def test_without_a_proof_nothing_is_left_and_the_exit_code_is_3(place: tuple[object, ...], tmp_path: Path) -> None:
-    out, err = run("install", f"tensorflow=={VERSION}", "--cpu", "--python", BASE, *place, code=3)
+    words = ("install", f"tensorflow=={VERSION}", "--cpu", "--python", BASE, *place)
+    out, err = run(*words, code=3)
     assert "failed" in out
     assert "everything is as it was" in err
+    document = json.loads(run(*words, "--format", "json", code=3)[0])
+    assert (document["schema"], document["exit_code"]) == ("gpucheck.failure/1", 3)
+    assert "failed" in {check["state"] for check in document["proof"]["checks"]}
     assert list(tmp_path.iterdir()) == []
 
 

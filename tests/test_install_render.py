@@ -93,6 +93,8 @@ def test_every_document_fits_its_schema() -> None:
         json_format.refused(refusal, "1", 1),
         json_format.refused(refusal._replace(target=Gap("no Python", "unreadable")), "1", 1),
         json_format.explained(OLD, CHOICE, "1", 1),
+        json_format.failed("a disk is full", ("No space left",), None, "1", 2),
+        json_format.failed("not proven", (), install_plans.proof(False), "1", 3),
     ):
         validator.validate(json.loads(text))
     with pytest.raises(jsonschema.ValidationError):

@@ -10,6 +10,7 @@ SCHEMA = "gpucheck.plan/1"
 RECEIPT_SCHEMA = "gpucheck.receipt/1"
 REFUSAL_SCHEMA = "gpucheck.refusal/1"  # a choice without a release
 EXPLANATION_SCHEMA = "gpucheck.explanation/1"
+FAILURE_SCHEMA = "gpucheck.failure/1"
 
 
 class Request(NamedTuple):

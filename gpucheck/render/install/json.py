@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Union
+
 from gpucheck.facts.codec import encode
-from gpucheck.facts.plan import EXPLANATION_SCHEMA, REFUSAL_SCHEMA, Candidate, Choice, Plan, Receipt
+from gpucheck.facts.plan import (
+    EXPLANATION_SCHEMA,
+    FAILURE_SCHEMA,
+    REFUSAL_SCHEMA,
+    Candidate,
+    Choice,
+    Plan,
+    Proof,
+    Receipt,
+)
 from gpucheck.render.json import text
 
 
@@ -35,3 +46,9 @@ def explained(candidate: Candidate, choice: Choice, version: str, exit_code: int
         "exit_code": exit_code,
     }
     return text(document)
+
+
+def failed(message: str, lines: tuple[str, ...], proof: Union[Proof, None], version: str, exit_code: int) -> str:
+    """Why nothing was installed. lines: what a program said. proof: what was not proven, if it came as far as that."""
+    document = {"schema": FAILURE_SCHEMA, "version": version, "message": message, "lines": lines, "proof": proof}
+    return text({**{name: encode(value) for name, value in document.items()}, "exit_code": exit_code})

@@ -1,0 +1,75 @@
+"""What `gpucheck repair` and `undo` do, once their words are understood."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, progressing, tell, told
+from gpucheck.install.errors import Refused
+from gpucheck.install.kernel import interpreter
+from gpucheck.output import write
+from gpucheck.render.text import plain
+
+if TYPE_CHECKING:
+    from gpucheck.install.changing.records import Damage
+
+
+def repair(words: Words, thorough: bool = False) -> int:
+    """Restore the packages of an environment that are damaged. Gives the exit code."""
+    return told(words, lambda words: _repair(words, thorough))
+
+
+def undo(words: Words) -> int:
+    """Bring an environment back to what it was before. Gives the exit code."""
+    return told(words, _undo)
+
+
+def _repair(words: Words, thorough: bool) -> int:
+    from gpucheck.install.changing import place, repair, transaction
+    from gpucheck.install.indexes import settings
+
+    env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    tell(transaction.recover(env).words)
+    found = place.check(env)
+    if found.new:
+        raise Refused(f"there is no environment at {env}")
+    state = repair.examine(env, thorough)
+    for one in state.damages:
+        tell(_damage(one))
+    if state.whole:
+        write(f"{env}: nothing to repair\n", None)
+        return 0
+    if state.requirements or state.leftovers:
+        confirmed(words, f"Install {len(state.requirements)} packages of {env} again?")
+        with progressing() as progress:
+            sources = settings.read(interpreter(env), words.index_urls, words.offline, words.wheelhouse)
+            repair.repair(env, sources, progress, state)
+        names = ", ".join(line.split("==")[0].split(" @ ")[0] for line in state.requirements)
+        write(f"{env}: installed again: {names or 'nothing'}\n", None)
+    tell(state.cannot)
+    return 3 if state.cannot else 0
+
+
+def _damage(damage: Damage) -> tuple[str, ...]:
+    """What is wrong with one distribution, in a line."""
+    if damage.whole:
+        return ()
+    if not damage.recorded:
+        return (f"{damage.name} {damage.version}: it has no RECORD",)
+    files = [*(f"{path} is missing" for path in damage.missing), *(f"{path} was changed" for path in damage.changed)]
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return (f"{damage.name} {damage.version}: {files[0]}{more}",)
+
+
+def _undo(words: Words) -> int:
+    from gpucheck.install.changing import place, transaction
+
+    env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    confirmed(words, f"Bring {env} back to what it was before gpucheck's last change?")
+    undone = transaction.undo(env)
+    tell(undone.words)
+    lines = [f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"]
+    if undone.kept is not None:
+        lines += [f"files that came since are kept in {undone.kept}:", *(f"  {name}" for name in undone.files)]
+    write("".join(f"{plain(line)}\n" for line in lines), None)
+    return 0
