@@ -212,19 +212,23 @@ def test_what_was_downloaded_installs_without_a_network_by_its_lock(tmp_path: Pa
 # A real TensorFlow
 
 
+def base_of(name: str) -> str:
+    """The interpreter that a real environment was made from: its wheels are in uv's cache."""
+    config = (environment(name) / "pyvenv.cfg").read_text()
+    home = next(line.partition("=")[2].strip() for line in config.splitlines() if line.startswith("home"))
+    return f"{home}/python3"
+
+
 @pytest.mark.real
 @linux
 def test_a_real_tensorflow_is_installed_proven_changed_repaired_and_taken_back(tmp_path: Path) -> None:
     """One after another in one environment: each costs an import of TensorFlow."""
-    config = (environment("tfcpu") / "pyvenv.cfg").read_text()
-    home = next(line.partition("=")[2].strip() for line in config.splitlines() if line.startswith("home"))
+    base = base_of("tfcpu")
     (wanted,) = SPECS["tfcpu"].requirements
     env = tmp_path / "my env"
     python = env / "bin" / "python"
     words = ("--env", env, "--format", "json")
-    receipt = json.loads(
-        run("install", wanted, "--with", "jupyter", "--python", f"{home}/python3", *words, timeout=900)[0]
-    )
+    receipt = json.loads(run("install", wanted, "--with", "jupyter", "--python", base, *words, timeout=900)[0])
     states = {check["name"]: check["state"] for check in receipt["proof"]["checks"]}
     assert {states[name] for name in ("files", "consistency", "build", "import", "keras", "cpu operation")} == {
         "proven"
@@ -273,10 +277,8 @@ def test_cuda_is_installed_where_no_gpu_is_and_a_gpu_that_comes_is_listed(
     tmp_path: Path, fake_driver: FakeDriver
 ) -> None:
     """As in a container's build. 2.21.0 lists no GPU without its cure, which test_install_real shows."""
-    config = (environment("tf221") / "pyvenv.cfg").read_text()
-    home = next(line.partition("=")[2].strip() for line in config.splitlines() if line.startswith("home"))
     env = tmp_path / "env"
-    words = ("tensorflow[and-cuda]==2.21.0", "--env", env, "--python", f"{home}/python3", "--format", "json")
+    words = ("tensorflow[and-cuda]==2.21.0", "--env", env, "--python", base_of("tf221"), "--format", "json")
     receipt = json.loads(run("install", *words, timeout=1800)[0])
     states = {check["name"]: check["state"] for check in receipt["proof"]["checks"]}
     assert {states[name] for name in ("files", "build", "libraries", "loader", "import")} == {"proven"}
@@ -291,3 +293,24 @@ def test_cuda_is_installed_where_no_gpu_is_and_a_gpu_that_comes_is_listed(
         timeout=300,
     ).stdout
     assert out.strip() == "['/physical_device:GPU:0']"
+
+
+@pytest.mark.real
+@linux
+@pytest.mark.parametrize(
+    ("name", "wanted", "proven", "numpy"),
+    [
+        ("tf2181", "tensorflow[and-cuda]==2.18.1", ("files", "build", "libraries", "loader", "import"), "2.0"),
+        # With the dependencies of its own time: today's NumPy would kill it (tf210np2 in test_install_real).
+        ("tf210", "tensorflow==2.10.1", ("files", "build", "import", "keras", "cpu operation"), "1.23"),
+    ],
+)
+def test_older_releases_are_installed_with_what_fits_them(
+    tmp_path: Path, name: str, wanted: str, proven: tuple[str, ...], numpy: str
+) -> None:
+    words = (wanted, "--env", tmp_path / "env", "--python", base_of(name), "--format", "json")
+    receipt = json.loads(run("install", *words, timeout=1800)[0])
+    states = {check["name"]: check["state"] for check in receipt["proof"]["checks"]}
+    assert {states[name] for name in proven} == {"proven"}
+    versions = {one["name"]: one["version"] for one in receipt["plan"]["packages"]}
+    assert versions["numpy"].startswith(numpy)
