@@ -65,7 +65,7 @@ def told(words: Words, work: Callable[[Words], int]) -> int:
             complain(f"  {line}")
         return error.exit_code
     except KeyboardInterrupt as stop:  # not typer's to tell: it knows Ctrl-C alone
-        complain("interrupted: what was not finished was taken back")
+        complain("interrupted: what was not finished was taken back (gpucheck undo takes back what was)")
         return getattr(stop, "exit_code", 130)
 
 

@@ -54,10 +54,10 @@ def download(words: Words) -> int:
 
 def _install(words: Words) -> int:
     _check(words)
+    if words.explain is not None:
+        return _explain(words)
     goal = None if words.snapshot is not None else _goal(words)
     facts = _facts(words, goal)
-    if words.explain is not None:
-        return _explain(words, goal, facts)
     settings = _settings(words, goal)
     lock = _locked(words, facts, settings)
     if lock is None:
@@ -100,7 +100,8 @@ def _goal(words: Words) -> Goal:
     python = arguments.interpreter(words.python)
     own = _environment_of(python) if words.env is None else None
     folder = own or words.env or DEFAULT_ENVIRONMENT
-    tell(transaction.recover(place.real(folder)).words)
+    if not words.dry_run:
+        tell(transaction.recover(place.real(folder)).words)
     found = place.check(folder)
     if not found.new and python is not None and own is None:
         raise Refused(f"{found.env} is there already, with a Python of its own: name another folder with --env")
@@ -135,12 +136,18 @@ def _settings(words: Words, goal: Optional[Goal]) -> Settings:
     return settings.read(goal.python if goal else None, words.index_urls, words.offline, words.wheelhouse)
 
 
-def _explain(words: Words, goal: Optional[Goal], facts: Snapshot) -> int:
+def _explain(words: Words) -> int:
+    """For the Python that would be used, wherever it lies: nothing is installed, so no place is refused."""
     from gpucheck.install.choosing import resolve
     from gpucheck.install.choosing.request import request
     from gpucheck.render.install import json, plan
 
     asked = request(words.names, words.cpu, words.extras)
+    python = arguments.interpreter(words.python)
+    if words.env is not None and os.path.exists(interpreter(words.env)):
+        python = interpreter(os.path.abspath(words.env))
+    goal = None if words.snapshot is not None else Goal("", True, python)
+    facts = _facts(words, goal)
     rows = _newer(facts, _settings(words, goal)).rows
     choice = resolve.choose(facts, asked, rows)
     candidate = resolve.explain(facts, asked, words.explain or "", rows)
@@ -156,12 +163,15 @@ def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]
     """What will be installed, with every file. None: no release fits, which was told."""
     from gpucheck.install.choosing import resolve
     from gpucheck.install.choosing.request import request
+    from gpucheck.install.fetching import wheelhouse
     from gpucheck.install.indexes import locking
     from gpucheck.render.install import json, plan
 
     if words.from_lock is not None:
         here = resolve.target(facts)
-        return locking.read(words.from_lock, here if isinstance(here, Target) else None)
+        read = locking.read(words.from_lock, here if isinstance(here, Target) else None)
+        read = read._replace(packages=wheelhouse.found_in(words.wheelhouse, read.packages))
+        return read._replace(choice=_choice_of(read, facts))
     asked = request(words.names, words.cpu, words.extras)
     with progressing() as progress:
         progress.begin("resolving")
@@ -195,27 +205,40 @@ def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, se
     from gpucheck.install.indexes import locking, uv
 
     choice = lock.choice or _choice_of(lock, facts)
-    folder = words.env or DEFAULT_ENVIRONMENT
+    folder = os.path.relpath(goal.env) if goal else DEFAULT_ENVIRONMENT
+    folder = folder if goal is None or not folder.startswith("..") else goal.env
     needed: tuple[Room, ...] = ()
     if goal is not None:
         needed = rooms.rooms(lock.packages, goal.env, downloads=wheelhouse.downloads(), cache=uv.cache(settings))
     notes = (*(goal.notes if goal else ()), *lock.notes, *settings.notes)
     made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     hand = locking.by_hand(choice, settings, folder)
+    hand = hand if goal is None or goal.new else hand[1:]  # it is there already
     return Plan(SCHEMA, __version__, made, choice, lock.packages, needed, hand, settings.taken_over, notes)
 
 
 def _choice_of(lock: Lock, facts: Snapshot) -> Choice:
-    """Of another program's lock: what its TensorFlow is by our table, whether or not it fits here."""
+    """What a lock's TensorFlow is by our table: a lock may be another program's, or another machine's.
+
+    Raises
+    ------
+    NoPlan: it holds no TensorFlow, or one that does not fit here.
+    """
     from gpucheck.install.choosing import resolve
 
-    version = next((one.version.text for one in lock.packages if one.name.startswith("tensorflow")), None)
-    choice: Choice = resolve.choose(facts, Request(tensorflow=version))
+    found = {one.name: one.version.text for one in lock.packages}
+    package = next((name for name in ("tensorflow", "tensorflow-gpu", "tensorflow-cpu") if name in found), None)
+    if package is None:
+        raise NoPlan("the lock holds no TensorFlow: uv pip sync or pip install -r takes it")
+    cuda = package == "tensorflow-gpu" or any(name.startswith("nvidia-") for name in found)
+    cuda = cuda or (lock.choice is not None and lock.choice.cuda is not None)
+    old = lock.choice.request if lock.choice else Request()
+    choice: Choice = resolve.choose(facts, old._replace(tensorflow=found[package], cpu=not cuda, cuda=cuda))
     if choice.release is None:
-        against = resolve.explain(facts, choice.request, version or "").objections
+        against = resolve.explain(facts, choice.request, found[package]).objections
         reasons = "; ".join(one.what for one in against) or "it is not in the table"
-        raise NoPlan(f"the lock's TensorFlow {version} does not fit here: {reasons}")
-    return choice
+        raise NoPlan(f"the lock's TensorFlow {found[package]} does not fit here: {reasons}")
+    return choice._replace(package=package)
 
 
 def _show(plan: Plan, words: Words) -> None:
@@ -232,6 +255,16 @@ def _page(words: Words) -> tuple[int, bool]:
     return (80, False) if words.output else (columns(), colored())
 
 
+def _beside(lock: Lock) -> str:
+    """The lock for a folder that holds its files: it travels with them."""
+    from gpucheck.install.indexes import pylock
+
+    choice = lock.choice
+    if choice is None or not isinstance(choice.target, Target):
+        return lock.text
+    return pylock.compose([one._replace(url=one.file) for one in lock.packages], choice, choice.target, lock.notes)
+
+
 def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: Settings) -> int:
     from gpucheck.compat.extras import WITH_KERNEL
     from gpucheck.install import carrying
@@ -240,13 +273,15 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
     from gpucheck.render.install import json, outcome
     from gpucheck.render.install import plan as page
 
+    python = known(facts.python.executable, None) if isinstance(facts.python, Python) else None
+    if python is None:
+        raise Refused("no Python was found to make the environment from: name one with --python")
+    if rooms.short(plan.rooms):
+        plan = plan._replace(rooms=_without_cached(plan, goal, python, settings))
     rooms.refuse_short(plan.rooms)
     if words.format != "json":
         write(page.render(plan, columns(), colored(), words.verbose, brief=True), None)
     _ask(words, goal)
-    python = known(facts.python.executable, None) if isinstance(facts.python, Python) else None
-    if python is None:
-        raise Refused("no Python was found to make the environment from: name one with --python")
     coming = {one.name for one in plan.packages}
     rivals = () if goal.new else reasons.rivals(facts, plan.choice.package)
     names = {*plan.choice.request.extras, *coming}
@@ -265,6 +300,18 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
     else:
         write(outcome.render(receipt, _where(goal.env), *_page(words), words.verbose), words.output)
     return 0
+
+
+def _without_cached(plan: Plan, goal: Goal, python: str, settings: Settings) -> tuple[Room, ...]:
+    """The room that is needed where uv has some of the packages already: asked only where it is tight."""
+    from gpucheck.install.changing import rooms
+    from gpucheck.install.fetching import warm, wheelhouse
+    from gpucheck.install.indexes import uv
+
+    lacking = warm.missing(plan.packages, warm.keys(plan.packages, settings, python), python)
+    unpacked = {one.sha256 for one in plan.packages} - {one.sha256 for one in lacking}
+    folders = {"downloads": wheelhouse.downloads(), "cache": uv.cache(settings)}
+    return rooms.rooms(plan.packages, goal.env, **folders, unpacked=unpacked)
 
 
 def _ask(words: Words, goal: Goal) -> None:
@@ -296,6 +343,7 @@ def _where(env: str) -> Where:
 
 
 def _download(words: Words) -> int:
+    from gpucheck.install.changing import rooms
     from gpucheck.install.fetching import fetch
 
     folder = os.path.abspath(words.wheelhouse or "")
@@ -313,8 +361,10 @@ def _download(words: Words) -> int:
     lock = _locked(words, facts, settings)
     if lock is None:
         return 1
+    total = fetch.total(lock.packages) or 0
+    rooms.refuse_short((Room("the wheels", folder, total, rooms.free(folder)),))
     with progressing() as progress:
         fetch.fetch(lock.packages, folder, settings, progress)
-    write(lock.text, os.path.join(folder, "pylock.toml"))
+    write(_beside(lock), os.path.join(folder, "pylock.toml"))
     _show(_planned(words, None, facts, lock, settings), words)
     return 0

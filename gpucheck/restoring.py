@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, progressing, tell, told
@@ -25,6 +26,7 @@ def undo(words: Words) -> int:
 
 
 def _repair(words: Words, thorough: bool) -> int:
+    from gpucheck.install import carrying, cures
     from gpucheck.install.changing import place, repair, transaction
     from gpucheck.install.indexes import settings
 
@@ -36,16 +38,20 @@ def _repair(words: Words, thorough: bool) -> int:
     state = repair.examine(env, thorough)
     for one in state.damages:
         tell(_damage(one))
-    if state.whole:
+    receipt = carrying.receipt_of(env)
+    lost = [cure for cure in receipt.proof.cures if not cures.in_place(env, (cure,))] if receipt else []
+    for cure in lost:
+        tell((f"{cure.what}: it is gone",))
+    if state.whole and not lost:
         write(f"{env}: nothing to repair\n", None)
         return 0
-    if state.requirements or state.leftovers:
+    if state.requirements or state.leftovers or lost:
         confirmed(words, f"Install {len(state.requirements)} packages of {env} again?")
         with progressing() as progress:
             sources = settings.read(interpreter(env), words.index_urls, words.offline, words.wheelhouse)
-            repair.repair(env, sources, progress, state)
-        names = ", ".join(line.split("==")[0].split(" @ ")[0] for line in state.requirements)
-        write(f"{env}: installed again: {names or 'nothing'}\n", None)
+            repair.repair(env, sources, progress, state, thorough, [cure.name for cure in lost])
+        names = [line.split("==")[0].split(" @ ")[0] for line in state.requirements]
+        write(f"{env}: restored: {', '.join([*names, *(cure.name for cure in lost)]) or 'leftovers removed'}\n", None)
     tell(state.cannot)
     return 3 if state.cannot else 0
 
@@ -62,10 +68,12 @@ def _damage(damage: Damage) -> tuple[str, ...]:
 
 
 def _undo(words: Words) -> int:
-    from gpucheck.install.changing import place, transaction
+    from gpucheck.install.changing import journal, place, transaction
 
     env = place.real(words.env or DEFAULT_ENVIRONMENT)
-    confirmed(words, f"Bring {env} back to what it was before gpucheck's last change?")
+    question = f"Bring {env} back to what it was before gpucheck's last change?"
+    if os.path.isdir(journal.beside(env)) and not words.yes and not confirmed(words, question):
+        raise Refused("nobody is there to be asked: add --yes")
     undone = transaction.undo(env)
     tell(undone.words)
     lines = [f"{env} is gone: it was new" if undone.removed else f"{env} is what it was before"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -202,11 +203,35 @@ def test_what_was_downloaded_installs_without_a_network_by_its_lock(tmp_path: Pa
     assert f"TensorFlow {VERSION}" in out
     files = {path.name for path in house.iterdir()}
     assert {"pylock.toml", f"tensorflow_cpu-{VERSION}-py3-none-any.whl"} <= files
-    plan = run(
-        *("install", "--from-lock", house / "pylock.toml", "--wheelhouse", house, "--offline", "--dry-run"),
-        *("--env", tmp_path / "env", "--python", BASE, "--format", "json"),
-    )[0]
-    assert {one["file"] for one in json.loads(plan)["packages"]} == files - {"pylock.toml"}
+    elsewhere = tmp_path / "elsewhere"
+    shutil.move(house, elsewhere)  # the folder travels
+    lock = ("--from-lock", elsewhere / "pylock.toml", "--wheelhouse", elsewhere, "--offline")
+    words = ("install", *lock, "--env", tmp_path / "env", "--python", BASE, "--format", "json")
+    empty = {"UV_CACHE_DIR": str(tmp_path / "cache")}
+    plan = json.loads(run(*words, "--dry-run", **empty)[0])
+    assert {one["file"] for one in plan["packages"]} == files - {"pylock.toml"}
+    # Installed, from these files alone; only what such a TensorFlow cannot do fails.
+    failure = json.loads(run(*words, **empty, code=3)[0])
+    states = {check["name"]: check["state"] for check in failure["proof"]["checks"]}
+    assert (states["files"], states["build"]) == ("proven", "proven")
+
+
+@slow
+@linux
+def test_a_lock_is_held_against_the_machine_and_needs_a_tensorflow(tmp_path: Path) -> None:
+    cudnn = ("nvidia-cudnn-cu12", "nvidia_cudnn_cu12-9.3.0-py3-none-any.whl")
+    six, tensorflow = ("six", "six-1.17.0-py3-none-any.whl"), ("tensorflow", "tensorflow-2.21.0-py3-none-any.whl")
+    for first, said in ((six, "no TensorFlow"), (tensorflow, "470.57.02")):
+        lock = tmp_path / "pylock.toml"
+        packages = "".join(
+            f'[[packages]]\nname = "{name}"\nversion = "{file.split("-")[1]}"\n'
+            f'wheels = [{{ url = "https://example.invalid/{file}", hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'
+            for name, file in (first, cudnn)
+        )
+        lock.write_text(f'lock-version = "1.0"\ncreated-by = "somebody"\n{packages}')
+        file = saved(tmp_path, driver="470.57.02")
+        _, err = run("install", "--from-lock", lock, "--snapshot", file, code=1)
+        assert said in err
 
 
 # A real TensorFlow

@@ -561,7 +561,7 @@ def test_a_uv_that_takes_too_long_is_ended(cache: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_uv_does_not_outlive_the_one_who_asked_it(cache: Path, number: signal.Signals) -> None:
     script = (
-        "import sys; from gpucheck.install import uv; from gpucheck.install.indexes.settings import Settings\n"
+        "import sys; from gpucheck.install.indexes import uv; from gpucheck.install.indexes.settings import Settings\n"
         "from gpucheck.interruption import listen; listen()\n"
         "try:\n    uv.run(['pip', 'compile', '-', '--python', sys.executable], stdin='tensorflow\\n',"
         " settings=Settings(default_index=sys.argv[1], cache=sys.argv[2]))\n"

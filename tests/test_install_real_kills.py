@@ -106,7 +106,10 @@ class Stage:
         return tree(self.env)
 
     def recover(self) -> None:
-        program = "import sys; from gpucheck.install import transaction; print(transaction.recover(sys.argv[1]).state)"
+        program = (
+            "import sys; from gpucheck.install.changing import transaction;"
+            "print(transaction.recover(sys.argv[1]).state)"
+        )
         arguments = [sys.executable, "-c", program, str(self.env)]
         done = subprocess.run(arguments, capture_output=True, text=True, env=ENVIRON, check=False)
         assert done.returncode == 0, done.stderr

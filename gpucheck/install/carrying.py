@@ -54,6 +54,13 @@ def carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
     NotProven, Failed, Refused, NeedsHelp, KeyboardInterrupt: in each case the environment is what it was, or the
     message says where it lies.
     """
+    try:
+        return _carry_out(job, settings, progress)
+    except OSError as error:
+        raise Failed(f"everything is as it was before: {error.filename or ''} {error.strerror or error}") from error
+
+
+def _carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
     ready = warm.warm(job.plan.packages, settings, job.python, progress)
     # The look at what was wrong before takes seconds, and the environment must not change meanwhile.
     before = None if job.new else prove.look_before(job.python)

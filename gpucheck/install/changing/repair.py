@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.versions import PackageVersion
+from gpucheck.install import cures
 from gpucheck.install.changing import disk, records, transaction
 from gpucheck.install.changing.records import Damage
 from gpucheck.install.errors import Failed
@@ -50,12 +51,14 @@ def examine(env: str, thorough: bool = False) -> State:
     return State(damages, leftovers, requirements, cannot)
 
 
-def repair(env: str, settings: Settings, progress: Progress, state: State) -> State:
+def repair(
+    env: str, settings: Settings, progress: Progress, state: State, thorough: bool = False, cured: Sequence[str] = ()
+) -> State:
     """Install again what is damaged. Gives what is still wrong: at most what `state.cannot` named.
 
     Parameters
     ----------
-    env: real path. state: of `examine`, made just before.
+    env: real path. state: of `examine`, made just before. thorough: as there. cured: names of cures to make again.
 
     Raises
     ------
@@ -66,15 +69,16 @@ def repair(env: str, settings: Settings, progress: Progress, state: State) -> St
             disk.remove(os.path.join(change.workplace, os.path.relpath(path, env)))
         progress.begin("installing again")
         install_again(change.python, settings, state.requirements)
-        after = examine(change.workplace)
+        after = examine(change.workplace, thorough)
         if _still(after, state):
             # uv's cache may share the damaged file: what is linked into an environment is written there, too.
             progress.note("the copies in uv's cache are damaged, too: fetching the packages anew")
             with tempfile.TemporaryDirectory(prefix="uv-", dir=change.folder) as cache:
                 install_again(change.python, settings._replace(cache=cache), state.requirements)
-            after = examine(change.workplace)
+            after = examine(change.workplace, thorough)
         if wrong := _still(after, state):
             raise Failed(f"{', '.join(wrong[:_SHOWN])}: still not as recorded. Nothing was changed")
+        cures.apply(change.workplace, cured)
         change.settle()
         change.commit()
     return after

@@ -71,7 +71,12 @@ def _room(needs: list[_Need], unknown: int) -> Room:
     if unknown:
         what += f", without {unknown} package{'s' if unknown > 1 else ''} whose size the index does not tell"
     folder = needs[0].folder
-    return Room(what, folder, sum(need.bytes for need in needs) + _SPARE, _free(folder))
+    return Room(what, folder, sum(need.bytes for need in needs) + _SPARE, free(folder))
+
+
+def short(rooms: Sequence[Room]) -> bool:
+    """Is one of them known to be too small?"""
+    return any(not isinstance(room.free, Gap) and room.free < room.bytes for room in rooms)
 
 
 def refuse_short(rooms: Sequence[Room]) -> None:
@@ -105,7 +110,8 @@ def _device(path: str) -> Union[int, None]:
         return None
 
 
-def _free(path: str) -> Union[int, Gap]:
+def free(path: str) -> Union[int, Gap]:
+    """Bytes that a user may still write where that folder is or would be."""
     try:
         return shutil.disk_usage(_existing(path)).free
     except OSError as error:

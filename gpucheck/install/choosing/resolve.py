@@ -151,7 +151,7 @@ def _newest(
         if row is not None:
             left = [gpu for gpu in known(at.gpus, ()) if gpu not in gpus]
             return fewer, False, row, judged, (f"{named(*left)} cannot be used along with the rest: it is left out",)
-    for row in reversed(asked):
+    for row in () if request.cuda else reversed(asked):
         # Windows and aarch64: what is on the index under this name is a CPU build.
         if not row.cuda and not _judge(row, at, True, request, derived):
             return at, True, row, {**first, row: ()}, ()
@@ -177,7 +177,7 @@ def _judged(rows: Sequence[Release], at: Here, cpu: bool, request: Request, deri
 
 
 def _judge(row: Release, at: Here, cpu: bool, request: Request, derived: Sequence[Release]) -> tuple[Objection, ...]:
-    wanted = row.version == request.tensorflow
+    wanted = request.tensorflow is not None and naming.exactly((row,), request.tensorflow) is not None
     against = fitness.objections(row, at, cpu, fitness.CURES, wanted)
     return (*against, _DERIVED) if row in derived and not wanted else against
 

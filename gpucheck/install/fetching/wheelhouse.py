@@ -123,6 +123,14 @@ def local(url: str) -> Union[str, None]:
     return None if "://" in url else url
 
 
+def found_in(folder: Union[str, None], packages: Sequence[Package]) -> tuple[Package, ...]:
+    """The same packages, of which those that lie in a folder come from there. Their hashes decide later."""
+    if folder is None:
+        return tuple(packages)
+    here = {one.file: os.path.join(os.path.abspath(folder), one.file) for one in packages}
+    return tuple(one._replace(url=here[one.file]) if os.path.isfile(here[one.file]) else one for one in packages)
+
+
 def bring(package: Package, source: str, target: str) -> None:
     """Have the wheel of another folder here, too: a hard link, or a copy. Its hash is checked.
 
