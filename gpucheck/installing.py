@@ -18,7 +18,7 @@ from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Room, Target
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.install.errors import NoPlan, Refused
-from gpucheck.install.kernel import interpreter
+from gpucheck.install.layout import interpreter
 from gpucheck.output import WrongUsage, check_place, colored, columns, write
 
 if TYPE_CHECKING:

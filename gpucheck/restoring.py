@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, progressing, tell, told
 from gpucheck.install.errors import Refused
-from gpucheck.install.kernel import interpreter
+from gpucheck.install.layout import interpreter
 from gpucheck.output import write
 from gpucheck.render.text import plain
 

@@ -1,6 +1,6 @@
 """Does gpucheck/compat still say what the index holds? Reads the real wheels by range requests and reports differences.
 
-    python scripts/update_compat.py                 names of all wheels, and the inside of the newest and the unknown
+    python scripts/update_compat.py                 names of all wheels, and the inside of the newest ones
     python scripts/update_compat.py 2.18.1 2.10.1   these releases, inside too
     python scripts/update_compat.py --all           the inside of one wheel of every release (some 400 MB of ranges)
 
@@ -21,7 +21,7 @@ from packaging.version import Version
 from published import File, Inside, files, inside, of_system
 
 from gpucheck.compat.releases import releases
-from gpucheck.compat.tensorflow import Release
+from gpucheck.compat.tensorflow import Release, final
 
 SYSTEMS = (("linux", "x86_64"), ("windows", "x86_64"), ("linux", "aarch64"))
 PROJECTS = ("tensorflow", "tensorflow-gpu")
@@ -143,14 +143,14 @@ def compare(client: object, wanted: Sequence[str], every: bool, jobs: int) -> tu
         for file in unknown(system, rows, found["tensorflow"]) if not wanted else []:
             pythons = " ".join(sorted(file.pythons, key=Version))
             differences.append(Difference(name, str(file.version), "row", "(nothing)", f"{file.name} ({pythons} …)"))
-        newest = rows[-1].version if rows else ""
+        newest = {row.version for row in (*rows[-1:], *[row for row in rows if final(row)][-1:])}
         for row in rows:
             if wanted and row.version not in wanted:
                 continue
             rows_seen += 1
             mine = wheels_of(row, found)
             differences += listed(name, row, mine, wheels_of(row, {row.package: shims.get(system, [])}))
-            if mine and (every or wanted or row.version == newest):
+            if mine and (every or wanted or row.version in newest):
                 tasks.append((system, row, max(mine, key=lambda file: sorted(map(Version, file.pythons)))))
     session = client.s  # type: ignore[attr-defined]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from gpucheck.install.layout import interpreter
+
 NAME = "gpucheck"  # of the folder; Jupyter's own kernel "python3" is ipykernel's
 
 
@@ -35,8 +37,3 @@ def register(workplace: str, final: str, title: str) -> str:
     with open(os.path.join(folder, "kernel.json"), "w", encoding="utf-8") as file:
         json.dump(specification, file, indent=1)
     return relative
-
-
-def interpreter(environment: str) -> str:
-    """The Python of an environment, by venv's layout on this system."""
-    return os.path.join(environment, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))

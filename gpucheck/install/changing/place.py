@@ -15,9 +15,9 @@ from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.python import Python
 from gpucheck.install.changing import holding, journal, owners
 from gpucheck.install.errors import Refused
+from gpucheck.install.layout import interpreter
 
 _WINDOWS = sys.platform == "win32"
-_PYTHONS = ("Scripts/python.exe", "python.exe") if _WINDOWS else ("bin/python", "bin/python3")
 
 
 class Place(NamedTuple):
@@ -134,15 +134,10 @@ def _check_kind(env: str) -> bool:
     if not any(name in inside for name in ("pyvenv.cfg", "conda-meta")):
         below = shlex.quote(os.path.join(env, ".venv"))
         raise Refused(f"{env} is no environment and not empty, so nothing is installed into it. Way out: --env {below}")
-    if _interpreter(env) is None:
+    if not os.path.isfile(interpreter(env)):
         other = shlex.quote(f"{env}-tensorflow")
         raise Refused(f"the environment {env} has no Python that runs (was it removed?). Way out: --env {other}")
     return False
-
-
-def _interpreter(env: str) -> Union[str, None]:
-    found = (os.path.join(env, *name.split("/")) for name in _PYTHONS)
-    return next((path for path in found if os.path.isfile(path)), None)
 
 
 def _check_writable(env: str, new: bool) -> None:

@@ -63,6 +63,7 @@ from gpucheck.install.changing.journal import Entry
 from gpucheck.install.changing.recovery import Recovered
 from gpucheck.install.changing.undoing import Undone
 from gpucheck.install.errors import Failed, NeedsHelp, Refused
+from gpucheck.install.layout import interpreter
 
 __all__ = ["Recovered", "Transaction", "Undone", "begin", "pending", "recover", "undo"]
 
@@ -131,10 +132,8 @@ class Transaction:
 
     @property
     def python(self) -> str:
-        """The interpreter in the workplace, by venv's layout."""
-        names = ("python.exe", "Scripts/python.exe") if disk.WINDOWS else ("bin/python", "bin/python3")
-        found = [path for name in names if os.path.lexists(path := os.path.join(self.workplace, *name.split("/")))]
-        return found[0] if found else os.path.join(self.workplace, *names[-1 if disk.WINDOWS else 0].split("/"))
+        """The interpreter in the workplace."""
+        return interpreter(self.workplace)
 
     def settle(self) -> None:
         """After the installation, before the proof: programs name the final folder from here on. Raises `Failed`."""
