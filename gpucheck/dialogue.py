@@ -43,6 +43,11 @@ class Words(NamedTuple):
     verbose: bool = False
 
 
+def environment_of(words: Words) -> str:
+    """The folder that is meant. An empty name (a variable that is not set) is not the usual one."""
+    return DEFAULT_ENVIRONMENT if words.env is None else words.env
+
+
 def told(words: Words, work: Callable[[Words], int]) -> int:
     """Do it; whatever ends it is told in one line, with what a program said under it."""
     from gpucheck.install.carrying import NotProven
@@ -89,7 +94,11 @@ def confirmed(words: Words, question: str) -> bool:
     """Ask, where somebody is there to answer. False: nobody was asked. Raises `Refused` where the answer is no."""
     if words.yes or sys.stdin is None or not sys.stdin.isatty() or not at_terminal():
         return False
-    if input(f"{question} [Y/n] ").strip().lower() not in ("", "y", "yes"):
+    try:
+        answer = input(f"{question} [Y/n] ").strip().lower()
+    except EOFError:  # Ctrl-D
+        answer = "no"
+    if answer not in ("", "y", "yes"):
         raise Refused("nothing was changed")
     return True
 

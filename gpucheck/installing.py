@@ -12,14 +12,14 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from gpucheck import __version__, api, arguments
-from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, progressing, tell, told
+from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, environment_of, progressing, tell, told
 from gpucheck.facts.gap import known
 from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Room, Target
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.install.errors import NoPlan, Refused
 from gpucheck.install.layout import interpreter
-from gpucheck.output import WrongUsage, check_place, colored, columns, write
+from gpucheck.output import Unwritable, WrongUsage, check_place, colored, columns, write
 
 if TYPE_CHECKING:
     from gpucheck.install.indexes.locking import Lock
@@ -99,11 +99,11 @@ def _goal(words: Words) -> Goal:
 
     python = arguments.interpreter(words.python)
     own = _environment_of(python) if words.env is None else None
-    folder = own or words.env or DEFAULT_ENVIRONMENT
+    folder = own or environment_of(words)
     if not words.dry_run:
         tell(transaction.recover(place.real(folder)).words)
     found = place.check(folder)
-    if not found.new and python is not None and own is None:
+    if not found.new and python is not None and own is None and _environment_of(python) != found.env:
         raise Refused(f"{found.env} is there already, with a Python of its own: name another folder with --env")
     return Goal(found.env, found.new, python if found.new else interpreter(found.env), found.notes)
 
@@ -295,10 +295,13 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
     )
     with progressing() as progress:
         receipt = carrying.carry_out(job, settings, progress)
-    if words.format == "json":
-        write(json.receipt(receipt), words.output)
-    else:
-        write(outcome.render(receipt, _where(goal.env), *_page(words), words.verbose), words.output)
+    try:
+        if words.format == "json":
+            write(json.receipt(receipt), words.output)
+        else:
+            write(outcome.render(receipt, _where(goal.env), *_page(words), words.verbose), words.output)
+    except Unwritable as error:
+        tell((f"installed and proven in {goal.env}; {error}",))
     return 0
 
 
@@ -346,7 +349,9 @@ def _download(words: Words) -> int:
     from gpucheck.install.changing import rooms
     from gpucheck.install.fetching import fetch
 
-    folder = os.path.abspath(words.wheelhouse or "")
+    if not words.wheelhouse:
+        raise Refused("--wheelhouse: an empty name is no folder")
+    folder = os.path.abspath(words.wheelhouse)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, confirmed, progressing, tell, told
+from gpucheck.dialogue import Words, confirmed, environment_of, progressing, tell, told
 from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
 from gpucheck.output import write
@@ -30,7 +30,7 @@ def _repair(words: Words, thorough: bool) -> int:
     from gpucheck.install.changing import place, repair, transaction
     from gpucheck.install.indexes import settings
 
-    env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    env = place.real(environment_of(words))
     tell(transaction.recover(env).words)
     found = place.check(env)
     if found.new:
@@ -70,7 +70,7 @@ def _damage(damage: Damage) -> tuple[str, ...]:
 def _undo(words: Words) -> int:
     from gpucheck.install.changing import journal, place, transaction
 
-    env = place.real(words.env or DEFAULT_ENVIRONMENT)
+    env = place.real(environment_of(words))
     question = f"Bring {env} back to what it was before gpucheck's last change?"
     if os.path.isdir(journal.beside(env)) and not words.yes and not confirmed(words, question):
         raise Refused("nobody is there to be asked: add --yes")

@@ -702,3 +702,18 @@ def test_real_plans_have_every_file_with_hash_and_size(name: str, wanted: Choice
     assert main.why == "asked for"
     assert all(one.size and one.file.endswith(".whl") and one.why for one in lock.packages)
     assert pylock.parse(lock.text).choice == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'tool = "abc"',
+        'tool = {gpucheck = "x"}',
+        '[[packages]]\nname = "a"\nversion = "1"\nwheels = ["abc"]',
+        '[[packages]]\nname = "a"\nversion = "1"\nwheels = [{url = "x.whl", hashes = "x"}]',
+        "a = " + "[" * 100_000,
+    ],
+)
+def test_a_lock_of_the_wrong_shape_is_refused(text: str) -> None:
+    with pytest.raises(Refused):
+        pylock.parse(f'lock-version = "1.0"\n{"" if "packages" in text else "packages = []"}\n{text}\n')

@@ -271,3 +271,17 @@ def test_too_little_room_is_refused_and_unknown_room_is_not(tmp_path: Path) -> N
 
 def test_this_test_uses_the_tested_gpucheck() -> None:
     assert Path(sys.modules["gpucheck"].__file__ or "").parents[1] == Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("name", ["it's", 'a"b', "a$b", "a`b", "a\\b"])
+def test_a_name_that_shells_read_as_signs_is_refused_for_a_new_environment(tmp_path: Path, name: str) -> None:
+    # uv quotes it in activate and in the first lines of programs, each in another way
+    with pytest.raises(Refused, match="read as a sign"):
+        place.check(str(tmp_path / name / "env"))
+
+
+def test_what_is_kept_of_an_earlier_state_is_no_place_to_install(tmp_path: Path) -> None:
+    kept = tmp_path / ".env.gpucheck" / "before-1"
+    kept.mkdir(parents=True)
+    with pytest.raises(Refused, match="earlier state"):
+        place.real(str(kept))

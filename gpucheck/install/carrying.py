@@ -77,8 +77,7 @@ def _carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
                 change.workplace,
             )
         _install(job, change, ready.lock, ready.settings, progress)
-        if before is not None:
-            _restore(change, before, settings, progress)
+        _restore(change, before, settings, progress)
         if job.title is not None:
             kernel.register(change.workplace, job.env, job.title)
         cured = cures.apply(change.workplace, job.plan.choice.cures)
@@ -122,14 +121,16 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
         os.unlink(path)
 
 
-def _restore(change: transaction.Transaction, before: Before, settings: Settings, progress: Progress) -> None:
-    """What other packages lost when one that shared files with them was replaced (bin/tensorboard, with 2.20)."""
+def _restore(
+    change: transaction.Transaction, before: Union[Before, None], settings: Settings, progress: Progress
+) -> None:
+    """What other packages lost when one that shared files with them was replaced (bin/tensorboard, with 2.20), and what
+    uv's cache holds damaged: whoever writes into a linked file of an environment writes there, too."""
     state = repair.examine(change.workplace)
-    known = {one.partition(":")[0] for one in before.damaged}
+    known = {one.partition(":")[0] for one in before.damaged} if before else set()
     lost = tuple(line for line in state.requirements if re.split("[= ]", line)[0] not in known)
     if lost:
-        progress.begin("installing again what lost files")
-        repair.install_again(change.python, settings, lost)
+        repair.heal(change, settings, progress, state._replace(requirements=lost))
 
 
 def _uv(settings: Settings, *words: str) -> None:

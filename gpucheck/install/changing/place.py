@@ -6,6 +6,7 @@ How much room it takes: rooms.py.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,8 @@ def check(folder: str, python: Union[Python, Gap, None] = None) -> Place:
     """
     env = real(folder)
     new = _check_kind(env)
+    if new:
+        _check_name(env)
     if not new and isinstance(python, Python):
         check_python(python, env)
     owners.check(env, new)
@@ -69,9 +72,20 @@ def real(folder: str) -> str:
         raise Refused(f"{path!r} holds a control character, which no script's first line can: choose another folder")
     if os.pathsep in path.replace(os.path.splitdrive(path)[0], "", 1):
         raise Refused(f"{path} holds {os.pathsep!r}, which separates folders on PATH: choose another folder")
+    if any(re.fullmatch(r"\..*\.gpucheck", part) for part in path.split(os.sep)):
+        raise Refused(
+            f"{path} is what gpucheck keeps of an earlier state; if your shell stands there: cd out and in again"
+        )
     if any(0xD800 <= ord(character) < 0xE000 for character in path):
         raise Refused(f"{path.encode('utf-8', 'backslashreplace').decode()} is not UTF-8: choose another folder")
     return path
+
+
+def _check_name(env: str) -> None:
+    """Shells would read these in the scripts of an environment, each in its own way."""
+    odd = sorted(set(env) & set("'\"`$" if _WINDOWS else "'\"`$\\"))
+    if odd:
+        raise Refused(f"{env} holds {' '.join(odd)}, which shells read as a sign: choose another folder")
 
 
 def check_python(python: Python, env: Union[str, None] = None) -> str:

@@ -89,6 +89,11 @@ def doubled(site_packages: str) -> tuple[str, ...]:
     return tuple(sorted({name for name in names if names.count(name) > 1}))
 
 
+def installed(site_packages: str) -> frozenset[str]:
+    """Normalised names of what has a .dist-info or .egg-info there. Raises OSError."""
+    return frozenset(_split(name)[0] for name in os.listdir(site_packages) if _is_info(name))
+
+
 def _is_info(name: str) -> bool:
     return name.endswith((".dist-info", ".egg-info")) and not name.startswith(("~", "."))
 

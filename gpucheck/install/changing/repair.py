@@ -67,20 +67,33 @@ def repair(
     with transaction.begin(env, new=False, what="repair") as change:
         for path in state.leftovers:
             disk.remove(os.path.join(change.workplace, os.path.relpath(path, env)))
-        progress.begin("installing again")
-        install_again(change.python, settings, state.requirements)
-        after = examine(change.workplace, thorough)
-        if _still(after, state):
-            # uv's cache may share the damaged file: what is linked into an environment is written there, too.
-            progress.note("the copies in uv's cache are damaged, too: fetching the packages anew")
-            with tempfile.TemporaryDirectory(prefix="uv-", dir=change.folder) as cache:
-                install_again(change.python, settings._replace(cache=cache), state.requirements)
-            after = examine(change.workplace, thorough)
-        if wrong := _still(after, state):
-            raise Failed(f"{', '.join(wrong[:_SHOWN])}: still not as recorded. Nothing was changed")
+        after = heal(change, settings, progress, state, thorough)
         cures.apply(change.workplace, cured)
         change.settle()
         change.commit()
+    return after
+
+
+def heal(
+    change: transaction.Transaction, settings: Settings, progress: Progress, state: State, thorough: bool = False
+) -> State:
+    """Install again what is damaged in a workplace, from uv's cache or, where that is damaged too, anew.
+
+    Raises
+    ------
+    Failed: it is still not as recorded.
+    """
+    progress.begin("installing again what is damaged")
+    install_again(change.python, settings, state.requirements)
+    after = examine(change.workplace, thorough)
+    if _still(after, state):
+        # uv's cache may share the damaged file: what is linked into an environment is written there, too.
+        progress.note("the copies in uv's cache are damaged, too: fetching the packages anew")
+        with tempfile.TemporaryDirectory(prefix="uv-", dir=change.folder) as cache:
+            install_again(change.python, settings._replace(cache=cache), state.requirements)
+        after = examine(change.workplace, thorough)
+    if wrong := _still(after, state):
+        raise Failed(f"{', '.join(wrong[:_SHOWN])}: still not as recorded. Nothing was changed")
     return after
 
 
@@ -134,6 +147,8 @@ def _requirements(
             lines.append(f"{one.name} @ {url}")
         else:
             lines.append(f"{one.name}=={one.version}{hashes.get((one.name, one.version), '')}")
+    there = frozenset(name for folder in folders for name in records.installed(folder))
+    lines += [f"{name}=={version}{digest}" for (name, version), digest in hashes.items() if name not in there]
     return tuple(lines), tuple(cannot)
 
 

@@ -62,6 +62,7 @@ def settle(workplace: str, final: str, config: Union[Config, None]) -> tuple[str
         _replace(config.path, config.text)
     changed = []
     old, new = os.fsencode(workplace), os.fsencode(final)
+    tail = os.fsencode(os.sep.join(workplace.split(os.sep)[-2:]))
     for relative in _programs(workplace):
         path = os.path.join(workplace, relative)
         with open(path, "rb") as file:
@@ -70,7 +71,10 @@ def settle(workplace: str, final: str, config: Union[Config, None]) -> tuple[str
             continue
         if len(data) > _MOST or b"\0" in data:
             raise Failed(f"{relative} names the folder it was built in, and is no text that could be corrected")
-        _replace(path, data.replace(old, new))
+        data = data.replace(old, new)
+        if tail in data:  # quoted for a shell, because of what stands before
+            raise Failed(f"{relative} names the folder it was built in, in a way that cannot be corrected")
+        _replace(path, data)
         changed.append(relative)
     if changed:
         _tell_records(workplace, changed)

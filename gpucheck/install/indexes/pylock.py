@@ -72,9 +72,14 @@ def parse(text: str, folder: str = "", *, hashless: bool = False) -> Content:
     """
     loads, bad = toml()
     try:
-        data = loads(text)
+        return _content(loads(text), folder, hashless)
     except bad as error:
         raise Refused(f"the lock is not valid TOML: {error}") from error
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:  # a text where a table should be
+        raise Refused(f"the lock is not a pylock.toml of version 1: {error}") from error
+
+
+def _content(data: dict[str, Any], folder: str, hashless: bool) -> Content:
     version = data.get("lock-version")
     if not isinstance(version, str) or not version.startswith("1."):
         raise Refused(f"the lock is not a pylock.toml of version 1: lock-version is {version!r}")

@@ -33,7 +33,11 @@ def explained(candidate: Candidate, choice: Choice, width: int = 80, color: bool
 
 def title(choice: Choice) -> str:
     """``TensorFlow 2.21.0 with CUDA 12.5.1 and cuDNN 9 for Python 3.12 on linux x86_64``"""
-    cuda = f" with CUDA {choice.cuda} and cuDNN {choice.cudnn}" if choice.cuda is not None else " for the CPU"
+    cuda = (
+        f" with CUDA {choice.cuda} and cuDNN {choice.cudnn}"
+        if choice.cuda is not None and not choice.request.cpu
+        else " for the CPU"
+    )
     return f"TensorFlow {choice.release}{cuda}, {place(choice.target)}"
 
 
