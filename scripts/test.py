@@ -5,8 +5,9 @@
     python3 scripts/test.py -k gap -x           other words go to pytest
     python3 scripts/test.py --setup-only        make the environment (.venv-test) and stop
 
-What tests need of the system (a C compiler) is installed with apt-get where that is possible (root on Debian or
-Ubuntu); elsewhere the tests that need it are skipped by name. With CI set in the environment such a skip is a failure.
+What tests need of the system (a C compiler, openssl) is installed with apt-get where that is possible (root on Debian
+or Ubuntu); elsewhere the tests that need it are skipped by name. With CI set in the environment such a skip is a
+failure.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ FAST = [
     *("-n", "auto", "--maxprocesses", "4"),
 ]
 # Program -> Debian's packages that bring it.
-SYSTEM = {"cc": ["gcc", "libc6-dev"]}
+SYSTEM = {"cc": ["gcc", "libc6-dev"], "openssl": ["openssl"]}
 
 
 def main() -> int:

@@ -545,7 +545,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=1m", "gpucheck-test", str(folder)], capture_output=True, check=False
     )
     if done.returncode:
-        pytest.skip("needs the right to mount a tmpfs")
+        pytest.skip("this machine: needs the right to mount a tmpfs")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 

@@ -467,7 +467,7 @@ def test_uv_and_pip_install_the_lock_and_refuse_it_elsewhere(folder: Path, cache
         words = ["--python", f"{bare}/bin/python", "install", "-r", str(path), "--no-cache-dir"]
         pip = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
         if "No module named pip" in pip.stderr or "pylock" in pip.stderr.partition("WARNING")[0]:
-            pytest.skip("no pip that reads pylock.toml beside this Python")
+            pytest.skip("this machine: no pip that reads pylock.toml beside this Python")
         assert pip.returncode == 0, pip.stderr
         assert installed(Path(bare)) == {"beta_x", "cu_lib", "tensorflow"}
 
