@@ -195,7 +195,7 @@ def test_mount_points_and_read_only_disks_are_refused(tmp_path: Path, options: s
     [
         ({"environment": "system", "prefix": "/usr", "externally_managed": "/usr/lib/EXTERNALLY-MANAGED"}, "PEP 668"),
         ({"environment": "system", "prefix": "/usr/local"}, "for all to use"),
-        ({"environment": "pyenv", "prefix": "/root/versions/3.12"}, "for all to use"),
+        ({"environment": "pyenv", "prefix": "/home/user/versions/3.12"}, "for all to use"),
         ({"environment": "pipx", "prefix": "/x/pipx/venvs/a"}, "belongs to pipx"),
         ({"environment": "uv-tool", "prefix": "/x/tools/a"}, "belongs to uv tool"),
         ({"environment": Gap("it crashed"), "prefix": Gap("it crashed")}, "(it crashed)"),
