@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Union
@@ -50,6 +52,14 @@ class Asked(NamedTuple):
     range: str
     headers: Mapping[str, str]
     by_proxy: bool
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Host and port where nobody listens and nobody can begin to: a closed server's port is soon another program's."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{kept.getsockname()[1]}"
 
 
 class FaultyIndex:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Union
 
 import pytest
-from faulty_index import Fault, FaultyIndex
+from faulty_index import Fault, FaultyIndex, nobody
 
 from gpucheck.facts.plan import Package
 from gpucheck.install.errors import Failed, InstallError, Refused
@@ -347,9 +347,9 @@ def test_endless_redirects_are_given_up(tmp_path: Path) -> None:
 
 
 def test_no_name_and_no_listener_are_told_apart(tmp_path: Path) -> None:
-    with FaultyIndex({A: noise(5000)}) as server:
-        package = server.package(A)
-    assert "no connection to 127.0.0.1: Connection refused" in str(fails(tmp_path, package))
+    with FaultyIndex({A: noise(5000)}) as server, nobody() as place:
+        package = server.package(A, url=f"http://{place}/{A}")
+        assert "no connection to 127.0.0.1: Connection refused" in str(fails(tmp_path, package))
     unknown = package._replace(url="http://files.invalid/alpha.whl")
     assert "files.invalid is not known here (DNS)" in str(fails(tmp_path, unknown))
     assert "no address to download from" in str(fails(tmp_path, package._replace(url="gopher://x/y")))
@@ -424,10 +424,10 @@ def test_a_proxy_is_asked_with_its_own_login_and_not_for_hosts_without_proxy(tmp
 
 
 def test_a_proxy_that_is_not_there_is_named_without_its_password(tmp_path: Path) -> None:
-    with FaultyIndex({A: noise(5000)}) as server:
-        gone = server.root.replace("://", "://me:s3cr3t@")
+    with FaultyIndex({A: noise(5000)}) as server, nobody() as place:
         package = server.package(A, url="http://files.invalid/a.whl")
-    message = str(fails(tmp_path, package, settings=Settings(proxies=(("all", gone),))))
+        settings = Settings(proxies=(("all", f"http://me:s3cr3t@{place}"),))
+        message = str(fails(tmp_path, package, settings=settings))
     assert "the proxy http://****@127.0.0.1" in message
     assert "s3cr3t" not in message
     with FaultyIndex({A: noise(5000)}, {A: [Fault(status=407)]}) as server:
