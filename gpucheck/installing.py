@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from gpucheck import __version__, api, arguments
@@ -62,9 +63,12 @@ def _install(words: Words) -> int:
     lock = _locked(words, facts, settings)
     if lock is None:
         return 1
+    if goal is not None and not goal.new:
+        lock = _beside_what_stays(lock, goal, facts, settings)
     plan = _planned(words, goal, facts, lock, settings)
     if words.lock is not None:
         write(lock.text, words.lock)
+        tell((f"nothing was installed: gpucheck install --from-lock {quote(words.lock)} installs it",))
     if goal is None or words.dry_run or words.lock is not None:
         _show(plan, words)
         return 0
@@ -185,6 +189,41 @@ def _locked(words: Words, facts: Snapshot, settings: Settings) -> Optional[Lock]
     else:
         write(plan.refused(choice, *_page(words), words.verbose), words.output)
     return None
+
+
+def _beside_what_stays(lock: Lock, goal: Goal, facts: Snapshot, settings: Settings) -> Lock:
+    """The lock again, held to what the packages that stay in the environment need.
+
+    Raises
+    ------
+    NoPlan: there is none that both can live with.
+    """
+    from gpucheck.install.changing.neighbours import neighbours
+    from gpucheck.install.choosing import reasons
+    from gpucheck.install.choosing.neighbours import unmet
+    from gpucheck.install.indexes import locking
+    from gpucheck.install.indexes.platforms import marker_environment
+
+    choice = lock.choice or _choice_of(lock, facts)
+    if not isinstance(choice.target, Target):
+        return lock
+    there, leaving = neighbours(goal.env), reasons.rivals(facts, choice.package)
+    environment = marker_environment(choice.target)
+    way_out = "# leave it as it is, and make a new environment: gpucheck install --env FOLDER"
+    notes: list[str] = []
+    while found := unmet(lock.packages, there, leaving, environment):
+        lines = tuple(str(one) for one in found)
+        held = tuple(dict.fromkeys(one.requirement for one in found))
+        if lock.choice is None or set(held) <= set(choice.requirements):
+            raise NoPlan(f"what stays in {goal.env} needs other versions", (*lines, way_out))
+        choice = choice._replace(requirements=(*choice.requirements, *held))
+        notes += [f"held to {one.requirement}: {one.neighbour.name} {one.neighbour.version} stays" for one in found]
+        try:
+            lock = locking.lock(choice, settings)
+        except NoPlan as error:
+            title = f"TensorFlow {choice.release} and what stays in {goal.env} need different versions"
+            raise NoPlan(title, (*lines, *error.lines, way_out)) from error
+    return lock._replace(notes=(*lock.notes, *notes))
 
 
 def _newer(facts: Snapshot, settings: Settings) -> Newest:
@@ -329,8 +368,6 @@ def _title(plan: Plan, env: str) -> str:
 
 
 def _where(env: str) -> Where:
-    from shlex import quote
-
     from gpucheck.render.install.outcome import Where
 
     if os.name == "nt":
