@@ -161,6 +161,20 @@ def test_pipx_and_uv_tool_environments_are_told_apart(mark: str, kind: str) -> N
     assert examine({**VENV, f"/env/{mark}": {"text": ""}}).environment == kind
 
 
+@pytest.mark.parametrize(
+    ("program", "answer"),
+    [("python3.13", {"version": "3.13.2"}), ("python3.11t", {"implementation": "free-threaded cpython"})],
+)
+def test_a_pyvenv_cfg_that_its_program_contradicts_is_not_believed(program: str, answer: dict[str, str]) -> None:
+    """The system's Python was upgraded below the environment: a program of another version than the file tells."""
+    paths = {**VENV, "/env/bin/python3": {"link": f"/usr/bin/{program}"}, f"/usr/bin/{program}": PROGRAM}
+    told = {**ANSWER, **answer, "prefix": "/env"}
+    children = {"interpreter": {"ended": "exit", "code": 0, "lines": [told], "errors": ""}}
+    found = examine(paths, children=children)
+    assert (str(found.version), found.implementation) == (told["version"], told["implementation"])
+    assert found.read_from == "the interpreter itself"
+
+
 def test_an_environment_whose_base_is_gone_has_no_real_executable() -> None:
     found = examine({**VENV, "/env/bin/python3": {"link": "/usr/bin/python3.9"}})
     assert found.real_executable is None

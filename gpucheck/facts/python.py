@@ -73,7 +73,7 @@ class Python(NamedTuple):
     real_executable: Union[str, None, Gap]
     version: Union[PythonVersion, None, Gap]
     read_from: Union[str, None]  # pyvenv.cfg, the interpreter itself
-    implementation: Union[str, None, Gap]  # cpython, pypy
+    implementation: Union[str, None, Gap]  # cpython, pypy, free-threaded cpython
     bits: Union[int, None, Gap]  # 64 or 32
     machine: Union[str, None, Gap]  # x86_64, aarch64 of the executable itself
     environment: Union[Literal["venv", "conda", "pipx", "uv-tool", "system", "pyenv"], Gap]

@@ -82,7 +82,7 @@ def lay_out(host: Host, executable: str) -> Layout:
         if isinstance(config, bytes):
             found = environments.read_venv(host, prefix, config)
             if found:
-                return found
+                return ask(host, executable) if _is_another(host.real(executable), found) else found
     prefix = parent(parent(executable))
     records = host.names(f"{prefix}/conda-meta")
     if isinstance(records, tuple):
@@ -90,6 +90,14 @@ def lay_out(host: Host, executable: str) -> Layout:
         if conda:
             return conda
     return ask(host, executable)
+
+
+def _is_another(real: Union[str, None, Gap], found: Layout) -> bool:
+    """Is the program not what pyvenv.cfg says? The system's Python was upgraded below it, or it is free-threaded."""
+    name = real.rpartition("/")[2] if isinstance(real, str) else ""
+    minor = name[len("python") :].rstrip("m") if name.startswith("python3.") else ""  # python3.6m: pymalloc
+    told = found.version if isinstance(found.version, str) else ""
+    return bool(minor) and minor != ".".join(told.split(".")[:2])
 
 
 def ask(host: Host, executable: str) -> Layout:

@@ -92,7 +92,7 @@ def _of_interpreter(row: Release, at: Here) -> Iterator[Objection]:
         what = f"the Python is a 32-bit program; TensorFlow {row.version} has 64-bit wheels only"
         yield Objection("python-32bit", what, _FILES, "take a 64-bit Python")
     if kind not in ("cpython", None):
-        what = f"the Python is {kind}; TensorFlow {row.version} has wheels for CPython only"
+        what = f"the Python is {kind}; TensorFlow {row.version} has wheels for the usual CPython only"
         yield Objection("python-not-cpython", what, _FILES, "take a CPython")
     if version is not None and f"{version.major}.{version.minor}" not in row.pythons.split():
         what = f"TensorFlow {row.version} has wheels for Python {_listed(row.pythons)}, this is {version}"

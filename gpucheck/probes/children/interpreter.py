@@ -37,7 +37,9 @@ def main():
     facts = {
         "executable": sys.executable,
         "version": ".".join(str(number) for number in sys.version_info[:3]),
-        "implementation": implementation.name if implementation else "cpython",
+        # PEP 703's build has an ABI of its own, for which its flag is the sign: wheels for the usual one do not fit.
+        "implementation": ("free-threaded " if "t" in getattr(sys, "abiflags", "") else "")
+        + (implementation.name if implementation else "cpython"),
         "bits": struct.calcsize("P") * 8,
         "machine": os.uname()[4] if hasattr(os, "uname") else "",
         "prefix": sys.prefix,
