@@ -90,6 +90,27 @@ def read(system: str, row: Release, wheel: Inside) -> Iterator[Difference]:
         yield Difference(system, row.version, "capabilities", " ".join(row.capabilities), " ".join(capabilities))
 
 
+def described(system: str, file: File, wheel: Inside) -> Iterator[Difference]:
+    """What a wheel says of itself that no row knows: the fields of the row that has to be written."""
+    info, asked = wheel.info, wheel.requirements
+    told = {
+        "pythons": sorted(file.pythons, key=Version),
+        "glibc": [file.glibc] if file.glibc else [],
+        "uploaded": [file.uploaded] if file.uploaded else [],
+        "numpy": asked.get("numpy", ()),
+        "protobuf": asked.get("protobuf", ()),
+        "cudnn_wheel": wheel.cudnn_wheel,
+        "is_cuda_build": [info["is_cuda_build"]] if "is_cuda_build" in info else [],
+        "cuda": [_decoded(info.get("cuda_version"))] if info.get("cuda_version") else [],
+        "cudnn": [_decoded(info.get("cudnn_version"))] if info.get("cudnn_version") else [],
+        "capabilities": info.get("cuda_compute_capabilities") or (),
+    }
+    for field, values in told.items():
+        text = " ".join(str(one) for one in values)
+        if text:
+            yield Difference(system, str(file.version), field, "(nothing)", text)
+
+
 def _same(told: str, asked: SpecifierSet) -> bool:
     try:
         return SpecifierSet(told) == SpecifierSet(str(asked))
@@ -134,7 +155,7 @@ def compare(client: object, wanted: Sequence[str], every: bool, jobs: int) -> tu
     whole["tensorflow-gpu"] = [file for file in whole["tensorflow-gpu"] if file.version <= LAST_OF_TENSORFLOW_GPU]
     shims = {system: of_system(files(client, name), *system) for system, name in SHIMS.items()}  # type: ignore[arg-type]
     differences: list[Difference] = []
-    tasks: list[tuple[tuple[str, str], Release, File]] = []
+    tasks: list[tuple[str, Release | None, File]] = []
     rows_seen = 0
     for system in SYSTEMS:
         name = "-".join(system)
@@ -143,6 +164,7 @@ def compare(client: object, wanted: Sequence[str], every: bool, jobs: int) -> tu
         for file in unknown(system, rows, found["tensorflow"]) if not wanted else []:
             pythons = " ".join(sorted(file.pythons, key=Version))
             differences.append(Difference(name, str(file.version), "row", "(nothing)", f"{file.name} ({pythons} …)"))
+            tasks.append((name, None, file))
         newest = {row.version for row in (*rows[-1:], *[row for row in rows if final(row)][-1:])}
         for row in rows:
             if wanted and row.version not in wanted:
@@ -151,12 +173,13 @@ def compare(client: object, wanted: Sequence[str], every: bool, jobs: int) -> tu
             mine = wheels_of(row, found)
             differences += listed(name, row, mine, wheels_of(row, {row.package: shims.get(system, [])}))
             if mine and (every or wanted or row.version in newest):
-                tasks.append((system, row, max(mine, key=lambda file: sorted(map(Version, file.pythons)))))
+                tasks.append((name, row, max(mine, key=lambda file: sorted(map(Version, file.pythons)))))
     session = client.s  # type: ignore[attr-defined]
 
-    def look(task: tuple[tuple[str, str], Release, File]) -> list[Difference]:
+    def look(task: tuple[str, Release | None, File]) -> list[Difference]:
         system, row, file = task
-        return list(read("-".join(system), row, inside(file, session)))
+        wheel = inside(file, session)
+        return list(described(system, file, wheel) if row is None else read(system, row, wheel))
 
     with ThreadPoolExecutor(jobs) as threads:
         for one in threads.map(look, tasks):

@@ -73,13 +73,17 @@ def test_a_release_that_the_table_does_not_know_is_a_difference_and_a_candidate_
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lay_out(tmp_path)
-    make_tensorflow(tmp_path, "3.0.0", tag="cp313-cp313-manylinux_2_28_x86_64")
+    wheel = {"cuda": "13.1", "cudnn": "9", "requires": ("numpy>=2.2",)}
+    make_tensorflow(tmp_path, "3.0.0", tag="cp313-cp313-manylinux_2_28_x86_64", **wheel)
     make_tensorflow(tmp_path, "3.1.0rc1", tag="cp313-cp313-manylinux_2_28_x86_64")
     make(tmp_path, "tensorflow-gpu", "2.12.0")
     code, lines = told(tmp_path, capsys)
     assert code == 1
     assert [line.split()[0] for line in lines if " row " in line] == ["3.0.0"]
     assert any(line.split()[:3] == ["2.20.0", "linux-x86_64", "wheels"] for line in lines)
+    inside = {line.split()[2]: line.partition("index: ")[2] for line in lines if line.startswith("3.0.0")}
+    told_inside = {"pythons": "3.13", "glibc": "2.28", "numpy": ">=2.2", "cuda": "13.1", "cudnn": "9"}
+    assert told_inside.items() <= inside.items()
 
 
 def test_a_wheel_that_is_a_shim_counts_only_with_the_wheel_behind_it(
