@@ -25,7 +25,7 @@ from gpucheck.install.fetching.connection import without_proxy
 from gpucheck.install.fetching.fetch import _BEHIND, _LEAST, Fetcher, fetch
 from gpucheck.install.fetching.patience import Patience
 from gpucheck.install.fetching.trouble import seconds
-from gpucheck.install.fetching.wheelhouse import Left, clear, left
+from gpucheck.install.fetching.wheelhouse import clear
 from gpucheck.install.indexes.settings import Settings
 from gpucheck.install.progress import Silent
 
@@ -572,16 +572,15 @@ def test_a_read_only_disk_is_refused(small_disk: Path) -> None:
         assert server.asked == []
 
 
-def test_what_is_left_over_can_be_told_and_removed(tmp_path: Path) -> None:
+def test_what_nobody_went_on_with_is_removed_when_it_is_old(tmp_path: Path) -> None:
     with FaultyIndex({A: noise(500_000)}, {A: [Fault(cut=100)] * 9}) as server:
         package = server.package(A)
         fails(tmp_path, package)
     (tmp_path / "mine.part").write_text("not ours")
-    assert left(str(tmp_path)) == Left(1, 400)
-    assert clear(str(tmp_path)) == Left(1, 400)
-    assert left(str(tmp_path)) == Left(0, 0)
-    assert (tmp_path / "mine.part").exists()
-    assert left(str(tmp_path / "nothing")) == Left(0, 0)
+    assert clear(str(tmp_path), age=60) == 0
+    assert clear(str(tmp_path), age=0) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.part"]
+    assert clear(str(tmp_path / "nothing"), age=0) == 0
 
 
 # Processes
@@ -673,6 +672,6 @@ def test_clearing_leaves_what_another_run_works_on(tmp_path: Path) -> None:
         package = server.package(A)
         with Fetcher(str(tmp_path), PLAIN, Silent(), QUICK) as fetcher:
             fetcher.add(package).await_bytes(100_000, 0)
-            assert clear(str(tmp_path)) == Left(0, 0)
+            assert clear(str(tmp_path), age=0) == 0
         held.set()
     assert part(tmp_path, package).exists()

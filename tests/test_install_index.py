@@ -604,13 +604,12 @@ def test_a_signal_while_uv_is_being_started_is_heard_once_it_is_known() -> None:
 
 
 @slow
-def test_uv_s_lines_come_as_it_says_them_and_masked(folder: Path, cache: Path) -> None:
-    heard: list[str] = []
+def test_uv_s_lines_are_masked(folder: Path, cache: Path) -> None:
     settings = from_folder(folder, cache)._replace(extra=("https://u:hiddenword@h.example/s",))
     words = ["pip", "compile", "-", "--python", sys.executable, *uv.options(settings)]
-    done = uv.run(words, settings=settings, stdin="beta-x @ https://u:hiddenword@127.0.0.1:9/x\n", on_line=heard.append)
+    done = uv.run(words, settings=settings, stdin="beta-x @ https://u:hiddenword@127.0.0.1:9/x\n")
     assert done.code != 0
-    assert heard == done.err.splitlines()
+    assert "beta-x" in done.err
     assert "hiddenword" not in done.err
 
 

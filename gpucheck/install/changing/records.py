@@ -83,12 +83,6 @@ def leftovers(site_packages: str) -> tuple[str, ...]:
     return tuple(sorted(name for name in os.listdir(site_packages) if name.startswith("~")))
 
 
-def doubled(site_packages: str) -> tuple[str, ...]:
-    """Distributions with more than one .dist-info: an upgrade that was cut off. Raises OSError."""
-    names = [_split(name)[0] for name in os.listdir(site_packages) if name.endswith(".dist-info")]
-    return tuple(sorted({name for name in names if names.count(name) > 1}))
-
-
 def installed(site_packages: str) -> frozenset[str]:
     """Normalised names of what has a .dist-info or .egg-info there. Raises OSError."""
     return frozenset(_split(name)[0] for name in os.listdir(site_packages) if _is_info(name))

@@ -65,7 +65,7 @@ from gpucheck.install.changing.undoing import Undone
 from gpucheck.install.errors import Failed, NeedsHelp, Refused
 from gpucheck.install.layout import interpreter
 
-__all__ = ["Recovered", "Transaction", "Undone", "begin", "pending", "recover", "undo"]
+__all__ = ["Recovered", "Transaction", "Undone", "begin", "recover", "undo"]
 
 
 class Transaction:
@@ -263,18 +263,6 @@ def recover(env: str) -> Recovered:
         raise NeedsHelp(f"what was cut off at {env} cannot be cleared up: {_words(error)}") from error
     finally:
         _exit(folder, hold)
-
-
-def pending(env: str) -> Union[str, None]:
-    """What a cut off transaction left to do, in words; None: nothing. Writes nothing, waits for nothing."""
-    folder = journal.beside(env)
-    with suppress(Refused, OSError):
-        now = journal.read(folder).now
-        if now is not None and holding.holder(folder) is None:
-            return (
-                f"gpucheck's {now.what} of {now.made} was cut off; `gpucheck undo` or the next `install` clears it up"
-            )
-    return None
 
 
 def undo(env: str, *, at_once: bool = True) -> Undone:

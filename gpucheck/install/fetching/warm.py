@@ -20,12 +20,13 @@ from gpucheck.install.errors import Failed
 from gpucheck.install.fetching.feed import AT_ONCE, Feed, lock_text
 from gpucheck.install.fetching.fetch import PARALLEL, Fetcher, refuse_servers, total
 from gpucheck.install.fetching.patience import USUAL, Patience
-from gpucheck.install.fetching.wheelhouse import PART, check, downloads, local, refusal
+from gpucheck.install.fetching.wheelhouse import PART, check, clear, downloads, local, refusal
 from gpucheck.install.indexes import uv
 from gpucheck.install.indexes.masking import bare
 from gpucheck.install.indexes.settings import Settings
 from gpucheck.install.progress import Progress, Silent
 
+_OLD = 14 * 86400.0  # seconds after which nobody will go on with what an interrupted run has left
 _HOUR = 3600.0  # seconds that uv waits for the next byte: how long to try is decided in download.py
 
 
@@ -147,6 +148,7 @@ def warm(
         _unpack(lacking, under.settings, python, fetcher, lock_text(lacking, under.indexes, feed.urls))
         came = sum(one.came for one in fetcher.downloads)
     _remove(remote, folder)
+    clear(folder, _OLD)
     return Warm(lock, under.settings, tuple(one.file for one in lacking), came, monotonic() - begun)
 
 

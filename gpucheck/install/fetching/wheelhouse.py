@@ -14,8 +14,8 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from time import sleep
-from typing import NamedTuple, Union
+from time import sleep, time
+from typing import Union
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -28,13 +28,6 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-class Left(NamedTuple):
-    """Files of ours that stayed in a folder, and their bytes."""
-
-    files: int
-    bytes: int
-
-
 def downloads() -> str:
     """Where an install keeps a wheel until uv has unpacked it, and what an interrupted one left, to go on with."""
     import platformdirs
@@ -42,26 +35,20 @@ def downloads() -> str:
     return os.path.join(platformdirs.user_cache_dir("gpucheck", appauthor=False), "downloads")
 
 
-def left(folder: Union[str, None] = None) -> Left:
-    """What earlier runs left in the folder of downloads."""
-    sizes = []
-    for path in _ours(folder or downloads()):
-        with suppress(OSError):
-            sizes.append(os.stat(path).st_size)
-    return Left(len(sizes), sum(sizes))
+def clear(folder: str, age: float) -> int:
+    """Remove what interrupted runs left in a folder of downloads and nobody went on with. Gives how many files.
 
-
-def clear(folder: Union[str, None] = None) -> Left:
-    """Remove it, except what another gpucheck works on at this moment. Gives what was removed."""
-    gone = []
-    for path in _ours(folder or downloads()):
+    age: seconds since the last byte came. What another gpucheck works on at this moment stays.
+    """
+    gone = 0
+    for path in _ours(folder):
         with suppress(OSError), open(path, "r+b") as file:
-            if _lock(file.fileno()):
-                gone.append(os.fstat(file.fileno()).st_size)
+            if time() - os.fstat(file.fileno()).st_mtime >= age and _lock(file.fileno()):
+                gone += 1
                 if sys.platform == "win32":
                     file.close()
                 os.unlink(path)
-    return Left(len(gone), sum(gone))
+    return gone
 
 
 def _ours(folder: str) -> Iterator[str]:

@@ -124,7 +124,6 @@ def run(
     *,
     settings: Settings,
     deadline: Union[float, None] = None,
-    on_line: Union[Callable[[str], None], None] = None,
     cwd: Union[str, None] = None,
     stdin: str = "",
     variables: Union[Mapping[str, str], None] = None,
@@ -134,9 +133,9 @@ def run(
 
     Parameters
     ----------
-    arguments: without the program ("pip", "compile", ...). deadline: seconds. on_line: called with each line of its
-    standard error, masked, from another thread. stdin: what it reads. variables: for what uv runs itself.
-    enough: asked with each of those lines whether all is done that uv was started for; then it is ended, with code 0.
+    arguments: without the program ("pip", "compile", ...). deadline: seconds. stdin: what it reads. variables: for what
+    uv runs itself. enough: asked with each line of its standard error, masked, from another thread, whether all is done
+    that uv was started for; then it is ended, with code 0.
 
     Raises
     ------
@@ -159,8 +158,6 @@ def run(
         if enough and process and not satisfied and enough(line):
             satisfied.append(True)
             end(process)
-        if on_line:
-            on_line(line.rstrip("\n"))
 
     try:
         with held_back() as came:
