@@ -27,14 +27,18 @@ def undo(words: Words) -> int:
 
 def _repair(words: Words, thorough: bool) -> int:
     from gpucheck.install import carrying, cures
-    from gpucheck.install.changing import place, repair, transaction
+    from gpucheck.install.changing import mending, place, repair, transaction
     from gpucheck.install.indexes import settings
 
     env = place.real(environment_of(words))
     tell(transaction.recover(env).words)
-    found = place.check(env)
+    found = place.check(env, broken=True)
     if found.new:
         raise Refused(f"there is no environment at {env}")
+    trouble = mending.trouble(env)
+    if trouble is not None:
+        tell((trouble,))
+    base = mending.base(env) if trouble is not None else None
     state = repair.examine(env, thorough)
     for one in state.damages:
         tell(_damage(one))
@@ -42,15 +46,16 @@ def _repair(words: Words, thorough: bool) -> int:
     lost = [cure for cure in receipt.proof.cures if not cures.in_place(env, (cure,))] if receipt else []
     for cure in lost:
         tell((f"{cure.what}: it is gone",))
-    if state.whole and not lost:
+    if state.whole and not lost and base is None:
         write(f"{env}: nothing to repair\n", None)
         return 0
-    if state.requirements or state.leftovers or lost:
+    if state.requirements or state.leftovers or lost or base:
         confirmed(words, f"Install {len(state.requirements)} packages of {env} again?")
         with progressing() as progress:
-            sources = settings.read(interpreter(env), words.index_urls, words.offline, words.wheelhouse)
-            repair.repair(env, sources, progress, state, thorough, [cure.name for cure in lost])
+            sources = settings.read(base or interpreter(env), words.index_urls, words.offline, words.wheelhouse)
+            repair.repair(env, sources, progress, state, thorough, [cure.name for cure in lost], base)
         names = [line.split("==")[0].split(" @ ")[0] for line in state.requirements]
+        names += ["its Python"] if base else []
         write(f"{env}: restored: {', '.join([*names, *(cure.name for cure in lost)]) or 'leftovers removed'}\n", None)
     tell(state.cannot)
     return 3 if state.cannot else 0

@@ -29,20 +29,21 @@ class Place(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def check(folder: str, python: Union[Python, Gap, None] = None) -> Place:
+def check(folder: str, python: Union[Python, Gap, None] = None, *, broken: bool = False) -> Place:
     """May an installation change this folder?
 
     Parameters
     ----------
     folder: as the user named it; a link to a folder is followed.
     python: facts of the interpreter that lies in it (for a new environment: None, or the one it is made from).
+    broken: an environment whose Python does not run is one, too: it is to be repaired.
 
     Raises
     ------
     Refused: no; what to do instead.
     """
     env = real(folder)
-    new = _check_kind(env)
+    new = _check_kind(env, broken)
     if new:
         _check_name(env)
     if not new and isinstance(python, Python):
@@ -128,7 +129,7 @@ def _is_conda_base(prefix: str) -> bool:
     return any(os.path.isdir(os.path.join(prefix, name)) for name in ("condabin", "pkgs"))
 
 
-def _check_kind(env: str) -> bool:
+def _check_kind(env: str, broken: bool) -> bool:
     """Is it new? Raises `Refused` where it is neither new nor an environment."""
     try:
         inside = os.listdir(env)
@@ -148,9 +149,9 @@ def _check_kind(env: str) -> bool:
     if not any(name in inside for name in ("pyvenv.cfg", "conda-meta")):
         below = shlex.quote(os.path.join(env, ".venv"))
         raise Refused(f"{env} is no environment and not empty, so nothing is installed into it. Way out: --env {below}")
-    if not os.path.isfile(interpreter(env)):
-        other = shlex.quote(f"{env}-tensorflow")
-        raise Refused(f"the environment {env} has no Python that runs (was it removed?). Way out: --env {other}")
+    if not broken and not os.path.isfile(interpreter(env)):
+        way = f"gpucheck repair --env {shlex.quote(env)}, or a new one with --env"
+        raise Refused(f"the environment {env} has no Python that runs (was it removed?). Way out: {way}")
     return False
 
 

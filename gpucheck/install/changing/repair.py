@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.install import cures
-from gpucheck.install.changing import disk, records, transaction
+from gpucheck.install.changing import disk, mending, records, transaction
 from gpucheck.install.changing.records import Damage
 from gpucheck.install.errors import Failed
 from gpucheck.install.indexes import uv
@@ -52,19 +52,28 @@ def examine(env: str, thorough: bool = False) -> State:
 
 
 def repair(
-    env: str, settings: Settings, progress: Progress, state: State, thorough: bool = False, cured: Sequence[str] = ()
+    env: str,
+    settings: Settings,
+    progress: Progress,
+    state: State,
+    thorough: bool = False,
+    cured: Sequence[str] = (),
+    base: Union[str, None] = None,
 ) -> State:
     """Install again what is damaged. Gives what is still wrong: at most what `state.cannot` named.
 
     Parameters
     ----------
     env: real path. state: of `examine`, made just before. thorough: as there. cured: names of cures to make again.
+    base: interpreter to link to, where the environment's own does not run (see mending.py).
 
     Raises
     ------
     Failed: uv could not, or the files are still not right: then nothing was changed. Refused: see `transaction.begin`.
     """
     with transaction.begin(env, new=False, what="repair") as change:
+        if base is not None:
+            mending.mend(change.workplace, base)
         for path in state.leftovers:
             disk.remove(os.path.join(change.workplace, os.path.relpath(path, env)))
         after = heal(change, settings, progress, state, thorough)
