@@ -156,10 +156,14 @@ def _explain(words: Words) -> int:
     choice = resolve.choose(facts, asked, rows)
     candidate = resolve.explain(facts, asked, words.explain or "", rows)
     code = 1 if candidate.objections else 0
+    # The ways to this very release; where it is in no table, and where it is what is taken, those of the choice.
+    known_to_us = any(one.version == candidate.version for one in choice.candidates)
+    named = asked._replace(tensorflow=candidate.version.text) if candidate.objections and known_to_us else asked
+    routes = resolve.choose(facts, named, rows).routes
     if words.format == "json":
-        write(json.explained(candidate, choice, __version__, code), words.output)
+        write(json.explained(candidate, choice, routes, __version__, code), words.output)
     else:
-        write(plan.explained(candidate, choice, *_page(words)), words.output)
+        write(plan.explained(candidate, choice, routes, *_page(words)), words.output)
     return code
 
 
@@ -341,7 +345,17 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
             write(outcome.render(receipt, _where(goal.env), *_page(words), words.verbose), words.output)
     except Unwritable as error:
         tell((f"installed and proven in {goal.env}; {error}",))
+    if not goal.new and _stands_in(goal.env):
+        tell(("this shell stands in the folder as it was before: cd out and in again",))
     return 0
+
+
+def _stands_in(env: str) -> bool:
+    """Is the current folder in an environment that has just been replaced? Shells follow the old one."""
+    try:
+        return os.path.commonpath((os.path.realpath(os.environ.get("PWD") or os.getcwd()), env)) == env
+    except (OSError, ValueError):
+        return False
 
 
 def _without_cached(plan: Plan, goal: Goal, python: str, settings: Settings) -> tuple[Room, ...]:

@@ -20,6 +20,7 @@ from gpucheck.facts.plan import (
     Plan,
     Proof,
     Receipt,
+    Route,
     Target,
 )
 from gpucheck.facts.plan import SCHEMA as PLAN
@@ -91,6 +92,8 @@ def install() -> dict[str, Any]:
         "fits": {"type": "boolean"},
         "chosen": {"type": "boolean", "description": "it is what install would take"},
         "objections": {"type": "array", "items": _of(Objection, defs), "description": "most decisive first"},
+        "instead": {"type": ["string", "null"], "description": "what is taken then"},
+        "routes": {"type": "array", "items": _of(Route, defs), "description": "other ways, the best first"},
         "exit_code": code,
     }
     refusal = {"schema": {"const": REFUSAL_SCHEMA}, "version": text, "choice": _of(Choice, defs), "exit_code": code}

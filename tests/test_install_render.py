@@ -24,14 +24,15 @@ WHERE = outcome.Where(
     "/home/user/p/.venv", "source /home/user/p/.venv/bin/activate", "gpucheck undo --env /home/user/p/.venv"
 )
 CHOICE = install_plans.choice()
+ROUTES = install_plans.choice(None).routes
 NEWEST, OLD = CHOICE.candidates[1:]
 PAGES = {
     "plan": lambda width: plan.render(install_plans.plan(), width),
     "plan-brief": lambda width: plan.render(install_plans.plan(), width, brief=True),
     "refused": lambda width: plan.refused(install_plans.choice(None), width),
-    "explained-not": lambda width: plan.explained(OLD, CHOICE, width),
+    "explained-not": lambda width: plan.explained(OLD, CHOICE, ROUTES, width),
     "explained-chosen": lambda width: plan.explained(
-        install_plans.choice().candidates[1], install_plans.choice(), width
+        install_plans.choice().candidates[1], install_plans.choice(), (), width
     ),
     "outcome": lambda width: outcome.render(install_plans.receipt(), WHERE, width, verbose=True),
     "failed": lambda width: outcome.failed(install_plans.proof(False), width),
@@ -77,7 +78,7 @@ def test_too_little_room_and_unknown_room_are_said() -> None:
 
 def test_a_release_that_fits_but_is_older_is_said_to_fit() -> None:
     older = Candidate(PackageVersion("2.20.0"), ())
-    text = " ".join(plan.explained(older, install_plans.choice(), 80).split())
+    text = " ".join(plan.explained(older, install_plans.choice(), (), 80).split())
     assert "fits" in text
     assert "2.21.0 is newer and fits, too" in text
 
@@ -92,7 +93,8 @@ def test_every_document_fits_its_schema() -> None:
         json_format.receipt(install_plans.receipt()),
         json_format.refused(refusal, "1", 1),
         json_format.refused(refusal._replace(target=Gap("no Python", "unreadable")), "1", 1),
-        json_format.explained(OLD, CHOICE, "1", 1),
+        json_format.explained(OLD, CHOICE, ROUTES, "1", 1),
+        json_format.explained(OLD, CHOICE, (), "1", 1),
         json_format.failed("a disk is full", ("No space left",), None, "1", 2),
         json_format.failed("not proven", (), install_plans.proof(False), "1", 3),
     ):
@@ -105,7 +107,8 @@ def test_json_holds_the_whole_plan_and_the_exit_code() -> None:
     read = json.loads(json_format.plan(install_plans.plan(), 0))
     assert read == {**encode(install_plans.plan()), "exit_code": 0}
     assert json.loads(json_format.refused(install_plans.choice(None), "1", 1))["choice"]["release"] is None
-    told = json.loads(json_format.explained(OLD, install_plans.choice(), "1", 1))
+    told = json.loads(json_format.explained(OLD, install_plans.choice(), ROUTES, "1", 1))
+    assert (told["instead"], [route["title"] for route in told["routes"]]) == ("2.21.0", ["Another Python"])
     assert (told["fits"], told["chosen"], told["exit_code"]) == (False, False, 1)
     assert [one["name"] for one in told["objections"]] == ["K06", "python-without-wheel"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -57,7 +58,8 @@ def carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
     try:
         return _carry_out(job, settings, progress)
     except OSError as error:
-        raise Failed(f"everything is as it was before: {error.filename or ''} {error.strerror or error}") from error
+        what = ": ".join(str(one) for one in (error.filename, error.strerror or error) if one)
+        raise Failed(f"everything is as it was before: {what}") from error
 
 
 def _carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
@@ -137,7 +139,8 @@ def _uv(settings: Settings, *words: str) -> None:
     done = uv.run(list(words), settings=settings)
     if done.code:
         lines = tuple(line for line in done.err.splitlines() if line.strip())[-8:]
-        raise Failed(f"uv {words[0]} failed: everything is as it was before", lines)
+        what = "a disk is full" if os.strerror(errno.ENOSPC) in done.err else f"uv {words[0]} failed"
+        raise Failed(f"{what}: everything is as it was before", lines)
 
 
 def _write(receipt: Receipt, root: str) -> None:

@@ -27,6 +27,7 @@ from gpucheck.install.indexes.sizes import with_sizes
 __all__ = ["Lock", "by_hand", "lock", "read"]
 
 _TRIES = 12
+_MOST_TEXT = 16 << 20  # characters of a lock; 44 packages with all their wheels have 0.2 million
 # Python alone, and without a wheel in the versions that old TensorFlows pin: these are built from source. By release of
 # TensorFlow: html5lib 0.9999999 and markdown 2.6 (1.2 to 1.4), absl-py, termcolor 1.1.0 (1.4 to 2.1), gast 0.2.2 (1.14
 # to 2.1), wrapt 1.12.1 (2.4 to 2.6; its C part is optional), clang 5.0 (2.6), jax of 2023 (2.12). Found by resolving
@@ -169,10 +170,14 @@ def read(path: str, target: Union[Target, None] = None) -> Lock:
     Refused: it cannot be read, is not valid, is for another system or Python, or names no file that fits.
     """
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device might never end
+            raise Refused(f"{path} is no regular file")
         with open(path, encoding="utf-8") as file:
-            text = file.read()
+            text = file.read(_MOST_TEXT + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+    if len(text) > _MOST_TEXT:
+        raise Refused(f"{path} is longer than {_MOST_TEXT >> 20} million characters: no lock")
     content = pylock.parse(text, os.path.dirname(os.path.abspath(path)))
     own = content.choice.target if content.choice else None
     target = target or (own if isinstance(own, Target) else None)

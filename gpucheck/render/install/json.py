@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Union
 
 from gpucheck.facts.codec import encode
@@ -14,6 +15,7 @@ from gpucheck.facts.plan import (
     Plan,
     Proof,
     Receipt,
+    Route,
 )
 from gpucheck.render.json import text
 
@@ -33,8 +35,8 @@ def refused(choice: Choice, version: str, exit_code: int) -> str:
     return text({"schema": REFUSAL_SCHEMA, "version": version, "choice": encode(choice), "exit_code": exit_code})
 
 
-def explained(candidate: Candidate, choice: Choice, version: str, exit_code: int) -> str:
-    """One release: whether it fits, and every objection."""
+def explained(candidate: Candidate, choice: Choice, routes: Sequence[Route], version: str, exit_code: int) -> str:
+    """One release: whether it fits, every objection, what is taken instead, and other ways."""
     document = {
         "schema": EXPLANATION_SCHEMA,
         "version": version,
@@ -43,6 +45,8 @@ def explained(candidate: Candidate, choice: Choice, version: str, exit_code: int
         "fits": not candidate.objections,
         "chosen": choice.release == candidate.version,
         "objections": encode(candidate.objections),
+        "instead": encode(choice.release) if candidate.objections else None,
+        "routes": encode(tuple(routes)),
         "exit_code": exit_code,
     }
     return text(document)

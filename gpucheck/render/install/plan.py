@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -26,9 +27,20 @@ def refused(choice: Choice, width: int = 80, color: bool = False, verbose: bool 
     return painted(lambda console: _paint_refusal(console, choice, verbose), width, color)
 
 
-def explained(candidate: Candidate, choice: Choice, width: int = 80, color: bool = False) -> str:
-    """Why this release, or why not, by which rule, from which source, and what would change it."""
-    return painted(lambda console: _paint_candidate(console, candidate, choice), width, color)
+def explained(
+    candidate: Candidate, choice: Choice, routes: Sequence[Route] = (), width: int = 80, color: bool = False
+) -> str:
+    """Why this release, or why not, by which rule, from which source, and what would change it.
+
+    choice: what is taken where no release is named. routes: other ways to this release, or to a GPU.
+    """
+
+    def paint(console: Console) -> None:
+        _paint_candidate(console, candidate, choice)
+        for route in routes:
+            _paint_route(console, route)
+
+    return painted(paint, width, color)
 
 
 def title(choice: Choice) -> str:
@@ -156,6 +168,9 @@ def _paint_candidate(console: Console, candidate: Candidate, choice: Choice) -> 
         hang(console, "source", "dim", objection.source, indent=2)
         if objection.remedy:
             hang(console, "remedy", "dim", objection.remedy, indent=2)
+    if candidate.objections and choice.release is not None:
+        console.print()
+        hang(console, "instead", "bold", f"{title(choice)}: gpucheck install")
     if chosen:
         console.print()
         for at, reason in enumerate(choice.reasons):
