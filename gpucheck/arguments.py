@@ -38,7 +38,9 @@ def _find_interpreter(python: str) -> Optional[str]:
         return None
     if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
         return path
-    if os.sep in python:
+    if os.name == "nt" and os.path.isfile(f"{path}.exe"):  # .venv\Scripts\python, as shells there take it
+        return f"{path}.exe"
+    if os.path.dirname(python):
         return None
     import shutil
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple, Union
@@ -17,6 +16,7 @@ from gpucheck.facts.python import Python
 from gpucheck.install.changing import holding, journal, owners
 from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
+from gpucheck.install.shells import command, making_folder, quoted
 
 _WINDOWS = sys.platform == "win32"
 
@@ -113,14 +113,14 @@ def check_python(python: Python, env: Union[str, None] = None) -> str:
             "conda create -n tensorflow python=3.12 && conda activate tensorflow, then the same command again"
         )
     found = real(prefix)
-    if env is not None and found != env:
+    if env is not None and os.path.normcase(found) != os.path.normcase(env):
         raise Refused(f"{python.executable} belongs to {found}, not to {env}")
     return found
 
 
 def _new_way(python: Python) -> str:
-    command = shlex.join(["gpucheck", "install", "--env", ".venv", "--python", python.executable])
-    return f"make an environment from it. Way out: {command}"
+    way = command(("gpucheck", "install", "--env", ".venv", "--python", python.executable))
+    return f"make an environment from it. Way out: {way}"
 
 
 def _is_conda_base(prefix: str) -> bool:
@@ -141,15 +141,15 @@ def _check_kind(env: str) -> bool:
     except OSError as error:
         raise Refused(f"{env} cannot be read: {error.strerror or error}") from error
     if os.path.ismount(env):
-        below = shlex.quote(os.path.join(env, "tensorflow"))
+        below = quoted(os.path.join(env, "tensorflow"))
         raise Refused(f"{env} is a mount point, which cannot be replaced at once. Way out: --env {below}")
     if not inside:
         return True
     if not any(name in inside for name in ("pyvenv.cfg", "conda-meta")):
-        below = shlex.quote(os.path.join(env, ".venv"))
+        below = quoted(os.path.join(env, ".venv"))
         raise Refused(f"{env} is no environment and not empty, so nothing is installed into it. Way out: --env {below}")
     if not os.path.isfile(interpreter(env)):
-        other = shlex.quote(f"{env}-tensorflow")
+        other = quoted(f"{env}-tensorflow")
         raise Refused(f"the environment {env} has no Python that runs (was it removed?). Way out: --env {other}")
     return False
 
@@ -157,10 +157,10 @@ def _check_kind(env: str) -> bool:
 def _check_writable(env: str, new: bool) -> None:
     parent = os.path.dirname(env)
     if not os.path.isdir(parent):
-        raise Refused(f"there is no folder {parent}. Way out: mkdir -p {shlex.quote(parent)}")
+        raise Refused(f"there is no folder {parent}. Way out: {making_folder(parent)}")
     if parent == env:
         raise Refused(f"{env} cannot be an environment: name another folder with --env")
-    home = shlex.quote(os.path.join(os.path.expanduser("~"), ".venv"))
+    home = quoted(os.path.join(os.path.expanduser("~"), ".venv"))
     for folder, why in (
         (parent, " (the state before is kept beside the environment)"),
         *(((env, ""),) if not new else ()),
@@ -195,9 +195,12 @@ def _running(env: str) -> list[int]:
     import psutil
 
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    inside = os.path.normcase(env + os.sep)
     found = []
-    for process in psutil.process_iter(["pid", "cmdline"]):
+    for process in psutil.process_iter(["pid", "cmdline", *(["exe"] if _WINDOWS else [])]):
         words = process.info["cmdline"] or []
-        if words and process.info["pid"] not in own and words[0].startswith(env + os.sep):
+        # Windows' first word is what was typed; elsewhere the program of an environment is a link out of it.
+        program = process.info["exe"] if _WINDOWS else words[0] if words else None
+        if program and process.info["pid"] not in own and os.path.normcase(program).startswith(inside):
             found.append(process.info["pid"])
     return found
