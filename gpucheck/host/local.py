@@ -7,12 +7,11 @@ import os
 import stat as mode_of
 import sys
 from collections.abc import Callable
-from typing import Literal, Union
+from typing import Literal, Protocol, Union
 
 from gpucheck.compat.variables import NAMES
 from gpucheck.facts.gap import Gap
 from gpucheck.host import About, Answer, Child, Elf, Key, Kind, Pe, Room, Stat
-from gpucheck.host.children import Children
 from gpucheck.host.elf import read_elf
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO}
@@ -42,7 +41,7 @@ class LocalHost:
         # On Windows a name counts without regard to case, and os.environ has them in capitals.
         self._environ = {k.upper(): v for k, v in given.items()} if self.flavour == "windows" else dict(given)
         self._root = root.rstrip("/")
-        self._children = Children(timeout, self._environ)
+        self._children = _children(self.flavour, timeout, self._environ)
 
     def about(self) -> About:
         kernel, machine = _kernel(self._environ)
@@ -212,6 +211,24 @@ def _kernel(environ: dict[str, str]) -> tuple[str, str]:
     # A 32-bit process is told the machine that it was made for, and the true one apart.
     name = environ.get("PROCESSOR_ARCHITEW6432") or environ.get("PROCESSOR_ARCHITECTURE", "")
     return f"{version.major}.{version.minor}.{version.build}", _MACHINES.get(name.upper(), name.lower())
+
+
+class _Children(Protocol):
+    """children.py's on POSIX, windows_children.py's on Windows: what one needs the other system does not have."""
+
+    def start(self, *children: Child) -> None: ...
+    def answer(self, name: str) -> Answer: ...
+    def close(self) -> None: ...
+
+
+def _children(flavour: str, timeout: float, environ: dict[str, str]) -> _Children:
+    if flavour == "windows":
+        from gpucheck.host import windows_children
+
+        return windows_children.Children(timeout, environ)
+    from gpucheck.host import children
+
+    return children.Children(timeout, environ)
 
 
 def _libc() -> Union[str, None]:
