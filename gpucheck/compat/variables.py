@@ -79,5 +79,5 @@ NAMES: dict[str, str] = {
     "SINGULARITY_CONTAINER": "in a Singularity container",
     "container": "in a container (podman, systemd-nspawn)",
     # names that only Windows has
-    **{name: "the folder of one CUDA toolkit (Windows)" for name in TOOLKITS},
+    **dict.fromkeys(TOOLKITS, "the folder of one CUDA toolkit (Windows)"),
 }

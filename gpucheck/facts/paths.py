@@ -1,4 +1,4 @@
-"""Paths as text, of either system: a Windows path is known by its look ("C:\\…", "\\\\server\\…"). Nothing is looked up.
+"""Paths as text, of either system: a Windows path is known by its look (a drive, a share). Nothing is looked up.
 
 Facts of a Windows machine hold Windows' own separators, and its names are the same whatever their case; so whoever
 cuts or compares paths of facts does it here.

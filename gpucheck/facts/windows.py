@@ -20,6 +20,7 @@ class Adapter(NamedTuple):
     provider: Union[str, None]  # who made its driver: NVIDIA, Microsoft; None: it has no driver
     driver_version: Union[str, None]  # Windows' form: 31.0.15.5222
     nvidia_version: Union[DriverVersion, None]  # the same in NVIDIA's: 552.22; None: another maker's
+    address: Union[str, None]  # PCI: 0000:01:00.0; None: not recorded
     present: Union[bool, Gap]  # False: the registry remembers a card that is not in the computer any more
     key: str  # where this was read
 
@@ -33,10 +34,11 @@ class PathEntry(NamedTuple):
 
 
 class SearchPath(NamedTuple):
-    """A PATH. length: in characters, as it stands."""
+    """A PATH. length: in characters, as it stands. expandable: stored as REG_EXPAND_SZ, so that %VARIABLES% count."""
 
     scope: Scope
     length: int
+    expandable: Union[bool, None]  # None: of the process
     entries: tuple[PathEntry, ...]
 
 

@@ -19,6 +19,8 @@ class About(NamedTuple):
     own_python: str  # sys.executable
     home: str
     libc: Union[str, None] = None  # confstr's words, "glibc 2.36"; None: not glibc, or not recorded
+    avx: Union[bool, None] = None  # as Windows tells of itself; None: not Windows, or not recorded
+    memory_bytes: Union[int, None] = None  # the same
 
 
 class Stat(NamedTuple):

@@ -7,7 +7,7 @@ import os
 import stat as mode_of
 import sys
 from collections.abc import Callable
-from typing import Literal, Protocol, Union
+from typing import Any, Literal, Protocol, Union
 
 from gpucheck.compat.variables import NAMES
 from gpucheck.facts.gap import Gap
@@ -56,6 +56,7 @@ class LocalHost:
             own_python=sys.executable,
             home=self._environ.get("USERPROFILE" if windows else "HOME") or os.path.expanduser("~"),
             libc=_libc(),
+            **(_computer() if windows else {}),
         )
 
     def env(self, name: str) -> Union[str, None]:
@@ -229,6 +230,13 @@ def _children(flavour: str, timeout: float, environ: dict[str, str]) -> _Childre
     from gpucheck.host import children
 
     return children.Children(timeout, environ)
+
+
+def _computer() -> dict[str, Any]:
+    """What Windows tells by calls alone."""
+    from gpucheck.host import wincomputer
+
+    return {"avx": wincomputer.avx(), "memory_bytes": wincomputer.memory()}
 
 
 def _libc() -> Union[str, None]:

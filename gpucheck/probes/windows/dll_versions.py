@@ -1,0 +1,84 @@
+"""Which version a DLL has: from its own resource, its wheel's or conda's record, the header that lies beside it.
+
+Nothing is loaded and nothing is run.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+from gpucheck.compat.libraries import BY_NAME
+from gpucheck.facts import paths
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.python import Distribution
+from gpucheck.facts.versions import LibraryVersion
+from gpucheck.host import Host, Pe
+from gpucheck.probes.library_versions import read_cudnn_header
+
+_MOST_HEADER = 1 << 18  # cudnn.h of cuDNN 7, whose version stands near its begin
+_RESOURCE, _HEADER = "version resource", ("cudnn_version.h", "cudnn.h")
+
+
+def of_header(library: str, header: Pe) -> Union[LibraryVersion, None]:
+    """The version that a DLL's resource tells, where NVIDIA's way of writing it is known."""
+    return None
+
+
+class Versions:
+    """Asks one host. installed: the examined Python's distributions, for the wheels and conda's packages."""
+
+    def __init__(self, host: Host, installed: tuple[Distribution, ...]) -> None:
+        self.host = host
+        self.installed = installed
+
+    def of(
+        self, library: str, path: str, header: Union[Pe, None, Gap]
+    ) -> tuple[Union[LibraryVersion, None, Gap], Union[str, None]]:
+        """The version and where it was read."""
+        own = of_header(library, header) if isinstance(header, Pe) and header.defect is None else None
+        if own is not None:
+            return own, f"{_RESOURCE} of {path}"
+        found = self._record(library, path) or (self._cudnn_header(path) if library == "cudnn" else None)
+        return found or (Gap(f"neither the file nor anything beside it tells: {path}", "unsupported"), None)
+
+    def _record(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
+        stem = BY_NAME[library].wheel if library in BY_NAME else "nvidia-cuda-nvcc"
+        own = [one for one in self.installed if paths.inside(path, paths.join(one.location, "nvidia"))]
+        names = [one for one in own if one.name in (stem, *(f"{stem}-cu{major}" for major in (11, 12, 13)))]
+        if len(names) == 1:
+            return LibraryVersion(names[0].version.text), f"dist-info {names[0].name}"
+        for one in self.installed:
+            prefix = paths.parent(one.location)
+            if paths.base(one.location) == "conda-meta" and paths.inside(path, prefix) and one.name in _conda(library):
+                return LibraryVersion(one.version.text), f"conda-meta {one.name}"
+        return None
+
+    def _cudnn_header(self, path: str) -> Union[tuple[LibraryVersion, str], None]:
+        """From include beside bin: of a zip, of a toolkit that it was copied into, of cuDNN 9's own folder."""
+        for folder in _includes(path):
+            for name in _HEADER:
+                place = paths.join(folder, name)
+                data = self.host.read(place, _MOST_HEADER)
+                version = read_cudnn_header(data) if isinstance(data, bytes) else None
+                if version:
+                    return version, place
+        return None
+
+
+def _conda(library: str) -> tuple[str, ...]:
+    """conda's packages that bring it; of cudatoolkit the version is CUDA's, which is the runtime's alone."""
+    return ("cudnn", "libcudnn") if library == "cudnn" else (f"lib{library.lower()}", *_RUNTIME.get(library, ()))
+
+
+_RUNTIME = {"cudart": ("cuda-cudart", "cudatoolkit")}
+
+
+def _includes(path: str) -> tuple[str, ...]:
+    r"""…\bin\cudnn64_8.dll: …\include. …\v9.4\bin\12.6[\x64]\cudnn64_9.dll: …\v9.4\include\12.6."""
+    folder = paths.parent(path)
+    if paths.base(folder).lower() in ("x64", "x86_64"):
+        folder = paths.parent(folder)
+    above = paths.parent(folder)
+    if paths.base(above).lower() == "bin":
+        return (paths.join(paths.parent(above), "include", paths.base(folder)),)
+    return (paths.join(above, "include"),)
