@@ -43,32 +43,12 @@ def listen() -> None:
             signal.signal(number, heard)
 
 
-_job: list[int] = []  # its handle is open as long as this process lives, and no longer
+_job: list[object] = []  # open as long as this process lives, and no longer
 
 
 def _take_along() -> None:
-    """Windows: whatever this process starts ends with it, even where it is ended by TerminateProcess.
+    """Windows: whatever this process starts ends with it, even where it is ended by TerminateProcess."""
+    if sys.platform == "win32" and not _job:
+        from gpucheck.host.windows_children import Job
 
-    A job object ("Job Objects", JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE) that holds this process: what a process starts is
-    in its job from the first moment on. Where that is refused (before Windows 8, a job within a job), it goes without.
-    """
-    if sys.platform != "win32" or _job:
-        return
-    import ctypes
-    from ctypes import wintypes
-
-    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-    kernel.CreateJobObjectW.restype = kernel.GetCurrentProcess.restype = wintypes.HANDLE
-    kernel.CreateJobObjectW.argtypes = (ctypes.c_void_p, wintypes.LPCWSTR)
-    kernel.SetInformationJobObject.argtypes = (wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD)
-    kernel.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
-    job = kernel.CreateJobObjectW(None, None)
-    if not job:
-        return
-    # JOBOBJECT_EXTENDED_LIMIT_INFORMATION: two 64-bit times, then LimitFlags; 144 bytes, on 32 bits 112.
-    size = 144 if ctypes.sizeof(ctypes.c_void_p) == 8 else 112
-    limits = ctypes.create_string_buffer(size)
-    ctypes.c_uint32.from_buffer(limits, 16).value = 0x2000  # JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
-    if kernel.SetInformationJobObject(job, 9, limits, size):  # JobObjectExtendedLimitInformation
-        kernel.AssignProcessToJobObject(job, kernel.GetCurrentProcess())
-    _job.append(job)
+        _job.append(Job(None))

@@ -30,9 +30,11 @@ class Job:
     """A job object (Microsoft, "Job Objects"): closed, it ends the processes in it and all that they started.
 
     Where Windows refuses one, the program itself is still ended.
+
+    process: None for this one. Whatever it starts from now on ends with it then, even where TerminateProcess ends it.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: Union[subprocess.Popen[bytes], None]) -> None:
         import ctypes
 
         self._process = process
@@ -46,7 +48,8 @@ class Job:
         ctypes.c_uint32.from_buffer(limits, 16).value = _KILL_ON_CLOSE
         job, size = ctypes.c_void_p(self._handle), len(limits)
         self._kernel.SetInformationJobObject(job, _EXTENDED_LIMITS, limits, size)
-        self._kernel.AssignProcessToJobObject(job, ctypes.c_void_p(int(process._handle)))  # type: ignore[attr-defined,unused-ignore]
+        number = -1 if process is None else int(process._handle)  # type: ignore[attr-defined,unused-ignore]
+        self._kernel.AssignProcessToJobObject(job, ctypes.c_void_p(number))  # -1: GetCurrentProcess
 
     def end(self) -> None:
         """End everything in it; nothing is waited for."""
@@ -57,7 +60,8 @@ class Job:
             self._kernel.TerminateJobObject(job, 1)
             self._kernel.CloseHandle(job)
         with suppress(OSError):
-            self._process.kill()
+            if self._process is not None:
+                self._process.kill()
 
 
 class _Stream:
