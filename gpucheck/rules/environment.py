@@ -43,6 +43,18 @@ def _all_bad(snapshot: Snapshot) -> set[str]:
     return bad
 
 
+def in_the_way(snapshot: Snapshot) -> frozenset[str]:
+    """Folders of LD_LIBRARY_PATH that do harm there. Not the dead ones: a disk may be away for a while."""
+    return frozenset(_all_bad(snapshot)) - frozenset(_dead_or_none(snapshot))
+
+
+def _dead_or_none(snapshot: Snapshot) -> list[str]:
+    try:
+        return _dead(snapshot)
+    except Unknown:
+        return []
+
+
 @rule(Severity.WARNING, decisive=True, explains=("cuda-library-broken",))
 def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     """LD_LIBRARY_PATH puts an older CUDA library before TensorFlow's own.

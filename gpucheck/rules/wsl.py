@@ -111,7 +111,8 @@ def wsl_gpu_in_tcc_mode(snapshot: Snapshot) -> Iterator[Found]:
     failing = _failing(snapshot)
     if failing is None:
         return
-    tcc = [(number, gpu) for number, gpu in enumerate(need(failing[1].gpus) or ()) if gpu.driver_model == "TCC"]
+    gpus: tuple[WindowsGpu, ...] | None = need(failing[1].gpus)
+    tcc = [(number, gpu) for number, gpu in enumerate(gpus or ()) if gpu.driver_model == "TCC"]
     if not tcc:
         return
     yield found(

@@ -1,0 +1,135 @@
+r"""The change on Windows: PATH and CUDA_PATH of the user, in HKCU\Environment. Pure.
+
+A new program's PATH is the machine's followed by the user's; of any other variable the user's value wins. So a DLL of
+the same name in a folder of the machine's PATH cannot be outdone from here: that is said, and left to the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Union
+
+from gpucheck.facts.gap import Gap, known
+from gpucheck.facts.paths import key
+from gpucheck.facts.python import TensorFlowBuild
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.toolkits import Toolkit
+from gpucheck.paths import entries
+from gpucheck.paths.plan import CannotFix, Plan, Stored, VariableChange
+from gpucheck.paths.wish import Wish
+
+# Most characters of an environment variable (Microsoft, "Environment Variables"), and what older programs can take.
+MOST, COMFORTABLE = 32767, 2047
+_POINTER = "CUDA_PATH"
+
+
+class User(NamedTuple):
+    r"""user, machine: their variables as the registry has them, by name in capitals. expand: %NAMES% to values."""
+
+    user: Mapping[str, Stored]
+    machine: Mapping[str, Stored]
+    expand: Callable[[str], str]
+
+
+def plan(snapshot: Snapshot, wish: Wish, user: User) -> Plan:
+    """What to change.
+
+    Raises
+    ------
+    CannotFix: PATH would grow beyond what Windows takes; a folder's name would break it.
+    """
+    for folder in wish.add:
+        if any(sign in folder for sign in ';"%\n\0'):
+            raise CannotFix(f"PATH cannot hold this folder: {folder!r}")
+    path, what, by_hand = _path(wish, user)
+    pointer, more = _cuda_path(snapshot, user)
+    changes = tuple(one for one in (path, pointer) if one is not None)
+    long = _long_path(user, changes)
+    return Plan(
+        "in every program that is started from a new shell of this user",
+        (*what, *more),
+        changes,
+        (*by_hand, long) if long else by_hand,
+        _trial(user, changes),
+    )
+
+
+def _path(wish: Wish, user: User) -> tuple[Union[VariableChange, None], tuple[str, ...], tuple[str, ...]]:
+    before, machine = user.user.get("PATH"), user.machine.get("PATH")
+    text = before.text if before else ""
+    expand = user.expand if before is None or before.expandable else _as_it_stands
+    of_machine = entries.split(machine.text) if machine else []
+    there = [one for one in wish.add if any(entries.same(entry, one, user.expand) for entry in of_machine)]
+    add = tuple(one for one in wish.add if one not in there)
+    after = entries.in_front(entries.unquoted(text, wish.add, expand), add, expand)
+    by_hand = tuple(
+        f"# {one} is on the machine's PATH already: start a new shell, or move it to the front there as administrator"
+        for one in there
+    )
+    if after == text:
+        return None, (), by_hand
+    _check_length(text, after, machine.text if machine else "")
+    new = Stored(after, True if before is None else before.expandable)
+    return VariableChange("Path", before, new), tuple(f"the user's PATH gets {one}" for one in add), by_hand
+
+
+def _as_it_stands(text: str) -> str:
+    return text
+
+
+def _check_length(before: str, after: str, machine: str) -> None:
+    length = len(machine) + 1 + len(after)
+    if length >= MOST and len(after) > len(before):
+        raise CannotFix(
+            f"PATH would have {length} characters, and Windows takes {MOST - 1}: take entries out that are not needed"
+        )
+
+
+def _cuda_path(snapshot: Snapshot, user: User) -> tuple[Union[VariableChange, None], tuple[str, ...]]:
+    """Of the user's own CUDA_PATH only: one that leads nowhere, or to another CUDA than TensorFlow's."""
+    before = user.user.get(_POINTER)
+    if before is None or isinstance(snapshot.toolkits, Gap) or isinstance(snapshot.python, Gap):
+        return None, ()
+    here = user.expand(before.text) if before.expandable else before.text
+    kits = snapshot.toolkits.found
+    build = known(snapshot.python.tensorflow, None)
+    fitting = _fitting(kits, build)
+    if fitting is not None and key(fitting.root) != key(here):
+        words = f"the user's {_POINTER} names {fitting.root} instead of {before.text}"
+        return VariableChange(_POINTER, before, Stored(fitting.root, False)), (words,)
+    pointers = [one for one in snapshot.toolkits.pointers if one.name == _POINTER and key(one.value) == key(here)]
+    if pointers and pointers[0].target is None:
+        return VariableChange(_POINTER, before, None), (
+            f"the user's {_POINTER}={before.text} is taken out: no toolkit",
+        )
+    return None, ()
+
+
+def _fitting(kits: tuple[Toolkit, ...], build: Union[TensorFlowBuild, None]) -> Union[Toolkit, None]:
+    """The one toolkit of the version that TensorFlow was built with; None: none, or it is not known which."""
+    cuda = known(build.cuda_version, None) if build else None
+    if cuda is None:
+        return None
+    versions = [(kit, known(kit.version, None)) for kit in kits]
+    found = [kit for kit, one in versions if one is not None and (one.major, one.minor) == (cuda.major, cuda.minor)]
+    return found[0] if len(found) == 1 else None
+
+
+def _trial(user: User, changes: tuple[VariableChange, ...]) -> tuple[tuple[str, str], ...]:
+    """PATH and CUDA_PATH of a program that a new shell starts."""
+    mine = {**user.user, **{one.name.upper(): one.after for one in changes}}
+    trial = []
+    for name in ("PATH", _POINTER):
+        own, theirs = mine.get(name), user.machine.get(name)
+        texts = [user.expand(one.text) if one.expandable else one.text for one in (theirs, own) if one]
+        if texts:
+            trial.append((name, ";".join(texts) if name == "PATH" else texts[-1]))
+    return tuple(trial)
+
+
+def _long_path(user: User, changes: tuple[VariableChange, ...]) -> Union[str, None]:
+    """A word about a PATH that older programs cut; None: it is short enough."""
+    length = len(dict(_trial(user, changes)).get("PATH", ""))
+    if length <= COMFORTABLE:
+        return None
+    return f"# PATH has {length} characters then; programs that take {COMFORTABLE} lose its end"
