@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import examples  # noqa: F401 - registers the profiles
 import pytest
 from fake_driver import FakeDriver, build
 from hypothesis import settings
+from windows_lab import Lab
 
 settings.load_profile("full")
 # A shell's background job ignores Ctrl-C, and so would everything that tests start from one.
@@ -20,6 +22,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def fake_driver(tmp_path_factory: pytest.TempPathFactory) -> FakeDriver:
     """libnvidia-ml.so.1, libcuda.so.1 and their broken forms, compiled once a session."""
     return build(tmp_path_factory.mktemp("driver"))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A Windows of this session's own, with real Windows Pythons."""
+    one = Lab(tmp_path_factory.mktemp("windows"))
+    yield one
+    one.close()
 
 
 # In CI nothing is skipped for want of something that could have been installed. What only another machine could give
