@@ -86,7 +86,7 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, explains=("python-version-no-wheel", "tensorflow-not-installed"))
+@rule(Severity.ERROR, explains=("python-version-no-wheel", "tensorflow-not-installed"), linux=True)
 def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
     """The system's C library is older than TensorFlow's wheels ask, or is not glibc.
 

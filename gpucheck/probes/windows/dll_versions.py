@@ -11,7 +11,7 @@ from gpucheck.compat.libraries import BY_NAME
 from gpucheck.facts import paths
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Distribution
-from gpucheck.facts.versions import LibraryVersion
+from gpucheck.facts.versions import CudaVersion, LibraryVersion
 from gpucheck.host import Host, Pe
 from gpucheck.probes.library_versions import read_cudnn_header
 
@@ -20,8 +20,18 @@ _RESOURCE, _HEADER = "version resource", ("cudnn_version.h", "cudnn.h")
 
 
 def of_header(library: str, header: Pe) -> Union[LibraryVersion, None]:
-    """The version that a DLL's resource tells, where NVIDIA's way of writing it is known."""
-    return None
+    """The version that a DLL's resource tells, where NVIDIA's way of writing it is known.
+
+    cudart: 6.14.11.11080 is CUDA 11.8 (seen in 11.7, 11.8 and 12.5). cuDNN: its own number from 8.9 on (seen in 8.9.4,
+    8.9.5 and 9.3.0); older ones have 6.14.11 and CUDA's number, which tells nothing of cuDNN.
+    """
+    parts = (header.file_version or "").split(".")
+    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+        return None
+    common = parts[:3] == ["6", "14", "11"]
+    if library == "cudart" and common and int(parts[3]) >= 7000:
+        return LibraryVersion(CudaVersion.of_number(int(parts[3])).text)
+    return LibraryVersion(".".join(parts)) if library == "cudnn" and not common and int(parts[0]) >= 8 else None
 
 
 class Versions:
