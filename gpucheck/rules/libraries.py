@@ -15,6 +15,7 @@ from gpucheck.rules.recipes import install_lines, pip, quoted
 from gpucheck.rules.stakes import stakes
 
 _LD = "export LD_LIBRARY_PATH={}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+_LASTING = "# for good, and reversible: gpucheck doctor --fix-paths"
 
 
 @rule(Severity.ERROR, decisive=True)
@@ -136,7 +137,7 @@ def _wheel_lines(snapshot: Snapshot, lacking: tuple[Wanted, ...]) -> list[str]:
         path = _relative(_bundled(snapshot, lacking[0]), reached)
         lines.append(f"ln -s {quoted(path)} {quoted(f'{reached}/')}")
         lines.append("# or, for this shell:")
-    lines.append(_LD.format(quoted(folders(tuple(_bundled(snapshot, one) for one in lacking)))))
+    lines += [_LD.format(quoted(folders(tuple(_bundled(snapshot, one) for one in lacking)))), _LASTING]
     if choose(snapshot):
         lines += ["# or a release that finds them:", *install_lines(snapshot)]
     return lines
@@ -190,6 +191,7 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
         [asked(one, f"not found; a copy lies at {', '.join(one.elsewhere)}") for one in lacking.elsewhere],
         [
             _LD.format(quoted(where)),
+            _LASTING,
             "# or for all programs of this machine:",
             *(f"echo {quoted(one)} | sudo tee -a /etc/ld.so.conf.d/cuda-libraries.conf" for one in where.split(":")),
             "sudo ldconfig",
