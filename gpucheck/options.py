@@ -72,15 +72,8 @@ def doctor(
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
     snapshots, ignored = arguments.sorted_out(context.args, snapshot or [], ignore or [])
-    if fix_paths or yes or undo:
-        from gpucheck import pathing
-
-        arguments.only_with(fix_paths, "--fix-paths", {"--yes": yes, "--undo": undo})
-        others = {"--snapshot": bool(snapshots), "--deep": deep, "--list-rules": list_rules, "--output": bool(output)}
-        arguments.not_with("--fix-paths", {**others, "--format": format is not Format.TERMINAL, "--strict": strict})
-        raise typer.Exit(pathing.undo(yes) if undo else pathing.fix(python, timeout, yes))
-    code = commands.doctor(python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules)
-    raise typer.Exit(code)
+    shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules)
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo))
 
 
 @app.command()
