@@ -145,12 +145,10 @@ int nvmlDeviceGetMaxClockInfo(void *handle, unsigned kind, unsigned *clock) { DE
 
 #ifndef OLD
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *millijoules) {
-    struct timespec now;
     unsigned long long step = number_of("FAKE_ENERGY_STEP", 50), at;
     DEVICE("nvmlDeviceGetTotalEnergyConsumption")
     if (chosen()->major < 7 || (intptr_t)handle >= 1000) return NOT_SUPPORTED;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    at = (now.tv_sec * 1000ULL + now.tv_nsec / 1000000) / step * step;
+    at = milliseconds() / step * step;
     *millijoules = given("FAKE_ENERGY") ? strtoull(given("FAKE_ENERGY"), NULL, 10) : (unsigned long long)(at * atof(setting("FAKE_WATTS", "21.5")));
     return 0;
 }

@@ -36,8 +36,14 @@
 #ifdef _WIN32
 #include <windows.h>
 #define pause() Sleep(1000)
+static inline unsigned long long milliseconds(void) { return GetTickCount64(); }
 #else
 #include <unistd.h>
+static inline unsigned long long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
 #endif
 
 #define MIB (1024ULL * 1024ULL)
