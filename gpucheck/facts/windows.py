@@ -64,6 +64,15 @@ class RuntimeDll(NamedTuple):
     ignored: tuple[str, ...]
 
 
+class CudnnTree(NamedTuple):
+    """cuDNN in a CUDA toolkit that it was copied into, or where its zip was unpacked: one file of each of the three."""
+
+    root: str
+    dll: Union[str, None]  # in bin
+    header: Union[str, None]  # in include
+    library: Union[str, None]  # in lib\\x64
+
+
 class Windows(NamedTuple):
     build: Union[str, None, Gap]  # 10.0.19045
     adapters: Union[tuple[Adapter, ...], Gap]
@@ -74,5 +83,6 @@ class Windows(NamedTuple):
     long_paths: Union[bool, None, Gap]  # LongPathsEnabled; None: Windows does not know the switch
     runtime: Union[tuple[RuntimeDll, ...], None, Gap]  # None: no TensorFlow is examined
     zlibwapi: Union[RuntimeDll, None, Gap]  # None: the cuDNN that would be loaded does not need it
+    cudnn_trees: Union[tuple[CudnnTree, ...], Gap]  # those that hold a part of cuDNN at least
     store_python: Union[bool, Gap]  # the examined interpreter is the Microsoft Store's
     home: str

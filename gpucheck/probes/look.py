@@ -105,7 +105,7 @@ def look(host: Host, interpreter: str | None = None, deep: bool = False, timeout
     # These wait for children, which have deadlines of their own.
     chips = looking.run("gpus", gpus.probe, host, share=0.98)
     kernel = looking.run("driver", own.driver, host, loader, share=0.98)
-    switches = looking.run("windows", own.switches, host, examined, shared, loader) if own.switches else None
+    switches = looking.run("windows", own.switches, host, examined, kits, shared, loader) if own.switches else None
     proof = looking.run("deep", deep_probe.probe, host, examined, share=1.0) if deep else None
     return Snapshot(
         SCHEMA,

@@ -18,7 +18,7 @@ from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, on_wsl
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed",), linux=True)
+@rule(Severity.ERROR, explains=("cuda-init-failed",), on="linux")
 def libcuda_stub_on_path(snapshot: Snapshot) -> Iterator[Found]:
     """The libcuda that programs get is the toolkit's stub, which is for linking and drives nothing.
 
@@ -60,7 +60,7 @@ def _path(answer: CudaDriver | Gap) -> str | None | Gap:
     return answer if isinstance(answer, Gap) else answer.path
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed", "driver-library-version-mismatch"), linux=True)
+@rule(Severity.ERROR, explains=("cuda-init-failed", "driver-library-version-mismatch"), on="linux")
 def cuda_compat_libcuda_on_geforce(snapshot: Snapshot) -> Iterator[Found]:
     """CUDA's forward-compatibility libcuda is used on a GPU, or with a driver, that does not support it.
 

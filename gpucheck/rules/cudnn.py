@@ -20,6 +20,7 @@ from gpucheck.rules.missing import missing
 from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.recipes import install_lines, pip
 from gpucheck.rules.stakes import stakes
+from gpucheck.rules.systems import on_windows
 
 
 class Asked(NamedTuple):
@@ -125,7 +126,12 @@ def _cudnn_lines(snapshot: Snapshot, asked: Asked) -> list[str]:
     if _by_conda(snapshot):
         return [f"conda install 'cudnn>={asked.least},<{asked.least.major + 1}'"]
     if asked.row is None or not asked.row.cudnn_wheel:
-        return [f"# Install cuDNN {asked.least} (same major, this minor or later).", *install_lines(snapshot)]
+        first = f"# Install cuDNN {asked.least} (same major, this minor or later)."
+        if on_windows(snapshot):
+            from gpucheck.rules import ways
+
+            return [first, f"conda install -c conda-forge cudnn={asked.least}", *ways.ARCHIVES]
+        return [first, *install_lines(snapshot)]
     wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
     return [pip(snapshot, f"{wheel}{asked.row.cudnn_wheel}")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gpucheck.facts.gap import Unknown
 from gpucheck.facts.snapshot import Snapshot
@@ -21,7 +21,7 @@ class Rule(NamedTuple):
     explains: findings that this one accounts for, where both are made.
     symptom_of: the other way round, for a rule that sees an effect and no cause: errors that account for it, ``"*"``
     for any error that is no symptom itself.
-    linux: its subject is not there on Windows, where it is neither judged nor skipped.
+    on: the only system that has its subject; on another it is neither judged nor skipped.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Rule(NamedTuple):
     documentation: str
     judge: Judge
     symptom_of: tuple[str, ...] = ()
-    linux: bool = False
+    on: Literal["", "linux", "windows"] = ""
 
 
 RULES: dict[str, Rule] = {}
@@ -43,7 +43,7 @@ def rule(
     decisive: bool = False,
     explains: tuple[str, ...] = (),
     symptom_of: tuple[str, ...] = (),
-    linux: bool = False,
+    on: Literal["", "linux", "windows"] = "",
 ) -> Callable[[Judge], Judge]:
     """Register a rule. It yields findings made by `found`; a `need` on a gap skips it whole.
 
@@ -54,7 +54,7 @@ def rule(
     def register(judge: Judge) -> Judge:
         name = judge.__name__.replace("_", "-")
         assert name not in RULES, name
-        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge, symptom_of, linux)
+        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge, symptom_of, on)
         return judge
 
     return register
@@ -114,7 +114,7 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
     if rules is None:
         from gpucheck.rules import load
 
-        load()
+        load(_system(snapshot))
         rules = RULES
     ignored = set(ignore)
     findings: list[Finding] = []
@@ -124,7 +124,7 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
         if one.name in ignored:
             continue
         try:
-            if one.linux and on_windows(snapshot):
+            if one.on and (one.on == "windows") is not on_windows(snapshot):
                 continue
             findings.extend(_named(one, list(one.judge(snapshot))))
             checked.append(one.name)
@@ -139,6 +139,13 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
         tuple(name for name in rules if name in ignored),
         snapshot,
     )
+
+
+def _system(snapshot: Snapshot) -> Literal["", "linux", "windows"]:
+    try:
+        return "windows" if on_windows(snapshot) else "linux"
+    except Unknown:
+        return ""
 
 
 def _named(rule_: Rule, cases: list[Found]) -> Iterator[Finding]:

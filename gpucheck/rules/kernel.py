@@ -147,7 +147,7 @@ def nvidia_driver_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, decisive=True, explains=("device-nodes-missing", "nvidia-uvm-not-loaded", *FOLLOWERS), linux=True)
+@rule(Severity.ERROR, decisive=True, explains=("device-nodes-missing", "nvidia-uvm-not-loaded", *FOLLOWERS), on="linux")
 def nvidia_kernel_module_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
     """The driver is installed or a card is there, and the running kernel has no nvidia module loaded.
 
@@ -225,7 +225,7 @@ def _driver_without_card(snapshot: Snapshot) -> Iterator[Found]:
 _ELSEWHERE = {"updates", "extra", "weak-updates", "dkms", "akmods"}
 
 
-@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "device-nodes-missing", *FOLLOWERS), linux=True)
+@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "device-nodes-missing", *FOLLOWERS), on="linux")
 def secure_boot_unsigned_module(snapshot: Snapshot) -> Iterator[Found]:
     """Secure Boot is on, and the nvidia module that is installed does not load.
 

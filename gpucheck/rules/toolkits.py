@@ -30,7 +30,7 @@ def _toolkit(kits: Toolkits, pointer: Union[Pointer, None]) -> Union[Toolkit, No
     return next((one for one in kits.found if target is not None and one.root == target), None)
 
 
-@rule(Severity.WARNING, linux=True)
+@rule(Severity.WARNING, on="linux")
 def usr_local_cuda_differs_from_nvcc(snapshot: Snapshot) -> Iterator[Found]:
     """/usr/local/cuda is another CUDA version than nvcc on PATH.
 

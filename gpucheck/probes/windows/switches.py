@@ -8,13 +8,20 @@ from gpucheck.compat.registry import FILE_SYSTEM
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.python import Python
+from gpucheck.facts.toolkits import Toolkits
 from gpucheck.facts.windows import Windows
 from gpucheck.host import Host
-from gpucheck.probes.windows import adapters, keys, program, runtime, search_path
+from gpucheck.probes.windows import adapters, cudnn_trees, keys, program, runtime, search_path
 from gpucheck.probes.windows.loader import Loader
 
 
-def probe(host: Host, examined: Union[Python, Gap], libraries: Union[Libraries, Gap], loader: Loader) -> Windows:
+def probe(
+    host: Host,
+    examined: Union[Python, Gap],
+    kits: Union[Toolkits, Gap],
+    libraries: Union[Libraries, Gap],
+    loader: Loader,
+) -> Windows:
     """loader: the one that found `libraries`."""
     return Windows(
         build=host.about().kernel or None,
@@ -26,6 +33,7 @@ def probe(host: Host, examined: Union[Python, Gap], libraries: Union[Libraries, 
         long_paths=_long_paths(host),
         runtime=runtime.probe(loader, examined),
         zlibwapi=runtime.zlib(loader, libraries),
+        cudnn_trees=cudnn_trees.probe(loader, kits),
         store_python=program.store(host, examined),
         home=host.about().home,
     )
