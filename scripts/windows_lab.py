@@ -68,7 +68,7 @@ _RANDOM = """
 BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
 __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE data, SIZE_T size) { return SystemFunction036(data, (ULONG)size); }
 """
-_RECIPE = "2"  # counts up when what is made below changes
+_RECIPE = "3"  # counts up when what is made below changes
 
 
 class LabFailed(Exception):
@@ -195,7 +195,6 @@ def _make_prefix(prefix: Path) -> None:
     try:
         _run([program, "wineboot", "--init"], given)
         _run([program, "winecfg", "-v", "win10"], given)
-        _run([program, "reg", "add", r"HKCU\Environment", "/f"], given)
     finally:
         subprocess.run([server(), "-w"], env=given, timeout=120, capture_output=True)
     source = prefix / "random.c"
@@ -226,7 +225,8 @@ def copy_prefix(prefix: Path) -> None:
             shutil.copy2(source, target)
         return target
 
-    shutil.copytree(model, prefix, symlinks=True, copy_function=shared)
+    with _locked(folder() / "lock"):
+        shutil.copytree(model, prefix, symlinks=True, copy_function=shared)
 
 
 def end_prefix(prefix: Path) -> None:
