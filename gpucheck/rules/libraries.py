@@ -82,6 +82,8 @@ def _words(defect: str) -> str:
 def _reinstall(snapshot: Snapshot, one: Wanted) -> list[str]:
     path = known(one.path, None) or ""
     if (known(one.defect, None) or "").startswith("needs "):
+        if on_windows(snapshot):
+            return [f"# Install the whole of the CUDA toolkit that {path} belongs to, or take its folder out of PATH."]
         return list(install_lines(snapshot))
     for copy in known(need(snapshot.libraries).copies, ()):
         wheel = (copy.version_source or "").partition("dist-info ")[2]

@@ -57,6 +57,8 @@ def cuda_toolkit_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
         ],
         _fitting(snapshot),
         severity=stake.severity,
+        # cusolver64_11.dll belongs to CUDA 11 and to 12, and needs the rest of its own.
+        explains=("cuda-library-broken",) if on_windows(snapshot) else (),
     )
 
 

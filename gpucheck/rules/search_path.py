@@ -163,7 +163,7 @@ def windows_path_too_long(snapshot: Snapshot) -> Iterator[Found]:
             )
         elif path.length > OLD_DIALOG and path.scope != "process":
             yield found(
-                f"PATH of the {path.scope} has {path.length} characters: setx cuts at {SETX}, older tools at {OLD_DIALOG}.",
+                f"PATH of the {path.scope} has {path.length} characters; setx cuts at {SETX}, others at {OLD_DIALOG}.",
                 where,
                 ["# Remove entries that nobody needs:", *edit],
             )

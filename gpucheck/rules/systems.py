@@ -7,6 +7,11 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.windows import Windows
 
 
+def pci_source(snapshot: Snapshot) -> str:
+    """Where the cards were seen, for evidence."""
+    return "/sys/bus/pci/devices" if snapshot.windows is None else "display adapters in the registry"
+
+
 def on_windows(snapshot: Snapshot) -> bool:
     """Native Windows; WSL is a Linux.
 

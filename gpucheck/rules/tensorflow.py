@@ -16,6 +16,7 @@ from gpucheck.rules.installed import TENSORFLOWS, by_conda, installed
 from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.recipes import install_lines, pip, replace_lines
 from gpucheck.rules.stakes import stakes
+from gpucheck.rules.systems import on_windows
 
 _INFO = "python/platform/build_info.py"
 _FIRST_WITHOUT_WINDOWS = PackageVersion("2.11")
@@ -60,8 +61,16 @@ def tf_windows_native_no_gpu(snapshot: Snapshot) -> Iterator[Found]:
     yield found(
         f"TensorFlow {version} on native Windows is CPU-only, as every release from 2.11 on.",
         [("python.tensorflow.version", version, build.root), ("system.os", "windows", "the system")],
-        ["wsl --install", "# then, inside WSL:", "python3 -m pip install 'tensorflow[and-cuda]'"],
+        _two_ways_out(snapshot),
     )
+
+
+def _two_ways_out(snapshot: Snapshot) -> list[str]:
+    from gpucheck.rules import ways
+
+    native = ways.natively(snapshot)
+    head = ["# 2.10.1 is the last TensorFlow with a GPU on native Windows:", *native] if native else []
+    return ["# WSL 2 runs Linux's TensorFlow with the same Windows driver:", *ways.in_wsl(snapshot), *head]
 
 
 @rule(Severity.WARNING, explains=("cpu-only-package", "incomplete-installation"))
@@ -84,7 +93,7 @@ def cpu_package_overwrote_gpu_package(snapshot: Snapshot) -> Iterator[Found]:
     """
     python, build = _build(snapshot)
     mixed = _mixed(python)
-    if len(mixed) < 2:
+    if len(mixed) < 2 or _windows_shim(snapshot, mixed):
         return
     cuda = known(build.cuda_build, None) if build else None
     last = "" if cuda is None else f"; the files in place are a {'CUDA' if cuda else 'CPU'} build"
@@ -95,6 +104,17 @@ def cpu_package_overwrote_gpu_package(snapshot: Snapshot) -> Iterator[Found]:
         [pip(snapshot, "-y", *(one.name for one in mixed), action="uninstall"), *install_lines(snapshot)],
         severity=Severity.ERROR if cuda is False and nvidia_here(snapshot) else None,
     )
+
+
+def _windows_shim(snapshot: Snapshot, mixed: list[Distribution]) -> bool:
+    """From 2.11 to 2.18.0 Windows' tensorflow (or tensorflow-cpu) holds nothing but a demand for tensorflow-intel."""
+    if not on_windows(snapshot):
+        return False
+    inner = next((one.version for one in mixed if one.name == "tensorflow-intel"), None)
+    outer = [one for one in mixed if one.name != "tensorflow-intel"]
+    if inner is None or len(outer) != 1 or outer[0].version != inner:
+        return False
+    return _FIRST_WITHOUT_WINDOWS <= inner <= PackageVersion("2.18.0")
 
 
 def _mixed(python: Python) -> list[Distribution]:
