@@ -35,7 +35,11 @@ def load(name: str) -> tuple[Any, dict[str, Any]]:
         # winmode 0: the search of LoadLibrary, which TensorFlow uses; Python's own default leaves PATH out.
         library = ctypes.CDLL(found[0] if found and name == "nvml.dll" else name, winmode=0)
     except OSError as error:
-        return None, {"ok": False, "there": bool(found), "message": str(error), "path": found[0] if found else None}
+        if not found:
+            return None, {"ok": False, "there": False, "message": f"there is no {name}"}
+        # Windows says of a file that is there and needs another one, too, that it was not found.
+        words = "a DLL that it needs was not found" if isinstance(error, FileNotFoundError) else str(error)
+        return None, {"ok": False, "there": True, "message": words, "path": found[0]}
     return library, {"ok": True, "path": path_of(library)}
 
 
