@@ -136,7 +136,8 @@ def msvc_redistributable_missing(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.python.org/3/whatsnew/3.8.html#ctypes
     """
     facts = windows(snapshot)
-    lost = [one for one in (need(facts.runtime) or () if facts else ()) if need(one.path) is None]
+    needed = need(facts.runtime) if facts else None
+    lost = [one for one in needed or () if need(one.path) is None]
     if not lost:
         return
     beside = [path for one in lost for path in one.ignored]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpucheck.facts import paths
-from gpucheck.facts.gap import Gap, known, need
+from gpucheck.facts.gap import need
 from gpucheck.facts.libraries import Wanted
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.windows import SearchPath, Windows
@@ -41,7 +41,8 @@ def ignored_by_store(snapshot: Snapshot, lacking: Missing) -> list[tuple[Wanted,
     facts = windows(snapshot)
     if facts is None or not need(facts.store_python):
         return []
-    on_path = keys_of(need(facts.path_process))
+    own = need(facts.path_process)
+    on_path = {paths.key(need(one.expanded)) for one in (own.entries if own else ())}
     pairs = [(one, path) for one in (*lacking.bundled, *lacking.elsewhere) for path in one.elsewhere]
     return [(one, path) for one, path in pairs if paths.key(paths.parent(path)) in on_path]
 
@@ -103,20 +104,8 @@ def _best(snapshot: Snapshot, one: Wanted) -> str:
 def _later(facts: Windows | None, folder: str) -> list[str]:
     """The stored PATHs that name a folder: a new shell has it."""
     stored = [("user", facts.path_user), ("machine", facts.path_machine)] if facts else []
-    return [
-        scope for scope, path in stored if path and not isinstance(path, Gap) and paths.key(folder) in keys_of(path)
-    ]
+    return [scope for scope, path in stored if isinstance(path, SearchPath) and paths.key(folder) in keys_of(path)]
 
 
 def _of_toolkit(path: str) -> bool:
     return "\\nvidia gpu computing toolkit\\" in path.lower()
-
-
-def forbidden_lines(path: str) -> list[str]:
-    """What shows who may read a file."""
-    return [f"icacls {ways.quoted(path)}", f"icacls {ways.quoted(paths.parent(path))} /grant Users:(RX)"]
-
-
-def describe(path: str, version: object) -> str:
-    told = known(version, None)  # type: ignore[type-var]
-    return f"{path} ({told})" if told else path

@@ -63,8 +63,10 @@ def zlib(loader: Loader, libraries: Union[Libraries, Gap]) -> Union[RuntimeDll, 
     for one in libraries.wanted or ():
         if one.library != "cudnn" or not one.needed_for_gpu or one.path is None:
             continue
-        if isinstance(one.version, Gap) or isinstance(one.path, Gap):
-            return one.version if isinstance(one.version, Gap) else one.path
+        if isinstance(one.version, Gap):
+            return one.version
+        if isinstance(one.path, Gap):
+            return one.path
         if one.version is None or not needs_zlib(CudnnVersion(one.version.text)):
             return None
         return _found(loader, ZLIB, one.soname, loader.dirs())
