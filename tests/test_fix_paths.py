@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from gpucheck.facts.environment import Environment, Variable
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.python import TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.paths import linux, shell, undo, writer
 from gpucheck.paths import state as states
@@ -112,6 +113,38 @@ def test_a_dead_entry_stays_where_it_is() -> None:
     assert asked("ld-library-path-with-stubs-and-dead-entries").drop == ("/usr/local/cuda-12.5/lib64/stubs",)
 
 
+def site_of(snapshot: Snapshot) -> str:
+    assert not isinstance(snapshot.python, Gap)
+    assert isinstance(snapshot.python.tensorflow, TensorFlowBuild)
+    return snapshot.python.tensorflow.root.rpartition("/")[0]
+
+
+def test_the_best_copy_of_a_library_is_asked_for_and_no_folder_more_than_needed() -> None:
+    report = looked.report("cuda-12-toolkit-not-on-loader-path")
+    libraries = report.snapshot.libraries
+    assert not isinstance(libraries, Gap)
+    assert isinstance(libraries.wanted, tuple)
+    assert isinstance(libraries.copies, tuple)
+    own, right, other = f"{site_of(report.snapshot)}/nvidia/all/lib", "/opt/cuda-12.5/lib64", "/opt/cuda-12.9/lib64"
+
+    def best(*folders: str, broken: str = "") -> tuple[str, ...]:
+        wanted = tuple(
+            one._replace(elsewhere=tuple(f"{folder}/{one.soname}" for folder in folders)) if one.path is None else one
+            for one in libraries.wanted
+        )
+        copies = tuple(
+            libraries.copies[0]._replace(path=f"{broken}/{one.soname}", defect="empty") for one in libraries.wanted
+        )
+        changed = libraries._replace(wanted=wanted, copies=(*libraries.copies, *copies) if broken else libraries.copies)
+        findings = tuple(one._replace(name="pip-cuda-wheels-not-found") for one in report.findings)
+        return wish(report._replace(snapshot=report.snapshot._replace(libraries=changed), findings=findings)).add
+
+    assert best(other, right, own) == (own,)
+    assert best(other, right) == (right,)
+    assert best(other) == (other,)
+    assert best(other, right, own, broken=own) == (right,)
+
+
 def test_hidden_facts_ask_for_nothing() -> None:
     report = looked.report("tf221-and-cuda")
     for part in ("python", "libraries"):
@@ -156,9 +189,10 @@ def test_a_shell_puts_folders_in_front_and_takes_others_out(program: str, keep: 
 @pytest.mark.parametrize("program", SHELLS)
 @pytest.mark.parametrize("value", [None, "/usr/lib:/opt/a b", "/opt/it's"])
 def test_a_shell_gets_back_what_it_had(program: str, value: str | None) -> None:
-    lines = [shell.setting(("/opt/it's",), ("/usr/lib",), keep=True), shell.restoring(), shell.restoring()]
+    lines = ["set -eu", shell.setting(("/opt/it's",), ("/usr/lib",), keep=True), shell.restoring(), shell.restoring()]
     show = 'printf "%s\\n" "${LD_LIBRARY_PATH-unset}"'
-    assert run(program, "set -eu\n" + "\n".join([*lines, show]), value) == [value or "unset"]
+    lines += [show, "export LD_LIBRARY_PATH=/later", shell.restoring(), show]
+    assert run(program, "\n".join(lines), value) == [value or "unset", "/later"]
 
 
 @pytest.mark.parametrize("program", SHELLS)
@@ -219,10 +253,10 @@ def test_a_start_up_file_keeps_every_byte_that_is_not_ours(tmp_path: Path) -> No
     rc = tmp_path / ".bashrc"
     old = b"# caf\xe9\r\nalias ll='ls -l'\nexport LD_LIBRARY_PATH=/usr/lib"  # no newline at its end
     rc.write_bytes(old)
-    rc.chmod(0o640)
+    rc.chmod(0o664)
     writer.apply(planned("system", tmp_path / "x", of_folders("/opt/lib")), str(tmp_path / "state.json"))
     assert rc.read_bytes().startswith(old + b"\n")
-    assert stat.S_IMODE(rc.stat().st_mode) == 0o640
+    assert stat.S_IMODE(rc.stat().st_mode) == 0o664
     assert run("bash", f". {rc}; . {rc}; echo $LD_LIBRARY_PATH") == ["/opt/lib:/usr/lib"]
     take_back(tmp_path)
     assert rc.read_bytes() == old
@@ -305,8 +339,8 @@ def test_a_file_that_was_changed_meanwhile_is_not_written(tmp_path: Path) -> Non
 
 def test_damaged_marks_are_left_to_the_user(tmp_path: Path) -> None:
     rc = tmp_path / ".bashrc"
-    for text in (f"{shell.BEGIN}\nx\n", f"{shell.END}\nx\n", f"{shell.BEGIN}\n{shell.BEGIN}\n{shell.END}\n"):
-        rc.write_text(text)
+    for marks in ("BEGIN", "END", "BEGIN BEGIN END", "END BEGIN", "BEGIN END END BEGIN"):
+        rc.write_text("".join(f"{getattr(shell, one)}\nx\n" for one in marks.split()))
         with pytest.raises(CannotFix, match=r"\.bashrc: gpucheck's marks"):
             planned("system", tmp_path / "x", of_folders("/opt/lib"))
 

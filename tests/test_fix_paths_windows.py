@@ -99,6 +99,12 @@ def test_quotes_around_the_folder_go_and_others_stay() -> None:
     assert stored(rf'"C:\a;b";"{BIN}";"C:\c d"') == Stored(rf'{BIN};"C:\a;b";"C:\c d"', True)
 
 
+def test_what_stands_within_quotes_is_one_entry() -> None:
+    odd = rf'"C:\a;{BIN};C:\b";C:\c'
+    assert stored(odd) == Stored(f"{BIN};{odd}", True)
+    assert stored(f'"{odd}') == Stored(rf'{BIN};""C:\a;C:\b";C:\c', True)  # a quote is missing
+
+
 def test_a_folder_that_is_first_already_is_left_alone() -> None:
     assert planned(f"{BIN};C:\\x").changes == ()
 

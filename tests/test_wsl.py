@@ -11,7 +11,7 @@ import pytest
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.facts.versions import DriverVersion
+from gpucheck.facts.versions import ComputeCapability, DriverVersion
 from gpucheck.facts.wsl import WindowsGpu, Wsl
 from gpucheck.findings import Finding, Severity
 from gpucheck.host import Answer
@@ -161,6 +161,14 @@ def test_a_maxwell_that_works_is_a_note_and_one_that_fails_a_warning() -> None:
     one = judge_all(snapshot._replace(driver=failing)).find("wsl-maxwell-not-supported")
     assert one is not None
     assert one.severity is Severity.WARNING
+
+
+def test_a_pascal_is_no_maxwell() -> None:
+    snapshot = looked.snapshot("wsl2-maxwell")
+    assert isinstance(snapshot.gpus, tuple)
+    for capability, found in (("5.0", True), ("5.2", True), ("6.1", False), ("3.5", False)):
+        gpus = tuple(one._replace(compute_capability=ComputeCapability(capability)) for one in snapshot.gpus)
+        assert bool(judge_all(snapshot._replace(gpus=gpus)).find("wsl-maxwell-not-supported")) is found
 
 
 def test_windows_python_in_wsl_is_the_first_cause() -> None:

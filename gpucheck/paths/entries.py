@@ -44,6 +44,6 @@ def in_front(text: str, folders: tuple[str, ...], expand: Callable[[str], str]) 
 def unquoted(text: str, folders: tuple[str, ...], expand: Callable[[str], str]) -> str:
     """The PATH with the quotes around these folders gone: the DLL search takes them for a part of the name."""
     return ";".join(
-        bare(entry) if '"' in entry and ";" not in entry and any(same(entry, one, expand) for one in folders) else entry
+        bare(entry) if '"' in entry and any(same(entry, one, expand) for one in folders) else entry
         for entry in split(text)
     )

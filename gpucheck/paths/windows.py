@@ -44,7 +44,7 @@ def plan(snapshot: Snapshot, wish: Wish, user: User) -> Plan:
     path, what, by_hand = _path(wish, user)
     pointer, more = _cuda_path(snapshot, user)
     changes = tuple(one for one in (path, pointer) if one is not None)
-    long = _long_path(user, changes)
+    long = _long_path(user, changes) if changes else None
     return Plan(
         "in every program that is started from a new shell of this user",
         (*what, *more),
