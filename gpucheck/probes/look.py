@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class Looking:
         thread = threading.Thread(target=work, name=f"probe {name}", daemon=True)
         try:
             thread.start()
-            thread.join(wait)
+            _join(thread, wait)
         except RuntimeError:  # no thread is left to this user or container: better without a deadline than not at all
             work()
         answer = answers[0] if answers else Gap(f"the {name} probe gave no answer within {wait:.1f} s", "deadline")
@@ -78,6 +79,16 @@ def _of(host: Host) -> Probes:
     from gpucheck.probes import windows  # loaded there alone
 
     return Probes(*windows.probes())
+
+
+def _join(thread: threading.Thread, seconds: float) -> None:
+    """Wait for its end. On Windows no wait is broken off by Ctrl-C, so it is many short ones there."""
+    if sys.platform != "win32":
+        thread.join(seconds)
+        return
+    end = time.monotonic() + seconds
+    while thread.is_alive() and (left := end - time.monotonic()) > 0:
+        thread.join(min(left, 0.1))
 
 
 def look(host: Host, interpreter: str | None = None, deep: bool = False, timeout: float = 10.0) -> Snapshot:

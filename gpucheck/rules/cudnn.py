@@ -10,6 +10,7 @@ from gpucheck.compat.tensorflow import Release
 from gpucheck.compat.tensorflow import find as find_release
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.libraries import Wanted
+from gpucheck.facts.paths import join
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import CudnnVersion, LibraryVersion, PackageVersion
@@ -46,7 +47,7 @@ def _asked(snapshot: Snapshot) -> Union[Asked, None]:
     if row is not None and (own is None or own.major == CudnnVersion(row.cudnn).major):
         return Asked(version, CudnnVersion(row.cudnn), row.source, row)
     # A build of one's own: build_info names the major, and the minor only where it was asked for.
-    return Asked(version, own, f"{build.root}/python/platform/build_info.py", None) if own else None
+    return Asked(version, own, join(build.root, "python/platform/build_info.py"), None) if own else None
 
 
 def _loaded(snapshot: Snapshot) -> Union[Wanted, None]:

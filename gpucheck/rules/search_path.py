@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gpucheck.compat.limits import CMD_LINE, LONGEST_IN_WHEEL, MAX_PATH, OLD_DIALOG, SETX
 from gpucheck.facts import paths
-from gpucheck.facts.gap import known, need
+from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.windows import PathEntry, SearchPath, Windows
 from gpucheck.findings import Severity
@@ -14,7 +14,9 @@ from gpucheck.rules import ways
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.windows_libraries import windows
 
-_OURS = ("cuda", "cudnn", "nvidia", "tensorrt")
+_OURS = ("cuda", "cudnn", "tensorrt")
+# NVIDIA's installer puts it on PATH whether or not the profiler was chosen.
+_HARMLESS = "libnvvp"
 
 
 def _all(facts: Windows) -> list[SearchPath]:
@@ -35,7 +37,8 @@ def windows_path_dead_entry(snapshot: Snapshot) -> Iterator[Found]:
     programs' dead entries nothing is said.
 
     ## Why it matters
-    The entry itself is harmless. What it was to give is not found there, though.
+    The entry itself is harmless. What it was to give is not found there, though: a warning where TensorFlow misses
+    one of CUDA's DLLs.
 
     ## How to fix
     Correct the entry or take it out, in "Edit the system environment variables".
@@ -47,7 +50,7 @@ def windows_path_dead_entry(snapshot: Snapshot) -> Iterator[Found]:
     dead: dict[str, tuple[str, str]] = {}
     for path in _all(facts) if facts else []:
         for entry in path.entries:
-            if _ours(entry) and need(entry.exists) is False:
+            if _ours(entry) and paths.base(entry.text.rstrip("\\")) != _HARMLESS and need(entry.exists) is False:
                 dead.setdefault(paths.key(known(entry.expanded, entry.text)), (entry.text, path.scope))
     if dead:
         listed = [text for text, _ in dead.values()]
@@ -55,8 +58,15 @@ def windows_path_dead_entry(snapshot: Snapshot) -> Iterator[Found]:
             f"PATH names {' and '.join(listed)}, which {'does' if len(dead) == 1 else 'do'} not exist.",
             [(f"windows.path_{scope}", text, _place(scope)) for text, scope in dead.values()],
             ["# Correct or remove it:", "rundll32 sysdm.cpl,EditEnvironmentVariables"],
-            severity=Severity.WARNING,
+            severity=Severity.WARNING if _lacks_libraries(snapshot) else None,
         )
+
+
+def _lacks_libraries(snapshot: Snapshot) -> bool:
+    """TensorFlow misses some of CUDA: only to choose a severity."""
+    libraries = snapshot.libraries
+    wanted = None if isinstance(libraries, Gap) else known(libraries.wanted, None)
+    return any(one.needed_for_gpu and one.path is None for one in wanted or ())
 
 
 def _place(scope: str) -> str:

@@ -7,6 +7,7 @@ from typing import Union
 
 from gpucheck.facts.driver import Driver, Nvml
 from gpucheck.facts.gap import known, need
+from gpucheck.facts.paths import join
 from gpucheck.facts.python import Distribution, Python, TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
@@ -157,7 +158,7 @@ def conda_solved_cpu_build(snapshot: Snapshot) -> Iterator[Found]:
         f"conda's {one.name} {one.version} is the CPU build {one.build}.",
         [
             ("python.distributions", f"{one.name} {one.version} {one.build}", "conda-meta"),
-            ("python.tensorflow.cuda_build", "false", f"{build.root}/{_INFO}"),
+            ("python.tensorflow.cuda_build", "false", join(build.root, _INFO)),
         ],
         _conda_lines(snapshot),
     )
@@ -207,7 +208,7 @@ def tf_aarch64_wheel_is_cpu_only(snapshot: Snapshot) -> Iterator[Found]:
         f"{_label(build)} for aarch64 is a CPU build{extra}{stake.remark}.",
         [
             ("python.machine", "aarch64", python.executable),
-            ("python.tensorflow.cuda_build", "false", f"{build.root}/{_INFO}"),
+            ("python.tensorflow.cuda_build", "false", join(build.root, _INFO)),
         ],
         ["# Use NVIDIA's container, or on Jetson NVIDIA's own wheels: the index has none with CUDA for aarch64."],
         severity=stake.severity,
@@ -239,7 +240,7 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{_label(build)} is a CPU build: it cannot use a GPU.",
             [
-                ("python.tensorflow.cuda_build", known(build.cuda_build, None), f"{build.root}/{_INFO}"),
+                ("python.tensorflow.cuda_build", known(build.cuda_build, None), join(build.root, _INFO)),
                 ("python.tensorflow.distribution", _label(build), build.root),
             ],
             replace_lines(snapshot, name),
@@ -257,6 +258,8 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
 def _cpu_build(snapshot: Snapshot, python: Python, build: TensorFlowBuild) -> bool:
     """A CPU build that no more exact rule speaks of (conda's, aarch64's, native Windows')."""
     cuda = need(build.cuda_build)
+    if installed(python, "tensorflow-directml-plugin"):
+        return False  # Microsoft's plugin uses the GPU by DirectX, with tensorflow-cpu 2.10
     if need(snapshot.system).os == "windows":
         newer = need(build.version)
         if newer is not None and newer >= _FIRST_WITHOUT_WINDOWS:

@@ -25,12 +25,11 @@ ARCHIVES = (
 
 
 def quoted(text: str) -> str:
-    """For cmd and PowerShell alike; a plain path stays as it is."""
-    return (
-        text
-        if text.replace("\\", "").replace(":", "").replace(".", "").replace("-", "").replace("_", "").isalnum()
-        else f'"{text}"'
-    )
+    """For cmd and PowerShell alike; a plain path or name stays as it is."""
+    plain = text
+    for sign in ("\\", ":", ".", "-", "_", "="):
+        plain = plain.replace(sign, "")
+    return text if plain.isalnum() else f'"{text}"'
 
 
 def program(path: str) -> str:

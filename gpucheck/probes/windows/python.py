@@ -22,6 +22,8 @@ def probe(host: Host, given: Union[str, None]) -> Union[Python, Gap]:
     if isinstance(choice, Gap):
         return choice
     real = host.real(choice.executable)
+    if real is None and isinstance(host.stat(choice.executable), Stat):
+        real = choice.executable  # an alias of the Store's, which no call resolves
     if real is None:
         gone = Gap(f"no such file: {choice.executable}", "unreadable")
         layout = Layout(gone, None, gone, gone, gone, gone, gone, gone)
@@ -30,9 +32,19 @@ def probe(host: Host, given: Union[str, None]) -> Union[Python, Gap]:
     if layout.program:
         program = host.real(layout.program)
         real = layout.program if isinstance(program, Gap) else program  # the Store's folders may not be looked into
+    if _base_is_gone(host, layout):
+        real = None
     found = with_backslashes(_python(host, choice, real, layout))
     assert isinstance(found, Python)
     return found
+
+
+def _base_is_gone(host: Host, layout: Layout) -> bool:
+    """A virtual environment's python.exe starts the one that it was made from."""
+    base = layout.base_prefix
+    if layout.kind not in ("venv", "pipx", "uv-tool") or not isinstance(base, str):
+        return False
+    return all(host.stat(paths.join(base, name)) is None for name in ("python.exe", "pypy.exe", "pypy3.exe"))
 
 
 def _python(host: Host, choice: Choice, real: Union[str, None, Gap], layout: Layout) -> Python:
