@@ -11,11 +11,10 @@ import sys
 from typing import TYPE_CHECKING, Optional
 
 from gpucheck import api, arguments
-from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Python
 from gpucheck.findings import Severity
 from gpucheck.output import WrongUsage, write
-from gpucheck.paths.plan import CannotFix, FileChange, Plan, Stored, VariableChange
+from gpucheck.paths.plan import CannotFix, FileChange, Plan, VariableChange
 from gpucheck.render.text import plain
 from gpucheck.rules.recipes import quoted
 
@@ -29,7 +28,7 @@ _UNDO = "gpucheck doctor --fix-paths --undo"
 
 def fix(python: Optional[str], timeout: Optional[float], yes: bool) -> int:
     """Show the change, or make it. Gives the exit code: 0 nothing to change, or changed; 1 shown only; 3 not known."""
-    from gpucheck.paths import state, writer
+    from gpucheck.paths import writer
 
     limit = arguments.seconds(timeout, False)
     report = api.judge(api.look_here(arguments.interpreter(python), False, limit))
@@ -43,7 +42,7 @@ def fix(python: Optional[str], timeout: Optional[float], yes: bool) -> int:
             chosen = "" if python is None else f" --python {quoted(python)}"
             write(_text([*lines, "", f"Nothing was changed. To make this change: {_APPLY}{chosen} --yes"]), None)
             return 1
-        writer.apply(plan, state.place())
+        writer.apply(plan, writer.state_file())
     except CannotFix as error:
         raise WrongUsage(str(error)) from error
     write(_text([*lines, "", f"Done: it counts {plan.where}.", f"To take it back: {_UNDO}"]), None)
@@ -55,7 +54,7 @@ def undo(yes: bool) -> int:
     from gpucheck.paths import state, writer
     from gpucheck.paths import undo as undoing
 
-    place = state.place()
+    place = writer.state_file()
     try:
         held = state.read(place)
         if held == state.State():
@@ -82,7 +81,7 @@ def _plan(report: Report) -> tuple[Plan, Wish]:
 def _plan_linux(report: Report, wished: Wish) -> Plan:
     from gpucheck.paths import linux, writer
 
-    if not wished.add and not wished.drop:
+    if wished.nothing:
         return Plan("", (), ())
     user = linux.User(os.path.expanduser("~"), os.environ.get("SHELL", ""))
     return linux.plan(report.snapshot, wished, user, writer.read_text)
@@ -90,25 +89,17 @@ def _plan_linux(report: Report, wished: Wish) -> Plan:
 
 def _plan_windows(report: Report, wished: Wish) -> Plan:
     from gpucheck.compat.registry import MACHINE_VARIABLES, USER_VARIABLES
-    from gpucheck.paths import windows
-
-    user = windows.User(_variables(USER_VARIABLES), _variables(MACHINE_VARIABLES), os.path.expandvars)
-    return windows.plan(report.snapshot, wished, user)
-
-
-def _variables(key: str) -> dict[str, Stored]:
     from gpucheck.host.winregistry import read_key
+    from gpucheck.paths import windows, writer
 
-    held = read_key(key)
-    if isinstance(held, Gap) or held is None:
-        raise CannotFix(f"{key}: {held.reason if held else 'it is not there'}")
-    return {name.upper(): Stored(text, name in held.expandable) for name, text in held.values}
+    mine, theirs = (writer.variables(read_key(one)) for one in (USER_VARIABLES, MACHINE_VARIABLES))
+    return windows.plan(report.snapshot, wished, windows.User(mine, theirs, os.path.expandvars))
 
 
 def _nothing(report: Report, plan: Plan, wish: Wish) -> int:
     """No change is left to make: it is made already, or is no business of a path."""
     lines = list(plan.by_hand)
-    if wish.add or wish.drop:
+    if not wish.nothing:
         write(_text(lines or [f"The change is made already: it counts {plan.where}."]), None)
         return 0
     said = {

@@ -5,6 +5,7 @@ That HKCU\Environment really becomes so is seen in test_windows_fix_paths.py.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import looked
@@ -13,14 +14,16 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpucheck.compat.registry import MACHINE_VARIABLES, USER_VARIABLES
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion
-from gpucheck.paths import entries, powershell, undo, windows
+from gpucheck.host.recorded import RecordedHost
+from gpucheck.paths import entries, powershell, undo, windows, writer
 from gpucheck.paths import state as states
 from gpucheck.paths.plan import CannotFix, Plan, Stored, VariableChange
-from gpucheck.paths.wish import Wish
+from gpucheck.paths.wish import Wish, wish
 
 V112 = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v11.2"
 V118 = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v11.8"
@@ -139,6 +142,82 @@ def test_a_folder_that_path_cannot_hold_is_refused(folder: str) -> None:
 def test_a_new_programs_path_is_the_machines_and_then_the_users() -> None:
     trial = dict(planned(HOME).trial)
     assert trial["PATH"] == rf"C:\Windows\system32;{BIN};C:\Users\me\AppData\Local\Microsoft\WindowsApps"
+
+
+# --- machines
+
+
+def on(name: str) -> tuple[Wish, Plan]:
+    """What a recorded machine asks for, and what would be done there."""
+    machine = looked.machine(name)
+    host = RecordedHost(machine)
+    values = {f"%{one.upper()}%": value for one, value in machine["env"].items()}
+
+    def expand_there(text: str) -> str:
+        return re.sub("%[^%]+%", lambda found: values.get(found[0].upper(), found[0]), text)
+
+    asked = wish(looked.report(name))
+    mine, theirs = (writer.variables(host.registry(key)) for key in (USER_VARIABLES, MACHINE_VARIABLES))
+    return asked, windows.plan(looked.snapshot(name), asked, windows.User(mine, theirs, expand_there))
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("windows-cuda-not-on-path", BIN),
+        ("windows-path-cut-by-setx", BIN),
+        ("windows-path-plain-text", BIN),
+        ("windows-cudnn-folder-and-not-bin", r"C:\tools\cuda\bin"),
+    ],
+)
+def test_a_machine_gets_the_folder_in_front_of_its_users_path(name: str, folder: str) -> None:
+    (change,) = on(name)[1].changes
+    assert isinstance(change, VariableChange)
+    assert change.before is not None
+    assert change.after == Stored(f"{folder};{change.before.text}", change.before.expandable)
+
+
+def test_wheels_that_nothing_leads_to_get_a_folder_each() -> None:
+    asked, plan = on("windows-wheels-not-on-path")
+    assert len(asked.add) == 7
+    assert stored_there(plan).startswith(";".join(asked.add))
+
+
+def stored_there(plan: Plan) -> str:
+    after = new_path(plan)
+    assert after is not None
+    return after.text
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("windows-shell-opened-before", "this shell was opened before"),
+        ("windows-older-cudnn-first", "as administrator, move it to the front"),
+    ],
+)
+def test_what_only_another_can_do_is_said(name: str, words: str) -> None:
+    _, plan = on(name)
+    assert plan.changes == ()
+    assert words in plan.by_hand[0]
+
+
+@pytest.mark.parametrize("name", ["windows-tf2101", "windows-zlib-32bit", "windows-store-python", "windows-cuda-12"])
+def test_a_machine_that_no_path_cures_is_left_alone(name: str) -> None:
+    asked, plan = on(name)
+    assert (asked.nothing, plan.changes) == (True, ())
+
+
+def test_quotes_on_the_users_own_path_go() -> None:
+    asked = Wish((), (), (), (BIN,))
+    plan = windows.plan(machine_of(), asked, user(rf'"{BIN}";"C:\other one"'))
+    assert new_path(plan) == Stored(rf'{BIN};"C:\other one"', True)
+    assert plan.what == ("the user's PATH loses quotes",)
+
+
+def test_variables_that_could_not_be_read_are_not_written_over() -> None:
+    with pytest.raises(CannotFix, match="denied"):
+        writer.variables(Gap("access denied: HKCU", "denied"))
 
 
 # --- CUDA_PATH

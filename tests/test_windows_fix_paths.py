@@ -171,7 +171,7 @@ CIRCLE = r"""
 import json, sys, winreg
 from gpucheck.paths import state, undo, writer
 from gpucheck.paths.plan import CannotFix, Plan, Stored, VariableChange
-place = state.place()
+place = writer.state_file()
 long = ";".join(rf"C:\programs\number {n}\bin" for n in range(300))
 texts = [Stored("", False), Stored("C:\\a;C:\\b", False), Stored("%A%;caf\u00e9 \u4e2d", True), Stored(long, True)]
 for old in (None, *texts):

@@ -5,7 +5,6 @@ Of a file only the sums of its text are kept, for a start-up file may hold secre
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple, Union
 
 from gpucheck.paths.plan import CannotFix, Change, FileChange, Stored
@@ -31,13 +30,6 @@ class VariableMark(NamedTuple):
 class State(NamedTuple):
     files: tuple[FileMark, ...] = ()
     variables: tuple[VariableMark, ...] = ()
-
-
-def place() -> str:
-    """Its file."""
-    import platformdirs
-
-    return os.path.join(platformdirs.user_state_dir("gpucheck", appauthor=False), "paths.json")
 
 
 def digest(text: str) -> str:

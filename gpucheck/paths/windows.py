@@ -41,7 +41,7 @@ def plan(snapshot: Snapshot, wish: Wish, user: User) -> Plan:
     for folder in wish.add:
         if any(sign in folder for sign in ';"%\n\0'):
             raise CannotFix(f"PATH cannot hold this folder: {folder!r}")
-    path, what, by_hand = _path(wish, user)
+    path, what, by_hand = _path(snapshot, wish, user)
     pointer, more = _cuda_path(snapshot, user)
     changes = tuple(one for one in (path, pointer) if one is not None)
     long = _long_path(user, changes) if changes else None
@@ -54,23 +54,40 @@ def plan(snapshot: Snapshot, wish: Wish, user: User) -> Plan:
     )
 
 
-def _path(wish: Wish, user: User) -> tuple[Union[VariableChange, None], tuple[str, ...], tuple[str, ...]]:
+def _path(
+    snapshot: Snapshot, wish: Wish, user: User
+) -> tuple[Union[VariableChange, None], tuple[str, ...], tuple[str, ...]]:
     before, machine = user.user.get("PATH"), user.machine.get("PATH")
     text = before.text if before else ""
     expand = user.expand if before is None or before.expandable else _as_it_stands
-    of_machine = entries.split(machine.text) if machine else []
-    there = [one for one in wish.add if any(entries.same(entry, one, user.expand) for entry in of_machine)]
-    add = tuple(one for one in wish.add if one not in there)
-    after = entries.in_front(entries.unquoted(text, wish.add, expand), add, expand)
-    by_hand = tuple(
-        f"# {one} is on the machine's PATH already: start a new shell, or move it to the front there as administrator"
-        for one in there
-    )
+    expand_theirs = user.expand if machine is None or machine.expandable else _as_it_stands
+    mine, theirs = entries.split(text), entries.split(machine.text) if machine else []
+    by_hand, add = [], []
+    for folder in wish.add:
+        stored = any(entries.same(one, folder, expand) for one in mine)
+        of_machine = any(entries.same(one, folder, expand_theirs) for one in theirs)
+        if (stored or of_machine) and not _in_this_shell(snapshot, folder):
+            by_hand.append(f"# {folder} is on PATH already, and this shell was opened before: start a new one")
+        elif of_machine:
+            by_hand.append(f"# {folder} is on the machine's PATH: as administrator, move it to the front there")
+        else:
+            add.append(folder)
+    after = entries.in_front(entries.unquoted(text, (*wish.add, *wish.unquote), expand), tuple(add), expand)
     if after == text:
-        return None, (), by_hand
+        return None, (), tuple(by_hand)
     _check_length(text, after, machine.text if machine else "")
     new = Stored(after, True if before is None else before.expandable)
-    return VariableChange("Path", before, new), tuple(f"the user's PATH gets {one}" for one in add), by_hand
+    words = tuple(f"the user's PATH gets {one} in front" for one in add) or ("the user's PATH loses quotes",)
+    return VariableChange("Path", before, new), words, tuple(by_hand)
+
+
+def _in_this_shell(snapshot: Snapshot, folder: str) -> bool:
+    """Does this process have it on its PATH? Taken for granted where that is not known."""
+    windows = snapshot.windows
+    path = None if windows is None or isinstance(windows, Gap) else known(windows.path_process, None)
+    if path is None:
+        return True
+    return any(key(known(one.expanded, one.text)) == key(folder) for one in path.entries)
 
 
 def _as_it_stands(text: str) -> str:

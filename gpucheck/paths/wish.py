@@ -9,26 +9,38 @@ from gpucheck.facts.libraries import LibraryCopy, Wanted
 from gpucheck.facts.paths import key, parent
 from gpucheck.facts.python import TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.windows import PathEntry
 from gpucheck.findings import Finding, Report
 from gpucheck.rules.environment import in_the_way
 from gpucheck.rules.missing import is_bundled, missing
+from gpucheck.rules.windows import better_copy
 
 _WSL = "/usr/lib/wsl/lib"
 
 # Findings that a folder more, or one less, cures.
 CURED_BY_MORE = (
     *("pip-cuda-wheels-not-found", "cuda-libs-not-on-loader-path", "wsl-libcuda-not-on-path"),
-    *("zlibwapi-missing",),
+    *("zlibwapi-missing", "windows-path-shadows-cuda"),
 )
 CURED_BY_LESS = ("ld-library-path-shadows-bundled-cuda", "ld-library-path-stubs", "ld-library-path-other-cuda")
+_SHADOWED, _QUOTED = "windows-path-shadows-cuda", "windows-path-quoted-entry"
 
 
 class Wish(NamedTuple):
-    """add: folders, the most wanted first. drop: entries of LD_LIBRARY_PATH, as they stand there. causes: findings."""
+    """What would cure.
+
+    add: folders, the most wanted first. drop: entries of LD_LIBRARY_PATH, as they stand there. causes: the findings.
+    unquote: folders that stand in quotes on Windows' PATH.
+    """
 
     add: tuple[str, ...]
     drop: tuple[str, ...]
     causes: tuple[Finding, ...]
+    unquote: tuple[str, ...] = ()
+
+    @property
+    def nothing(self) -> bool:
+        return not self.add and not self.drop and not self.unquote
 
 
 def wish(report: Report) -> Wish:
@@ -39,11 +51,13 @@ def wish(report: Report) -> Wish:
     if "wsl-libcuda-not-on-path" in found:
         add[key(_WSL)] = _WSL
     if not found.keys().isdisjoint(CURED_BY_MORE):
-        for folder in (*_wanted(snapshot), *_zlibwapi(snapshot)):
+        hidden = _hidden(snapshot) if _SHADOWED in found else ()
+        for folder in (*_wanted(snapshot), *hidden, *_zlibwapi(snapshot)):
             add.setdefault(key(folder), folder)
     drop = () if found.keys().isdisjoint(CURED_BY_LESS) else _in_the_way(snapshot)
-    causes = [one for one in report.findings if one.name in (*CURED_BY_MORE, *CURED_BY_LESS)]
-    return Wish(tuple(add.values()), drop, tuple(causes) if add or drop else ())
+    unquote = _in_quotes(snapshot) if _QUOTED in found else ()
+    causes = [one for one in report.findings if one.name in (*CURED_BY_MORE, *CURED_BY_LESS, _QUOTED)]
+    return Wish(tuple(add.values()), drop, tuple(causes) if add or drop or unquote else (), unquote)
 
 
 def _wanted(snapshot: Snapshot) -> tuple[str, ...]:
@@ -86,13 +100,39 @@ def _of_build(path: str, build: TensorFlowBuild) -> bool:
     return cuda is not None and f"{cuda.major}.{cuda.minor}" in path
 
 
+def _hidden(snapshot: Snapshot) -> tuple[str, ...]:
+    """Folders of the better copies that Windows' search passes over."""
+    libraries = snapshot.libraries
+    if isinstance(libraries, Gap):
+        return ()
+    try:
+        better = [better_copy(libraries, one) for one in known(libraries.wanted, None) or () if one.hides]
+    except Unknown:
+        return ()
+    return tuple(parent(copy.path) for copy in better if copy is not None)
+
+
 def _zlibwapi(snapshot: Snapshot) -> tuple[str, ...]:
-    """Where Windows' zlibwapi.dll lies beside the way."""
+    """Where Windows' zlibwapi.dll lies beside the way. On it and yet not taken, it is no good (of 32 bits, say)."""
     windows = snapshot.windows
     one = None if windows is None or isinstance(windows, Gap) else known(windows.zlibwapi, None)
     if one is None or known(one.path, "") is not None:
         return ()
-    return tuple(parent(path) for path in one.ignored[:1])
+    searched = {key(known(entry.expanded, entry.text)) for entry in _entries(snapshot, "path_process")}
+    return tuple(parent(path) for path in one.ignored if key(parent(path)) not in searched)[:1]
+
+
+def _in_quotes(snapshot: Snapshot) -> tuple[str, ...]:
+    """Folders of CUDA's that stand in quotes on the user's own PATH."""
+    quoted = [one.text.strip() for one in _entries(snapshot, "path_user") if '"' in one.text]
+    named = [one.strip('"') for one in quoted if any(word in one.lower() for word in ("cuda", "cudnn", "tensorrt"))]
+    return tuple(one for one in named if '"' not in one and ";" not in one)
+
+
+def _entries(snapshot: Snapshot, which: str) -> tuple[PathEntry, ...]:
+    windows = snapshot.windows
+    path = None if windows is None or isinstance(windows, Gap) else known(getattr(windows, which), None)
+    return path.entries if path else ()
 
 
 def _in_the_way(snapshot: Snapshot) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import Any, Union
 
+from gpucheck.facts.gap import Gap
+from gpucheck.host import Key
 from gpucheck.paths import state as states
 from gpucheck.paths import undo
 from gpucheck.paths.plan import CannotFix, Change, FileChange, Plan, Stored, VariableChange
@@ -13,6 +15,13 @@ from gpucheck.paths.plan import CannotFix, Change, FileChange, Plan, Stored, Var
 _MOST_BYTES = 4 << 20  # of a start-up file
 _KEY = "Environment"
 _EVERYBODY, _SETTING_CHANGED, _NOT_IF_HUNG, _MILLISECONDS = 0xFFFF, 0x001A, 0x0002, 2000  # winuser.h
+
+
+def state_file() -> str:
+    """Where it is noted what was changed."""
+    import platformdirs
+
+    return os.path.join(platformdirs.user_state_dir("gpucheck", appauthor=False), "paths.json")
 
 
 def read_text(path: str) -> Union[str, None]:
@@ -36,20 +45,20 @@ def read_text(path: str) -> Union[str, None]:
     return data.decode("utf-8", "surrogateescape")
 
 
-def apply(plan: Plan, state_file: str) -> None:
+def apply(plan: Plan, note: str) -> None:
     """Do what a plan says.
 
     Raises
     ------
     CannotFix: something is not as it was planned for, or cannot be written. What was done by then can be undone.
     """
-    state = states.read(state_file)
+    state = states.read(note)
     for change in plan.changes:
         _check(change)
         folders = _missing_folders(change.path) if isinstance(change, FileChange) else ()
         state = states.with_change(state, change, folders)
         # Noted first: after a kill between the two `--undo` finds our lines, or nothing to do.
-        _write_file(state_file, states.encode(state), private=True)
+        _write_file(note, states.encode(state), private=True)
         if isinstance(change, FileChange):
             _write_file(change.path, change.after)
         else:
@@ -57,9 +66,9 @@ def apply(plan: Plan, state_file: str) -> None:
     _tell(plan)
 
 
-def take_back(plan: Plan, state_file: str) -> None:
+def take_back(plan: Plan, note: str) -> None:
     """Do what `undo.plan` says, and forget. Raises `CannotFix`."""
-    state = states.read(state_file)
+    state = states.read(note)
     marks = {one.path: one for one in state.files}
     for change in plan.changes:
         _check(change)
@@ -72,9 +81,9 @@ def take_back(plan: Plan, state_file: str) -> None:
     _tell(plan)
     _remove_empty({folder for mark in state.files for folder in mark.folders})
     try:
-        os.unlink(state_file)
+        os.unlink(note)
     except OSError as error:
-        raise CannotFix(f"{state_file} cannot be removed: {error.strerror or error}") from error
+        raise CannotFix(f"{note} cannot be removed: {error.strerror or error}") from error
 
 
 def _check(change: Change) -> None:
@@ -151,6 +160,18 @@ def read_variable(name: str) -> Union[Stored, None]:
     if kind not in (winreg.REG_SZ, winreg.REG_EXPAND_SZ):
         raise CannotFix(f"HKCU\\{_KEY}, {name}: it is no text")
     return Stored(value, kind == winreg.REG_EXPAND_SZ)
+
+
+def variables(held: Union[Key, None, Gap]) -> dict[str, Stored]:
+    """The variables of a key of compat.registry, by name in capitals.
+
+    Raises
+    ------
+    CannotFix: it could not be read; what is not known is not written over.
+    """
+    if isinstance(held, Gap):
+        raise CannotFix(held.reason)
+    return {name.upper(): Stored(text, name in held.expandable) for name, text in held.values} if held else {}
 
 
 def write_variable(name: str, value: Union[Stored, None]) -> None:

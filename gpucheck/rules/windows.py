@@ -173,7 +173,7 @@ def windows_path_shadows_cuda(snapshot: Snapshot) -> Iterator[Found]:
         return
     libraries = need(snapshot.libraries)
     for one in need(libraries.wanted) or ():
-        better = _better(libraries, one) if one.needed_for_gpu and one.hides else None
+        better = better_copy(libraries, one) if one.needed_for_gpu and one.hides else None
         if better is None:
             continue
         worse = known(one.path, None) or ""
@@ -186,7 +186,8 @@ def windows_path_shadows_cuda(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-def _better(libraries: Libraries, one: Wanted) -> LibraryCopy | None:
+def better_copy(libraries: Libraries, one: Wanted) -> LibraryCopy | None:
+    """The copy that the one which would be loaded hides, and that would do better; None: there is none."""
     behind = {paths.key(path) for path in one.hides}
     broken = need(one.defect) is not None
     mine = need(one.version) if one.library == "cudnn" else None
