@@ -118,7 +118,20 @@ def at_terminal() -> bool:
 
 def colored() -> bool:
     """See no-color.org; TERM=dumb knows no colours either."""
-    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+    wanted = at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+    return wanted and (sys.platform != "win32" or _console_understands_colors())
+
+
+def _console_understands_colors() -> bool:
+    """Windows: ask the console to obey escape sequences; one before Windows 10 (1511) prints them instead."""
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    kernel.GetStdHandle.restype = ctypes.c_void_p
+    console, mode = ctypes.c_void_p(kernel.GetStdHandle(-11)), ctypes.c_uint32()  # STD_OUTPUT_HANDLE
+    if not kernel.GetConsoleMode(console, ctypes.byref(mode)):
+        return False
+    return bool(kernel.SetConsoleMode(console, mode.value | 4))  # ENABLE_VIRTUAL_TERMINAL_PROCESSING
 
 
 def complain(message: str) -> None:

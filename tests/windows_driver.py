@@ -76,6 +76,11 @@ def build(root: Path) -> WindowsDriver:
     return WindowsDriver(root)
 
 
+def compiler() -> Union[str, None]:
+    """mingw's gcc; None: it is not here."""
+    return _tool("gcc")
+
+
 def _tool(name: str) -> Union[str, None]:
     return shutil.which(f"x86_64-w64-mingw32-{name}") or shutil.which(f"{name}.exe")
 

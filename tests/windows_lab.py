@@ -63,6 +63,7 @@ class Lab:
         self.home = home
         self.drive: Union[Path, None] = None
         self._number = 0
+        self._gpuchecks: dict[str, Path] = {}  # once a session: a change of the sources meanwhile is the next one's
         if sys.platform == "win32":
             self.place = home / "lab"
             self.place.mkdir(parents=True)
@@ -216,7 +217,12 @@ class Lab:
             give_up(f"uv {words[0]} under Windows ended with {done.code}: {done.err.strip()[-600:]}")
 
     def gpuchecks(self, minor: str = GPUCHECKS_PYTHON) -> Path:
-        """The environment in which gpucheck is installed, from the wheel of this checkout as it is now."""
+        """The environment in which gpucheck is installed, from the wheel of this checkout."""
+        if minor not in self._gpuchecks:
+            self._gpuchecks[minor] = self._gpucheck_installed(minor)
+        return self._gpuchecks[minor]
+
+    def _gpucheck_installed(self, minor: str) -> Path:
         base = self.environment("gpucheck", minor, *_dependencies())
         target = base.with_name(f"{base.name}-{_fingerprint()}")
         with self._locked():
