@@ -27,7 +27,10 @@ _UNDO = "gpucheck doctor --fix-paths --undo"
 
 
 def fix(python: Optional[str], timeout: Optional[float], yes: bool) -> int:
-    """Show the change, or make it. Gives the exit code: 0 nothing to change, or changed; 1 shown only; 3 not known."""
+    """Show the change, or make it.
+
+    Gives the exit code: 0 nothing to change, or changed; 1 shown only, or left to the user; 3 not known.
+    """
     from gpucheck.paths import writer
 
     limit = arguments.seconds(timeout, False)
@@ -101,7 +104,7 @@ def _nothing(report: Report, plan: Plan, wish: Wish) -> int:
     lines = list(plan.by_hand)
     if not wish.nothing:
         write(_text(lines or [f"The change is made already: it counts {plan.where}."]), None)
-        return 0
+        return 1 if lines else 0
     said = {
         "ok": "Nothing to change.",
         "warning": "Nothing that a path would cure; gpucheck doctor tells what there is.",
