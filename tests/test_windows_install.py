@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import local_index
 import pytest
+from windows_lab import Done, Lab
 
 from gpucheck.host.waiting import ending, next_of, wait
 from gpucheck.install.changing import depth, in_use
@@ -109,3 +113,131 @@ def test_waiting_in_short_pieces_is_waiting() -> None:
         next_of(answers, 0.15)
     answers.put(3)
     assert next_of(answers, 60) == 3
+
+
+# What a Windows Python does (windows_changes.py)
+
+WORK = Path(__file__).with_name("windows_changes.py")
+
+
+def changes(lab: Lab, *words: str, seconds: float = 180.0) -> str:
+    """What it told: how often the old state was found afterwards, and how often the new one."""
+    python = lab.path(lab.gpuchecks() / "Scripts" / "python.exe")
+    done = lab.run([python, "-X", "utf8", lab.path(WORK), *words], seconds=seconds)
+    assert (done.code, done.out[:6]) == (0, "good: "), f"{done.out}{done.err[-3000:]}"
+    print(f"\n{' '.join(words[:2])}: {done.out[6:].strip()}")
+    return done.out
+
+
+@pytest.mark.windows
+@pytest.mark.parametrize("scene", ["new", "existing", "undo"])
+def test_an_end_by_terminateprocess_leaves_the_old_or_the_new_environment(lab: Lab, tmp_path: Path, scene: str) -> None:
+    changes(lab, "cuts", scene, lab.path(tmp_path / "cuts"), "5")
+
+
+@pytest.mark.windows
+def test_a_real_installation_that_is_killed_leaves_the_old_or_the_new_environment(lab: Lab, tmp_path: Path) -> None:
+    """With uv, into a folder with a blank and an umlaut; its programs name the final folder, and run there."""
+    wheels = tmp_path / "wheels"
+    for version in ("1", "2"):
+        module = {"alpha/__init__.py": f"def main(): print({version})\n".encode()}
+        more = {f"alpha/part{number}.py": f"version = {version}\n".encode() for number in range(60)}
+        local_index.make(wheels, "alpha", version, files={**module, **more}, scripts={"alpha": "alpha:main"})
+    changes(lab, "kills", lab.path(tmp_path / "kills"), lab.path(wheels), "4", seconds=300)
+
+
+@pytest.mark.windows
+def test_a_file_in_use_and_a_prompt_that_stands_there_are_named_and_nothing_is_changed(
+    lab: Lab, tmp_path: Path
+) -> None:
+    """Wine would rename the folder all the same, so what is seen here is the look beforehand; on Windows both."""
+    changes(lab, "hindered", lab.path(tmp_path / "hindered"))
+
+
+@pytest.mark.windows
+def test_what_gpucheck_has_started_ends_with_it(lab: Lab) -> None:
+    changes(lab, "ended")
+
+
+# TensorFlow 2.10.1 for real
+
+
+@pytest.mark.windows
+@pytest.mark.real
+def test_tensorflow_2_10_1_is_installed_interrupted_repeated_repaired_and_undone(lab: Lab, tmp_path: Path) -> None:
+    """With the dependencies of its own time, into a folder with a blank and an umlaut. No CUDA is there: the DLLs that
+    it lacks are told, and nothing is said to be proven of them."""
+    env = tmp_path / "meine Übung" / ".venv"
+    env.parent.mkdir()
+    words = ("install", "tensorflow[and-cuda]==2.10.1", "--python", lab.python("3.10"), "--env", lab.path(env))
+    _kill_when(lab, "installing", *words)
+    assert not env.exists(), "half an environment"
+    done = lab.gpucheck(*words, "--verbose", seconds=600)
+    assert done.code == 0, done.err[-3000:]
+    assert "an installation was cut off: it is removed" in done.err
+    text = " ".join(done.out.split())
+    for line in (
+        "import: TensorFlow 2.10.1 imports in",
+        "keras: Keras 2.10.0 works on tensorflow",
+        "cpu operation: A product of two matrices on the CPU is right",
+        "TensorFlow 2.10.1 takes CUDA 11.2 and cuDNN 8.1 from the system, which lacks cudart64_110.dll",
+        "No GPU here to list: no NVIDIA driver is installed",
+        "Scripts\\activate",
+        "gpucheck undo --env",
+    ):
+        assert line in text, f"{line}\n{done.out[-4000:]}"
+    receipt = json.loads((env / ".gpucheck" / "receipt.json").read_text(encoding="utf-8"))
+    found = {one["name"]: one["version"] for one in receipt["plan"]["packages"]}
+    assert found["numpy"].startswith("1.23."), found
+    assert found["protobuf"].startswith("3.19."), found
+    lost = env / "Lib" / "site-packages" / "keras" / "losses.py"
+    lost.unlink()
+    assert _in(lab, env, "import keras.losses").code != 0
+    repaired = lab.gpucheck("repair", "--env", lab.path(env), "--yes", seconds=300)
+    assert (repaired.code, lost.is_file()) == (0, True), repaired.err[-2000:]
+    undone = lab.gpucheck("undo", "--env", lab.path(env), "--yes")  # of the repair
+    assert (undone.code, lost.exists()) == (0, False), undone.err[-2000:]
+    with lost.with_name("metrics.py").open("rb") if sys.platform == "win32" else _held(lab, env):
+        hindered = lab.gpucheck("repair", "--env", lab.path(env), "--yes", seconds=120)
+        assert hindered.code == 2, hindered.err[-2000:]
+        assert "in use by another program" in hindered.err
+
+
+def _in(lab: Lab, env: Path, code: str) -> Done:
+    return lab.run([lab.path(env / "Scripts" / "python.exe"), "-c", code])
+
+
+def _kill_when(lab: Lab, step: str, *words: str) -> None:
+    """Start gpucheck and end it when it says that it is there, with everything that it has started."""
+    program = lab.path(lab.gpuchecks() / "Scripts" / "python.exe")
+    process = lab.start([program, "-m", "gpucheck", *words])
+    assert process.stdout is not None
+    assert process.stderr is not None
+    threading.Thread(target=process.stdout.read, daemon=True).start()
+    said = []
+    for line in process.stderr:
+        said.append(line.decode("utf-8", "replace"))
+        if said[-1].strip() == f"gpucheck: {step}":
+            time.sleep(1.0)
+            process.kill()
+            break
+    process.wait(60)
+    assert said[-1].strip() == f"gpucheck: {step}", "".join(said)
+    time.sleep(1.0)  # until the job has ended them all
+
+
+class _held:
+    """A Windows program that has a file of the environment open."""
+
+    def __init__(self, lab: Lab, env: Path) -> None:
+        file = lab.path(env / "Lib" / "site-packages" / "keras" / "metrics.py")
+        code = "import sys, time; f = open(sys.argv[1]); print(1, flush=True); time.sleep(120)"
+        self.process = lab.start([lab.python("3.10"), "-c", code, file])
+
+    def __enter__(self) -> None:
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def __exit__(self, *arguments: object) -> None:
+        self.process.kill()
+        self.process.communicate()

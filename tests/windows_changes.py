@@ -3,7 +3,7 @@
     windows_changes.py cuts SCENE FOLDER COUNT      ended by TerminateProcess before steps that audit hooks tell of
     windows_changes.py kills FOLDER WHEELS COUNT    real ones, with uv, ended from outside at random moments
     windows_changes.py hindered FOLDER              while somebody holds a file of the environment or stands in it
-    windows_changes.py child …                      what the others start
+    windows_changes.py ended                        what becomes of programs that it has started
 
 The last line says "good" and numbers. Wine renames a folder in which files are open, which Windows refuses: so it is
 looked for beforehand (in_use.py) here and there alike, and what a refused rename leaves is tried on Linux (a mount
@@ -13,6 +13,7 @@ point, a read-only folder).
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import random
@@ -21,15 +22,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Union
 
+import psutil
+
+from gpucheck.host.waiting import wait
 from gpucheck.install.changing import in_use, journal, records, transaction
 from gpucheck.install.errors import InstallError, Refused
 from gpucheck.install.indexes import uv
 from gpucheck.install.indexes.settings import Settings
-from gpucheck.interruption import listen
+from gpucheck.interruption import Interrupted, listen
 
 STEPS = {
     *("os.rename", "os.link", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.truncate", "open", "os.scandir"),
@@ -190,7 +194,8 @@ def _uv(settings: Settings, *arguments: str) -> None:
 
 def kills(folder: str, wheels: str, count: str) -> str:
     """Into an existing environment, upgraded; ended after a random time. uv must have ended with it."""
-    env, cache = Path(folder) / ".venv", str(Path(folder) / "cache")
+    env, cache = Path(folder) / "a ü" / ".venv", str(Path(folder) / "cache")
+    env.parent.mkdir(parents=True)
     begin = [sys.executable, __file__, "real", str(env), wheels, cache]
     subprocess.run([*begin, "alpha==1"], check=True, timeout=300)
     script = subprocess.run([env / "Scripts" / "alpha.exe"], stdout=subprocess.PIPE, check=True, timeout=60)
@@ -203,14 +208,16 @@ def kills(folder: str, wheels: str, count: str) -> str:
     whole, new = time.monotonic() - began, tree(env)
     transaction.undo(str(env))
     assert tree(env) == old
-    ends = {"old": 0, "new": 0}
+    ends = {"old": 0, "new": 0, "with uv": 0}
     for moment in [random.Random(6).uniform(0.2, whole) for _ in range(int(count))]:
         process = subprocess.Popen([*begin, "alpha==2"])
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)
+        started = [one.pid for one in children_of(process.pid)]
         process.kill()
         process.wait(60)
-        assert _running("uv.exe") == [], "uv outlives a killed gpucheck"
+        assert gone(started), "uv outlives a killed gpucheck"
+        ends["with uv"] += bool(started)
         transaction.recover(str(env))
         found = tree(env)
         assert found in (old, new), f"{moment:.2f} s: neither old nor new"
@@ -222,10 +229,61 @@ def kills(folder: str, wheels: str, count: str) -> str:
     return f"{whole:.1f} s a time, {ends}"
 
 
-def _running(name: str) -> list[int]:
-    import psutil
+def children_of(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error, OSError):
+        return psutil.Process(pid).children(recursive=True)
+    return []
 
-    return [one.pid for one in psutil.process_iter(["name"]) if (one.info["name"] or "").lower() == name]
+
+def gone(pids: Sequence[int]) -> bool:
+    """A moment later at the latest."""
+    for _ in range(50):
+        if not set(psutil.pids()) & set(pids):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+# Ended ones
+
+SLEEPING = [sys.executable, "-c", "import time; time.sleep(300)"]
+
+
+def waiting() -> int:
+    """A gpucheck that waits for a program, as it waits for uv."""
+    listen()
+    process = subprocess.Popen(SLEEPING, stdin=subprocess.DEVNULL, creationflags=0x200)  # CREATE_NEW_PROCESS_GROUP
+    print(process.pid, flush=True)
+    try:
+        wait(process)
+    except Interrupted as stop:
+        process.kill()
+        return stop.exit_code
+    return 1
+
+
+def ended() -> str:
+    """By TerminateProcess, which no handler hears; and by Ctrl-Break, which must be heard while it waits."""
+    with subprocess.Popen([sys.executable, __file__, "waiting"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        started = int(process.stdout.readline())
+        process.kill()
+    assert gone([started]), "a program outlives the gpucheck that started it"
+    ctypes.WinDLL("kernel32").AllocConsole()  # whoever runs this through pipes alone may have none
+    words = [sys.executable, __file__, "waiting"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, creationflags=0x200) as process:
+        assert process.stdout is not None
+        started = int(process.stdout.readline())
+        begin = time.monotonic()
+        try:
+            os.kill(process.pid, signal.CTRL_BREAK_EVENT)
+        except (OSError, SystemError):  # Wine without a screen has no console, through which it would go
+            process.kill()
+            return "Ctrl-Break cannot be sent here"
+        code, heard = process.wait(60), time.monotonic() - begin
+    assert code == 130, hex(code)
+    assert gone([started])
+    return f"heard after {heard:.1f} s"
 
 
 # Hindered ones
@@ -282,8 +340,7 @@ def refusing(*words: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    work = {"cuts": cuts, "kills": kills, "hindered": hindered, "child": child, "real": real}[sys.argv[1]]
-    told = work(*sys.argv[2:])
+    told = globals()[sys.argv[1]](*sys.argv[2:])
     if isinstance(told, int):
         sys.exit(told)
     print("good:", told, flush=True)

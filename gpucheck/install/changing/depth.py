@@ -13,7 +13,7 @@ from gpucheck.install.errors import Refused
 
 MOST = 259  # characters: MAX_PATH without the zero at its end ("Maximum Path Length Limitation")
 # Below an environment, Lib\site-packages included: the longest path of tensorflow 2.10.1's wheel for Windows.
-DEEPEST = 170
+DEEPEST = 176
 _BUILT = "work-0123456789abcdef"  # journal.Part, by its length
 _SWITCH = (
     r"reg add HKLM\SYSTEM\CurrentControlSet\Control\FileSystem /v LongPathsEnabled /t REG_DWORD /d 1 /f "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from typing import Any, Union
@@ -37,7 +37,7 @@ def why(tree: str) -> Union[str, None]:
     held = paths(tree)
     if not held:
         return None
-    who = [f"{name}, process {pid}" for pid, name in _programs(tree)][:_SHOWN]
+    who = [f"{name}, process {pid}" for pid, name in programs(tree)][:_SHOWN]
     names = ", ".join(held[:_SHOWN])
     whom = f" (perhaps by {'; '.join(who)})" if who else ""
     return (
@@ -93,16 +93,25 @@ def _kernel() -> Any:
     return kernel
 
 
-def _programs(tree: str) -> list[tuple[int, str]]:
-    """Programs that were started from the folder or stand in it."""
+def programs(tree: str, standing: bool = True) -> list[tuple[int, str]]:
+    """Programs that were started from a folder: number and name. Other users' are not always told.
+
+    standing: and those whose current folder is in it.
+    """
     import psutil
 
     inside = os.path.normcase(os.path.join(tree, ""))
     found = []
-    for process in psutil.process_iter(["pid", "name", "exe"]):
-        places = [process.info["exe"] or ""]
-        with suppress(psutil.Error, OSError):
-            places.append(process.cwd())
-        if any(os.path.normcase(os.path.join(place, "")).startswith(inside) for place in places if place):
-            found.append((int(process.info["pid"]), str(process.info["name"])))
+    for process in psutil.process_iter():
+        asked = (process.exe, process.cwd) if standing else (process.exe,)
+        if any(os.path.normcase(os.path.join(place, "")).startswith(inside) for place in _told(asked)):
+            found.append((process.pid, next(_told((process.name,)), "?")))
     return found
+
+
+def _told(questions: Iterable[Callable[[], str]]) -> Iterator[str]:
+    import psutil
+
+    for question in questions:
+        with suppress(psutil.Error, OSError):  # Wine knows no program by its process, and says so by an OSError
+            yield question()

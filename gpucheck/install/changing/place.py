@@ -13,7 +13,7 @@ from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.python import Python
-from gpucheck.install.changing import holding, journal, owners
+from gpucheck.install.changing import holding, in_use, journal, owners
 from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
 from gpucheck.install.shells import command, making_folder, quoted
@@ -195,12 +195,11 @@ def _running(env: str) -> list[int]:
     import psutil
 
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
-    inside = os.path.normcase(env + os.sep)
+    if _WINDOWS:  # the first word is what was typed there; elsewhere an environment's program is a link out of it
+        return [pid for pid, _name in in_use.programs(env, standing=False) if pid not in own]
     found = []
-    for process in psutil.process_iter(["pid", "cmdline", *(["exe"] if _WINDOWS else [])]):
+    for process in psutil.process_iter(["pid", "cmdline"]):
         words = process.info["cmdline"] or []
-        # Windows' first word is what was typed; elsewhere the program of an environment is a link out of it.
-        program = process.info["exe"] if _WINDOWS else words[0] if words else None
-        if program and process.info["pid"] not in own and os.path.normcase(program).startswith(inside):
+        if words and process.info["pid"] not in own and words[0].startswith(env + os.sep):
             found.append(process.info["pid"])
     return found
