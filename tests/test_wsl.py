@@ -10,6 +10,7 @@ import pytest
 
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.python import Kernel
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import ComputeCapability, DriverVersion
 from gpucheck.facts.wsl import WindowsGpu, Wsl
@@ -175,3 +176,18 @@ def test_windows_python_in_wsl_is_the_first_cause() -> None:
     report = looked.report("wsl2-windows-python")
     assert report.findings[0].name == "wsl-windows-python"
     assert "tensorflow-not-installed" in report.findings[0].explains
+
+
+def test_a_kernel_that_starts_windows_python_is_a_warning() -> None:
+    snapshot = looked.snapshot("wsl2-rtx3060")
+    assert not isinstance(snapshot.python, Gap)
+    for interpreter, found in (
+        ("/mnt/c/Python310/python.exe", True),
+        ("/home/user/venv/bin/python", False),
+        (None, False),
+    ):
+        kernels = (Kernel("win", "/home/user/.local/share/jupyter/kernels/win", interpreter, interpreter),)
+        report = judge_all(snapshot._replace(python=snapshot.python._replace(kernels=kernels)))
+        assert [one.severity for one in report.findings if one.name == "wsl-windows-python"] == (
+            [Severity.WARNING] if found else []
+        )

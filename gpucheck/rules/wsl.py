@@ -12,6 +12,7 @@ from gpucheck.facts.wsl import WindowsGpu, Wsl
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import DRIVER_PACKAGES, alike, container_of, cuda_works, first_copy, named, usable
+from gpucheck.rules.recipes import quoted
 
 _CONF = "/etc/wsl.conf"
 _RESTART = ["# then, in PowerShell on Windows:", "wsl --shutdown"]
@@ -218,8 +219,9 @@ def wsl_windows_python(snapshot: Snapshot) -> Iterator[Found]:
 
     ## What it means
     WSL can start Windows' programs (their names end in .exe), and its PATH has Windows' folders. They run on Windows
-    with Windows' packages, and see nothing of what is installed in WSL. The examined Python is such a program; or (a
-    note) PATH has jupyter.exe and no jupyter of Linux, so that a notebook started here runs on Windows.
+    with Windows' packages, and see nothing of what is installed in WSL. The examined Python is such a program; or a
+    Jupyter kernel starts one (a warning); or PATH has jupyter.exe and no jupyter of Linux, so that a notebook started
+    here runs on Windows (a note).
 
     ## Why it matters
     TensorFlow on Windows has no GPU since 2.11: the notebook shows an empty list of GPUs though python3 beside it, in
@@ -244,6 +246,14 @@ def wsl_windows_python(snapshot: Snapshot) -> Iterator[Found]:
                 "python3 -m venv ~/tf && . ~/tf/bin/activate",
             ],
         )
+    for kernel in known(python.kernels, ()):
+        if kernel.interpreter is not None and kernel.interpreter.lower().endswith(".exe"):
+            yield found(
+                f"The Jupyter kernel {kernel.name!r} starts a Windows program, {kernel.interpreter}.",
+                [("python.kernels", kernel.interpreter, kernel.path)],
+                [f"{quoted(python.executable)} -m ipykernel install --user --name {quoted(kernel.name)}"],
+                severity=Severity.WARNING,
+            )
     driver = need(snapshot.driver)
     wsl = need(driver.wsl)
     jupyter = need(wsl.jupyter) if wsl else None
