@@ -143,7 +143,7 @@ def test_a_real_installation_that_is_killed_leaves_the_old_or_the_new_environmen
         module = {"alpha/__init__.py": f"def main(): print({version})\n".encode()}
         more = {f"alpha/part{number}.py": f"version = {version}\n".encode() for number in range(60)}
         local_index.make(wheels, "alpha", version, files={**module, **more}, scripts={"alpha": "alpha:main"})
-    changes(lab, "kills", lab.path(tmp_path / "kills"), lab.path(wheels), "4", seconds=300)
+    changes(lab, "kills", lab.path(tmp_path / "kills"), lab.path(wheels), lab.python(), "4", seconds=300)
 
 
 @pytest.mark.windows

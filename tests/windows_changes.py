@@ -1,7 +1,7 @@
 """Run by Windows' Python: installations that are ended at any step, hindered, and taken back. Nothing of it is a mock.
 
     windows_changes.py cuts SCENE FOLDER COUNT      ended by TerminateProcess before steps that audit hooks tell of
-    windows_changes.py kills FOLDER WHEELS COUNT    real ones, with uv, ended from outside at random moments
+    windows_changes.py kills FOLDER WHEELS PYTHON COUNT  real ones, with uv, ended from outside at random moments
     windows_changes.py hindered FOLDER              while somebody holds a file of the environment or stands in it
     windows_changes.py ended                        what becomes of programs that it has started
 
@@ -170,13 +170,13 @@ def cuts(scene: str, folder: str, count: str) -> str:
 # Real ones
 
 
-def real(env: str, wheels: str, cache: str, *requirements: str) -> int:
+def real(env: str, wheels: str, cache: str, python: str, *requirements: str) -> int:
     settings = Settings(find_links=(wheels,), no_index=True, offline=True, cache=cache)
     listen()
     new = not os.path.isdir(env)
     with transaction.begin(env, new) as change:
         if new:
-            _uv(settings, "venv", "--python", sys.executable, change.workplace)
+            _uv(settings, "venv", "--python", python, change.workplace)
             change.let_move()
         _uv(settings, "pip", "install", *uv.options(settings), "--python", change.python, *requirements)
         change.settle()
@@ -192,11 +192,14 @@ def _uv(settings: Settings, *arguments: str) -> None:
         raise InstallError(f"uv {arguments[0]} failed: {done.err}")
 
 
-def kills(folder: str, wheels: str, count: str) -> str:
-    """Into an existing environment, upgraded; ended after a random time. uv must have ended with it."""
+def kills(folder: str, wheels: str, python: str, count: str) -> str:
+    """Into an existing environment, upgraded; ended after a random time. uv must have ended with it.
+
+    python: no environment's (in the laboratory, an environment's python.exe is a copy that knows no way back).
+    """
     env, cache = Path(folder) / "a ü" / ".venv", str(Path(folder) / "cache")
     env.parent.mkdir(parents=True)
-    begin = [sys.executable, __file__, "real", str(env), wheels, cache]
+    begin = [sys.executable, __file__, "real", str(env), wheels, cache, python]
     subprocess.run([*begin, "alpha==1"], check=True, timeout=300)
     script = subprocess.run([env / "Scripts" / "alpha.exe"], stdout=subprocess.PIPE, check=True, timeout=60)
     assert script.stdout.split() == [b"1"], script.stdout
