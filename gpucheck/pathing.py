@@ -96,7 +96,14 @@ def _plan_windows(report: Report, wished: Wish) -> Plan:
     from gpucheck.paths import windows, writer
 
     mine, theirs = (writer.variables(read_key(one)) for one in (USER_VARIABLES, MACHINE_VARIABLES))
-    return windows.plan(report.snapshot, wished, windows.User(mine, theirs, os.path.expandvars))
+    return windows.plan(report.snapshot, wished, windows.User(mine, theirs, _expand))
+
+
+def _expand(text: str) -> str:
+    """As Windows does it. (os.path.expandvars takes quotes and $NAMES for something, too.)"""
+    import re
+
+    return re.sub("%([^%;]+)%", lambda found: os.environ.get(found[1], found[0]), text)
 
 
 def _nothing(report: Report, plan: Plan, wish: Wish) -> int:

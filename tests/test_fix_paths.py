@@ -26,6 +26,8 @@ from gpucheck.paths import state as states
 from gpucheck.paths.plan import CannotFix, FileChange, Plan
 from gpucheck.paths.wish import Wish, wish
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="this machine: Linux's shells read these files")
+
 SITE = "/home/user/venv/lib/python3.11/site-packages"
 SHELLS = [one for one in ("sh", "dash", "bash", "zsh") if shutil.which(one)]
 

@@ -19,6 +19,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion
+from gpucheck.facts.windows import PathEntry, SearchPath, Windows
 from gpucheck.host.recorded import RecordedHost
 from gpucheck.paths import entries, powershell, undo, windows, writer
 from gpucheck.paths import state as states
@@ -142,6 +143,20 @@ def test_a_folder_that_path_cannot_hold_is_refused(folder: str) -> None:
 def test_a_new_programs_path_is_the_machines_and_then_the_users() -> None:
     trial = dict(planned(HOME).trial)
     assert trial["PATH"] == rf"C:\Windows\system32;{BIN};C:\Users\me\AppData\Local\Microsoft\WindowsApps"
+
+
+def test_what_only_this_shell_has_is_tried_along() -> None:
+    # an environment's activation puts its folders before PATH, and no registry knows them
+    snapshot = looked.snapshot("windows-cuda-not-on-path")
+    assert isinstance(snapshot.windows, Windows)
+    path = snapshot.windows.path_process
+    assert isinstance(path, SearchPath)
+    more = PathEntry(r"C:\conda\Library\bin", r"C:\conda\Library\bin", True)
+    windows_ = snapshot.windows._replace(path_process=path._replace(entries=(more, *path.entries)))
+    held = windows.User({"PATH": Stored(r"C:\x", True)}, {"PATH": Stored(r"C:\Windows", True)}, expand)
+    trial = dict(windows.plan(snapshot._replace(windows=windows_), Wish((BIN,), (), ()), held).trial)
+    first, *_, machine, cuda, last = trial["PATH"].split(";")
+    assert (first, machine, cuda, last) == (r"C:\conda\Library\bin", r"C:\Windows", BIN, r"C:\x")
 
 
 # --- machines

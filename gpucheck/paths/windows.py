@@ -44,13 +44,14 @@ def plan(snapshot: Snapshot, wish: Wish, user: User) -> Plan:
     path, what, by_hand = _path(snapshot, wish, user)
     pointer, more = _cuda_path(snapshot, user)
     changes = tuple(one for one in (path, pointer) if one is not None)
+    trial = _trial(snapshot, user, changes)
     long = _long_path(user, changes) if changes else None
     return Plan(
         "in every program that is started from a new shell of this user",
         (*what, *more),
         changes,
         (*by_hand, long) if long else by_hand,
-        _trial(user, changes),
+        trial,
     )
 
 
@@ -132,21 +133,35 @@ def _fitting(kits: tuple[Toolkit, ...], build: Union[TensorFlowBuild, None]) -> 
     return found[0] if len(found) == 1 else None
 
 
-def _trial(user: User, changes: tuple[VariableChange, ...]) -> tuple[tuple[str, str], ...]:
-    """PATH and CUDA_PATH of a program that a new shell starts."""
+def _trial(snapshot: Snapshot, user: User, changes: tuple[VariableChange, ...]) -> tuple[tuple[str, str], ...]:
+    """PATH and CUDA_PATH of a program that a new shell starts, this shell's activated environment before them."""
     mine = {**user.user, **{one.name.upper(): one.after for one in changes}}
     trial = []
     for name in ("PATH", _POINTER):
         own, theirs = mine.get(name), user.machine.get(name)
         texts = [user.expand(one.text) if one.expandable else one.text for one in (theirs, own) if one]
+        if name == "PATH":
+            texts = [*_only_here(snapshot, user), *texts]
         if texts:
             trial.append((name, ";".join(texts) if name == "PATH" else texts[-1]))
     return tuple(trial)
 
 
+def _only_here(snapshot: Snapshot, user: User) -> list[str]:
+    """Entries that this shell has and no stored PATH."""
+    windows = snapshot.windows
+    path = None if windows is None or isinstance(windows, Gap) else known(windows.path_process, None)
+    held = [user.user.get("PATH"), user.machine.get("PATH")]
+    stored = [entry for one in held if one for entry in entries.split(user.expand(one.text))]
+    known_already = {key(entries.bare(one)) for one in stored}
+    texts = [known(one.expanded, one.text) for one in (path.entries if path else ())]
+    return [one for one in texts if one and key(entries.bare(one)) not in known_already]
+
+
 def _long_path(user: User, changes: tuple[VariableChange, ...]) -> Union[str, None]:
     """A word about a PATH that older programs cut; None: it is short enough."""
-    length = len(dict(_trial(user, changes)).get("PATH", ""))
+    new = next((one.after for one in changes if one.name.upper() == "PATH"), user.user.get("PATH"))
+    length = len(";".join(one.text for one in (user.machine.get("PATH"), new) if one))
     if length <= COMFORTABLE:
         return None
     return f"# PATH has {length} characters then; programs that take {COMFORTABLE} lose its end"
