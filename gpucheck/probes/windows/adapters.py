@@ -42,7 +42,7 @@ def probe(host: Host) -> Union[tuple[Adapter, ...], Gap]:
         return devices
     served = _served(host)
     found: list[Adapter] = []
-    for number in [one for one in numbers or () if one.isdigit()][:_MOST]:
+    for number in [one for one in numbers or () if one.isdecimal()][:_MOST]:
         of_number = next((one for one in devices if one.driver == f"{_DISPLAY_CLASS}\\{number}"), None)
         adapter = _adapter(host, f"{DISPLAY}\\{number}", of_number, served)
         if isinstance(adapter, Gap):
@@ -96,7 +96,7 @@ def _ids(text: str) -> tuple[Union[str, None], Union[str, None]]:
 def nvidia_version(text: Union[str, None]) -> Union[DriverVersion, None]:
     """552.22 of 31.0.15.5222: the last five digits of the third and fourth number, as NVIDIA counts."""
     parts = (text or "").split(".")
-    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
         return None
     digits = (parts[2][-1] + parts[3].zfill(4))[-5:]
     return DriverVersion(f"{digits[:3].lstrip('0') or '0'}.{digits[3:]}")
@@ -120,14 +120,14 @@ def _served(host: Host) -> Union[frozenset[str], Gap]:
         read = keys.values(host, f"{service}\\Enum")
         if isinstance(read, Gap):
             return read
-        found.update(value.lower() for name, value in (read or {}).items() if name.isdigit())
+        found.update(value.lower() for name, value in (read or {}).items() if name.isdecimal())
     return frozenset(found)
 
 
 def nvidia_serves(host: Host) -> Union[bool, Gap]:
     """Is NVIDIA's kernel driver at work: is there a device that it serves?"""
     read = keys.values(host, f"{SERVICES['NVIDIA']}\\Enum")
-    return read if isinstance(read, Gap) else any(name.isdigit() for name in read or {})
+    return read if isinstance(read, Gap) else any(name.isdecimal() for name in read or {})
 
 
 def _devices(host: Host) -> Union[list[Device], Gap]:
@@ -164,7 +164,7 @@ def _instances(host: Host, name: str) -> Iterator[Union[Device, Gap]]:
 def _address(text: str) -> Union[str, None]:
     """0000:01:00.0 of "@System32\\drivers\\pci.sys,#65536;PCI bus %1, device %2, function %3;(1,0,0)"."""
     numbers = text.rpartition("(")[2].rstrip(")").split(",")
-    if len(numbers) != 3 or not all(one.isdigit() and len(one) < 4 for one in numbers):
+    if len(numbers) != 3 or not all(one.isdecimal() and len(one) < 4 for one in numbers):
         return None
     bus, device, function = map(int, numbers)
     return f"0000:{bus:02x}:{device:02x}.{function}"

@@ -129,7 +129,7 @@ def _cudnn(host: Host) -> Iterator[tuple[str, str]]:
         place = paths.join(root, version, "bin")
         yield place, f"cuDNN {version}"
         for cuda in _names(host, place):
-            if cuda[:1].isdigit():
+            if cuda[:1].isdecimal():
                 yield paths.join(place, cuda), f"cuDNN {version} for CUDA {cuda}"
                 yield paths.join(place, cuda, "x64"), f"cuDNN {version} for CUDA {cuda}"
     for folder in WINDOWS_UNPACKED:

@@ -26,7 +26,7 @@ def of_header(library: str, header: Pe) -> Union[LibraryVersion, None]:
     8.9.5 and 9.3.0); older ones have 6.14.11 and CUDA's number, which tells nothing of cuDNN.
     """
     parts = (header.file_version or "").split(".")
-    if len(parts) != 4 or not all(part.isdigit() for part in parts):
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
         return None
     common = parts[:3] == ["6", "14", "11"]
     if library == "cudart" and common and int(parts[3]) >= 7000:

@@ -47,7 +47,7 @@ def _name(host: Host) -> Union[str, None, Gap]:
     if read is None or isinstance(read, Gap):
         return read
     name, build = read.get("productname", ""), read.get("currentbuildnumber", "")
-    if build.isdigit() and int(build) >= _WINDOWS_11:
+    if build.isdecimal() and int(build) >= _WINDOWS_11:
         name = name.replace("Windows 10", "Windows 11")
     return f"{name} {read.get('displayversion') or read.get('releaseid') or ''}".strip() or None
 
