@@ -28,7 +28,7 @@ from gpucheck.host.recorded import RecordedHost
 from gpucheck.probes.look import look
 from gpucheck.probes.windows import search_path
 from gpucheck.probes.windows.adapters import nvidia_version
-from gpucheck.probes.windows.dll_versions import of_header
+from gpucheck.probes.windows.dll_versions import of_header, read_parts
 from gpucheck.probes.windows.loader import Loader, Program
 
 CUDA = r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v11.2"
@@ -244,6 +244,19 @@ def test_what_is_not_on_path_is_found_in_its_folders() -> None:
     ways = {one.soname: one.found_via for one in found.copies if one.library in ("cudart", "cudnn")}
     assert ways["cudart64_13.dll"] == (r"toolkit C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v13.0",)
     assert ways["cudnn64_9.dll"] == ("cuDNN v9.18 for CUDA 13.0",)
+
+
+def test_parts_of_a_toolkit_have_the_versions_of_its_version_json() -> None:
+    copies = libraries("windows-tf2101").copies
+    assert isinstance(copies, tuple)
+    told = {
+        one.library: (str(one.version), one.version_source) for one in copies if one.library not in ("cudnn", "ptxas")
+    }
+    assert told["cublasLt"] == ("11.4.1.1043", CUDA + r"\version.json")
+    assert told["cufft"][0] == "10.4.1.152"
+    assert told["nvrtc"][0] == "11.2.152"
+    assert told["cudart"][0] == "11.2"  # its own resource comes first
+    assert read_parts(b"[1]") == read_parts(b"{") == read_parts(b'{"libcublas": 1}') == {}
 
 
 def test_a_toolkit_without_any_version_file_tells_it_by_its_runtime() -> None:

@@ -40,6 +40,7 @@ class Versions:
     def __init__(self, host: Host, installed: tuple[Distribution, ...]) -> None:
         self.host = host
         self.installed = installed
+        self._kits: dict[str, dict[str, str]] = {}
 
     def of(
         self, library: str, path: str, header: Union[Pe, None, Gap]
@@ -48,7 +49,8 @@ class Versions:
         own = of_header(library, header) if isinstance(header, Pe) and header.defect is None else None
         if own is not None:
             return own, f"{_RESOURCE} of {path}"
-        found = self._record(library, path) or (self._cudnn_header(path) if library == "cudnn" else None)
+        found = self._record(library, path)
+        found = found or (self._cudnn_header(path) if library == "cudnn" else self._of_toolkit(library, path))
         return found or (Gap(f"neither the file nor anything beside it tells: {path}", "unsupported"), None)
 
     def _record(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
@@ -63,6 +65,18 @@ class Versions:
                 return LibraryVersion(one.version.text), f"conda-meta {one.name}"
         return None
 
+    def _of_toolkit(self, library: str, path: str) -> Union[tuple[LibraryVersion, str], None]:
+        """From the version.json of the toolkit in whose bin it lies, which lists every part of it."""
+        folder = paths.parent(path)
+        root = paths.parent(paths.parent(folder) if paths.base(folder).lower() == "x64" else folder)
+        place = paths.join(root, "version.json")
+        if root not in self._kits:
+            data = self.host.read(place)
+            self._kits[root] = read_parts(data) if isinstance(data, bytes) else {}
+        version = self._kits[root].get(_PARTS.get(library, f"lib{library.lower().removesuffix('lt')}"))
+        parsed = LibraryVersion.parse(version) if version else None
+        return (parsed, place) if parsed else None
+
     def _cudnn_header(self, path: str) -> Union[tuple[LibraryVersion, str], None]:
         """From include beside bin: of a zip, of a toolkit that it was copied into, of cuDNN 9's own folder."""
         for folder in _includes(path):
@@ -73,6 +87,22 @@ class Versions:
                 if version:
                     return version, place
         return None
+
+
+_PARTS = {"cudart": "cuda_cudart", "nvrtc": "cuda_nvrtc", "cupti": "cuda_cupti"}
+
+
+def read_parts(data: bytes) -> dict[str, str]:
+    """The parts' versions of a version.json: {"libcublas": {"name": "CUDA cuBLAS", "version": "11.4.1.1043"}}."""
+    import json
+
+    try:
+        listed = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    parts = listed.items() if isinstance(listed, dict) else ()
+    told = {name: one.get("version") for name, one in parts if isinstance(one, dict)}
+    return {name: version for name, version in told.items() if isinstance(version, str)}
 
 
 def _conda(library: str) -> tuple[str, ...]:
