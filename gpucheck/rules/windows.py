@@ -119,13 +119,13 @@ def msvc_redistributable_missing(snapshot: Snapshot) -> Iterator[Found]:
     """A DLL of the Visual C++ runtime, which TensorFlow was compiled with, is missing.
 
     ## What it means
-    TensorFlow's extension module needs msvcp140.dll, msvcp140_1.dll, vcruntime140.dll and vcruntime140_1.dll. Python
-    brings some of them, "Microsoft Visual C++ Redistributable 2015-2022" (x64) all. From Python 3.8 on an import looks
-    for them beside the module, beside python.exe and in System32, no more in PATH.
+    TensorFlow's extension module needs msvcp140.dll, vcruntime140.dll and vcruntime140_1.dll, and TensorFlow asks for
+    msvcp140_1.dll before it. Python brings some of them, "Microsoft Visual C++ Redistributable 2015-2022" (x64) all.
+    From Python 3.8 on they are looked for beside the module, beside python.exe and in System32, no more in PATH.
 
     ## Why it matters
     `import tensorflow` ends with "DLL load failed while importing _pywrap_tensorflow_internal: The specified module
-    could not be found", which does not name the DLL.
+    could not be found", which does not name the DLL, or with "Could not find the DLL(s)".
 
     ## How to fix
     Install the redistributable.

@@ -12,10 +12,12 @@ from gpucheck.facts.python import Python, SharedObject
 from gpucheck.facts.versions import CudnnVersion, LibraryVersion
 from gpucheck.facts.windows import RuntimeDll
 from gpucheck.host import Pe
+from gpucheck.probes.tensorflow import read_build_info
 from gpucheck.probes.windows.loader import Hit, Loader
 
 # Of Visual C++ 2015 and later; vcruntime140_1.dll and msvcp140_1.dll came with 2019.
 _OF_VISUAL_C = ("vcruntime140", "msvcp140", "concrt140")
+_CHECK = "self_check.py"
 
 
 def probe(loader: Loader, examined: Union[Python, Gap]) -> Union[tuple[RuntimeDll, ...], None, Gap]:
@@ -30,13 +32,31 @@ def probe(loader: Loader, examined: Union[Python, Gap]) -> Union[tuple[RuntimeDl
         for name in module.needed:
             if name.lower().startswith(_OF_VISUAL_C) and name.lower() not in found:
                 found[name.lower()] = _imported(loader, name, module, examined)
+    checked = _checked(loader, build.root)
+    if isinstance(checked, Gap):
+        return checked
+    for name in checked:
+        if name.lower() not in found:
+            found[name.lower()] = _found(loader, name, _CHECK, loader.module_dirs("", _minor(examined))[1:])
     return tuple(found.values())
 
 
-def _imported(loader: Loader, name: str, module: SharedObject, examined: Union[Python, Gap]) -> RuntimeDll:
+def _checked(loader: Loader, root: str) -> Union[list[str], Gap]:
+    """What TensorFlow itself loads by ctypes before its module, and gives up without: it names them in build_info."""
+    data = loader.host.read(paths.join(root, "python", "platform", "build_info.py"))
+    info = read_build_info(data) if isinstance(data, bytes) else data
+    names = info.get("msvcp_dll_names") if isinstance(info, dict) else None
+    listed = [one.strip() for one in names.split(",")] if isinstance(names, str) else []
+    return info if isinstance(info, Gap) else [one for one in listed if one.lower().startswith(_OF_VISUAL_C)]
+
+
+def _minor(examined: Union[Python, Gap]) -> Union[tuple[int, int], None]:
     version = None if isinstance(examined, Gap) or isinstance(examined.version, Gap) else examined.version
-    pair = (version.major, version.minor) if version else None
-    dirs = loader.module_dirs(paths.parent(module.path), pair)
+    return (version.major, version.minor) if version else None
+
+
+def _imported(loader: Loader, name: str, module: SharedObject, examined: Union[Python, Gap]) -> RuntimeDll:
+    dirs = loader.module_dirs(paths.parent(module.path), _minor(examined))
     return _found(loader, name, paths.base(module.path), dirs)
 
 
