@@ -8,6 +8,7 @@ words; no test here depends on the words.
 from __future__ import annotations
 
 import json
+import random
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -195,3 +196,17 @@ def test_what_a_dll_says_of_itself_is_read_without_loading_it(windows: Windows, 
     assert isinstance(needy, Pe)
     assert "gone.dll" in needy.imports
     assert host.pe(str(tmp_path / "nvml.dll")) is None
+
+
+def test_a_damaged_dll_is_answered_whatever_its_bytes(windows: Windows, tmp_path: Path) -> None:
+    whole, chance = (windows.driver.folder() / "nvml.dll").read_bytes(), random.Random(1)
+    host, path, defects = LocalHost(1.0, {}), tmp_path / "x.dll", set()
+    for turn in range(120):
+        data = bytearray(whole[: chance.randrange(len(whole))] if turn % 3 == 0 else whole)
+        for _ in range(0 if turn % 3 == 0 else 20):
+            data[chance.randrange(0x600 if turn % 3 == 1 else len(data))] = chance.choice((0, 127, 128, 255))
+        path.write_bytes(data)
+        told = host.pe(str(path))
+        assert isinstance(told, Pe), turn
+        defects.add(told.defect)
+    assert defects >= {"truncated", None}
