@@ -30,7 +30,7 @@ def test_a_tensorflow_without_gpu_on_windows_is_the_one_error_with_two_ways_out(
     assert "wsl --install -d Ubuntu-24.04" in lines
     assert any("tensorflow[and-cuda]==2.20.0" in line for line in lines)  # 2.21.0 misses cuSOLVER's folder
     assert any(line.endswith('-m pip install tensorflow==2.10.1 "numpy<2"') for line in lines)
-    assert "conda install -c conda-forge cudatoolkit=11.2 cudnn=8.1" in lines
+    assert "conda install -c conda-forge cudatoolkit=11.2 cudnn=8.1.0" in lines
 
 
 def test_on_windows_no_fix_speaks_linux() -> None:

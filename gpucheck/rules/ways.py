@@ -89,11 +89,19 @@ def _pip(snapshot: Snapshot, row: Release) -> list[str]:
 def libraries_of(row: Release) -> list[str]:
     """How to get the CUDA and cuDNN of a release: no wheel brings them on Windows."""
     return [
-        f"# TensorFlow {row.version} takes CUDA {row.cuda} and cuDNN {row.cudnn} from PATH. With conda:",
-        f"conda install -c conda-forge cudatoolkit={row.cuda} cudnn={row.cudnn}",
-        "# or NVIDIA's installer, and cuDNN's bin, include and lib copied into the toolkit:",
+        f"# TensorFlow {row.version} takes CUDA {row.cuda} and cuDNN {row.cudnn} from PATH.",
+        *by_conda(row.cuda, row.cudnn),
+        "# NVIDIA's installer for CUDA, and cuDNN's bin, include and lib copied into the toolkit:",
         *ARCHIVES,
     ]
+
+
+def by_conda(cuda: Union[str, None], cudnn: str) -> list[str]:
+    """conda's packages, for the one pair that TensorFlow's guide names. cuda: None: cuDNN alone."""
+    if cudnn != "8.1" or cuda not in (None, "11.2"):
+        return []
+    runtime = "cudatoolkit=11.2 " if cuda else ""
+    return ["# In a conda environment:", f"conda install -c conda-forge {runtime}cudnn=8.1.0", "# or:"]
 
 
 def lines(snapshot: Snapshot) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Union
 
 from gpucheck.compat import dlls
 from gpucheck.compat import libraries as table
+from gpucheck.compat.releases import of_version
 from gpucheck.facts import paths
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries, LibraryCopy, Wanted
@@ -49,6 +50,8 @@ class _Wants:
         for fact in (build.cuda_build, build.cuda_version, build.cudnn_version, build.version):
             if isinstance(fact, Gap):
                 return fact
+        if not build.cuda_build:
+            build = _before_build_info(build) or build
         if not build.cuda_build:
             return None
         cuda, cudnn = build.cuda_version, build.cudnn_version
@@ -114,6 +117,16 @@ class _Wants:
                 return f"needs {name}, which is {hits[0].defect}: {hits[0].path}"
             self.open.add(name.lower())
         return None
+
+
+def _before_build_info(build: TensorFlowBuild) -> Union[TensorFlowBuild, None]:
+    """tensorflow-gpu 1.0 to 1.3 has no build_info.py: what it was built with is in the table alone."""
+    if build.cuda_build is not None or build.distribution != "tensorflow-gpu" or not build.version:
+        return None
+    row = of_version("windows", "x86_64", str(build.version))
+    if row is None or not row.cuda:
+        return None
+    return build._replace(cuda_build=True, cuda_version=CudaVersion(row.cuda), cudnn_version=CudnnVersion(row.cudnn))
 
 
 def _asker(build: TensorFlowBuild) -> str:
