@@ -50,12 +50,20 @@ def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     return Report(*judge_all(facts, ignore))
 
 
-def look_here(python: Union[str, None], deep: bool, timeout: float) -> Snapshot:
-    """Look at this machine. python: None for the one that the environment names (``VIRTUAL_ENV``, ``PATH`` …)."""
+def look_here(
+    python: Union[str, None], deep: bool, timeout: float, environ: Union[dict[str, str], None] = None
+) -> Snapshot:
+    """Look at this machine.
+
+    Parameters
+    ----------
+    python: None for the one that the environment names (``VIRTUAL_ENV``, ``PATH`` …).
+    environ: variables to look at instead of this process's own.
+    """
     from gpucheck.host.local import LocalHost
     from gpucheck.probes.look import look
 
-    host = LocalHost(timeout)
+    host = LocalHost(timeout, environ)
     try:
         return look(host, python, deep, timeout)
     finally:

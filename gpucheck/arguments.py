@@ -38,7 +38,9 @@ def _find_interpreter(python: str) -> Optional[str]:
         return None
     if python and (os.path.isdir(path) or os.access(path, os.X_OK)):
         return path
-    if os.sep in python:
+    if os.name == "nt" and os.path.isfile(f"{path}.exe"):  # .venv\Scripts\python, as shells there take it
+        return f"{path}.exe"
+    if os.path.dirname(python):
         return None
     import shutil
 
@@ -107,3 +109,17 @@ def commas(values: Optional[list[str]]) -> tuple[str, ...]:
             elif word.strip():
                 found.append(word.strip())
     return tuple(dict.fromkeys(found))
+
+
+def only_with(given: bool, option: str, others: dict[str, bool]) -> None:
+    """Options that mean something beside another one alone: name -> was it given?"""
+    for name, used in others.items():
+        if used and not given:
+            raise WrongUsage(f"{name} goes with {option} only")
+
+
+def not_with(option: str, others: dict[str, bool]) -> None:
+    """Options that mean nothing beside another one: name -> was it given?"""
+    for name, used in others.items():
+        if used:
+            raise WrongUsage(f"{option} changes this machine: not together with {name}")

@@ -7,6 +7,7 @@ so nothing is ever refused or explained here.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -70,10 +71,26 @@ def _run(words: list[str]) -> int:
         from gpucheck import commands
 
         return commands.doctor(**given)
+    _print_what_can_be_printed()
     from gpucheck.options import app
 
     app(prog_name="gpucheck")
     return 0
+
+
+def _print_what_can_be_printed() -> None:
+    """typer's own words in an output that is not UTF-8 (a pipe on Windows): a help page must not fail for a sign."""
+    import codecs
+
+    from gpucheck.render.text import ascii_only
+
+    def replaced(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        return ascii_only(error.object[error.start : error.end]), error.end
+
+    codecs.register_error("gpucheck", replaced)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="gpucheck")
 
 
 def _stopped(number: int, frame: object) -> NoReturn:

@@ -28,8 +28,19 @@ def doctor(
     ignore: Sequence[str] = (),
     strict: bool = False,
     list_rules: bool = False,
+    fix_paths: bool = False,
+    yes: bool = False,
+    undo: bool = False,
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
+    if fix_paths or yes or undo:
+        from gpucheck import pathing
+
+        arguments.only_with(fix_paths, "--fix-paths", {"--yes": yes, "--undo": undo})
+        others = {"--snapshot": bool(snapshot), "--deep": deep, "--list-rules": list_rules, "--ignore": bool(ignore)}
+        others |= {"--output": output is not None, "--format": format != "terminal", "--strict": strict}
+        arguments.not_with("--fix-paths", others)
+        return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
     from gpucheck.render.json import worst
 
     limit = arguments.seconds(timeout, deep)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import time
-from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from gpucheck import __version__, api, arguments
@@ -20,6 +19,7 @@ from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.install.errors import NoPlan, Refused
 from gpucheck.install.layout import interpreter
+from gpucheck.install.shells import activating, command
 from gpucheck.output import Unwritable, WrongUsage, check_place, colored, columns, write
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def _install(words: Words) -> int:
     plan = _planned(words, goal, facts, lock, settings)
     if words.lock is not None:
         write(lock.text, words.lock)
-        tell((f"nothing was installed: gpucheck install --from-lock {quote(words.lock)} installs it",))
+        again = command(("gpucheck", "install", "--from-lock", words.lock))
+        tell((f"nothing was installed: {again} installs it",))
     if goal is None or words.dry_run or words.lock is not None:
         _show(plan, words)
         return 0
@@ -107,17 +108,25 @@ def _goal(words: Words) -> Goal:
     if not words.dry_run:
         tell(transaction.recover(place.real(folder)).words)
     found = place.check(folder)
-    if not found.new and python is not None and own is None and _environment_of(python) != found.env:
+    if not found.new and python is not None and own is None and not _leads_to(_environment_of(python), found.env):
         raise Refused(f"{found.env} is there already, with a Python of its own: name another folder with --env")
     return Goal(found.env, found.new, python if found.new else interpreter(found.env), found.notes)
 
 
+def _leads_to(folder: Optional[str], env: str) -> bool:
+    """However it is written: by another name, on Windows with other letters of the alphabet's two kinds."""
+    return folder is not None and os.path.normcase(os.path.realpath(folder)) == os.path.normcase(env)
+
+
 def _environment_of(python: Optional[str]) -> Optional[str]:
     """The virtual or conda environment that an interpreter lies in; None: it is a base installation's."""
-    if python is None or os.sep not in python:
+    if python is None or not os.path.dirname(python):
         return None
-    folder = python if os.path.isdir(python) else os.path.dirname(os.path.dirname(python))
-    return folder if any(os.path.exists(os.path.join(folder, mark)) for mark in ("pyvenv.cfg", "conda-meta")) else None
+    above = os.path.dirname(python)
+    # conda has python.exe at the top of an environment.
+    folders = (python,) if os.path.isdir(python) else (os.path.dirname(above), above)
+    marks = ("pyvenv.cfg", "conda-meta")
+    return next((one for one in folders for mark in marks if os.path.exists(os.path.join(one, mark))), None)
 
 
 def _facts(words: Words, goal: Optional[Goal]) -> Snapshot:
@@ -248,8 +257,7 @@ def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, se
     from gpucheck.install.indexes import locking, uv
 
     choice = lock.choice or _choice_of(lock, facts)
-    folder = os.path.relpath(goal.env) if goal else DEFAULT_ENVIRONMENT
-    folder = folder if goal is None or not folder.startswith("..") else goal.env
+    folder = _from_here(goal.env) if goal else DEFAULT_ENVIRONMENT
     needed: tuple[Room, ...] = ()
     if goal is not None:
         needed = rooms.rooms(lock.packages, goal.env, downloads=wheelhouse.downloads(), cache=uv.cache(settings))
@@ -258,6 +266,15 @@ def _planned(words: Words, goal: Optional[Goal], facts: Snapshot, lock: Lock, se
     hand = locking.by_hand(choice, settings, folder)
     hand = hand if goal is None or goal.new else hand[1:]  # it is there already
     return Plan(SCHEMA, __version__, made, choice, lock.packages, needed, hand, settings.taken_over, notes)
+
+
+def _from_here(env: str) -> str:
+    """As a user would write it: relative where it lies below the current folder."""
+    try:
+        relative = os.path.relpath(env)
+    except (OSError, ValueError):  # the current folder is gone; on Windows: another drive
+        return env
+    return env if relative.startswith("..") else relative
 
 
 def _choice_of(lock: Lock, facts: Snapshot) -> Choice:
@@ -311,7 +328,7 @@ def _beside(lock: Lock) -> str:
 def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: Settings) -> int:
     from gpucheck.compat.extras import WITH_KERNEL
     from gpucheck.install import carrying
-    from gpucheck.install.changing import rooms
+    from gpucheck.install.changing import depth, rooms
     from gpucheck.install.choosing import reasons
     from gpucheck.render.install import json, outcome
     from gpucheck.render.install import plan as page
@@ -322,6 +339,7 @@ def _carry_out(words: Words, goal: Goal, facts: Snapshot, plan: Plan, settings: 
     if rooms.short(plan.rooms):
         plan = plan._replace(rooms=_without_cached(plan, goal, python, settings))
     rooms.refuse_short(plan.rooms)
+    depth.refuse_deep(goal.env)
     if words.format != "json":
         write(page.render(plan, columns(), colored(), words.verbose, brief=True), None)
     _ask(words, goal)
@@ -384,13 +402,7 @@ def _title(plan: Plan, env: str) -> str:
 def _where(env: str) -> Where:
     from gpucheck.render.install.outcome import Where
 
-    if os.name == "nt":
-        activate = f"{env}\\Scripts\\activate"
-    elif os.path.isdir(os.path.join(env, "conda-meta")):
-        activate = f"conda activate {quote(env)}"
-    else:
-        activate = f"source {quote(os.path.join(env, 'bin', 'activate'))}"
-    return Where(env, activate, f"gpucheck undo --env {quote(env)}")
+    return Where(env, activating(env), command(("gpucheck", "undo", "--env", env)))
 
 
 # download

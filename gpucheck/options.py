@@ -66,11 +66,14 @@ def doctor(
     ignore: Annotated[Optional[list[str]], typer.Option(metavar="NAME ...", help="Leave these rules out.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
     list_rules: Annotated[bool, typer.Option("--list-rules", help="List the rules and exit.")] = False,
+    fix_paths: Annotated[bool, typer.Option("--fix-paths", help="Show what change of paths would cure it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --fix-paths: make that change.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="With --fix-paths: take it back.")] = False,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
     snapshots, ignored = arguments.sorted_out(context.args, snapshot or [], ignore or [])
-    code = commands.doctor(python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules)
-    raise typer.Exit(code)
+    shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules)
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo))
 
 
 @app.command()

@@ -64,7 +64,8 @@ def _to_file(text: Union[str, bytes], path: str) -> None:
         return
     # Not named after the file: a name may be as long as a file system allows.
     temporary = os.path.join(os.path.dirname(target), f".gpucheck-{os.getpid()}.part")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    # Windows turns every line's end into two characters, a picture's bytes too, where it is not told otherwise.
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -117,7 +118,20 @@ def at_terminal() -> bool:
 
 def colored() -> bool:
     """See no-color.org; TERM=dumb knows no colours either."""
-    return at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+    wanted = at_terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "") != "dumb"
+    return wanted and (sys.platform != "win32" or _console_understands_colors())
+
+
+def _console_understands_colors() -> bool:
+    """Windows: ask the console to obey escape sequences; one before Windows 10 (1511) prints them instead."""
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    kernel.GetStdHandle.restype = ctypes.c_void_p
+    console, mode = ctypes.c_void_p(kernel.GetStdHandle(-11)), ctypes.c_uint32()  # STD_OUTPUT_HANDLE
+    if not kernel.GetConsoleMode(console, ctypes.byref(mode)):
+        return False
+    return bool(kernel.SetConsoleMode(console, mode.value | 4))  # ENABLE_VIRTUAL_TERMINAL_PROCESSING
 
 
 def complain(message: str) -> None:

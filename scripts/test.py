@@ -5,14 +5,15 @@
     python3 scripts/test.py -k gap -x           other words go to pytest
     python3 scripts/test.py --setup-only        make the environment (.venv-test) and stop
 
-What tests need of the system (a C compiler, openssl) is installed with apt-get where that is possible (root on Debian
-or Ubuntu); elsewhere the tests that need it are skipped by name. With CI set in the environment such a skip is a
-failure.
+What tests need of the system (a C compiler, openssl; Wine and mingw for the Windows laboratory) is installed with
+apt-get where that is possible (root on Debian or Ubuntu); elsewhere the tests that need it are skipped by name. With CI
+set in the environment such a skip is a failure.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -23,11 +24,14 @@ from own_environment import ROOT, SetupFailed, make, require_python
 
 FOLDER = ROOT / ".venv-test"
 FAST = [
-    *("-m", "not real and not native and not slow", "--hypothesis-profile", "fast"),
+    *("-m", "not real and not native and not slow and not windows", "--hypothesis-profile", "fast"),
     *("-n", "auto", "--maxprocesses", "4"),
 ]
 # Program -> Debian's packages that bring it.
 SYSTEM = {"cc": ["gcc", "libc6-dev"], "openssl": ["openssl"]}
+if platform.machine() == "x86_64":  # what the Windows laboratory stands on (scripts/windows_lab.py)
+    SYSTEM["/usr/lib/wine/wine64"] = ["wine64"]
+    SYSTEM["x86_64-w64-mingw32-gcc"] = ["gcc-mingw-w64-x86-64-win32"]
 
 
 def main() -> int:

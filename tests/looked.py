@@ -23,7 +23,7 @@ def machine(name: str) -> dict[str, Any]:
 def snapshot(name: str) -> Snapshot:
     """What gpucheck sees there; with --deep where the machine has that child's answer."""
     recorded = machine(name)
-    return look(RecordedHost(recorded), deep="deep" in recorded.get("children", {}))
+    return look(RecordedHost(recorded), recorded.get("python"), deep="deep" in recorded.get("children", {}))
 
 
 @cache

@@ -39,7 +39,7 @@ def load(name: str) -> dict[str, Any]:
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in over.items():
-        if key == "paths":
+        if key in ("paths", "registry"):
             result[key] = _merge_paths(result.get(key, {}), value)
         elif isinstance(value, dict) and isinstance(result.get(key), dict) and key in ("about", "env", "children"):
             result[key] = {k: v for k, v in {**result[key], **value}.items() if v is not None}
@@ -50,5 +50,9 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _merge_paths(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     gone = [path for path, node in over.items() if node is None]
-    kept = {p: n for p, n in base.items() if not any(p == g or p.startswith(g.rstrip("/") + "/") for g in gone)}
+    kept = {p: n for p, n in base.items() if not any(_within(p, g) for g in gone)}
     return {**kept, **{path: node for path, node in over.items() if node is not None}}
+
+
+def _within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith((folder.rstrip("/") + "/", folder.rstrip("\\") + "\\"))

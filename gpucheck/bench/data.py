@@ -76,7 +76,7 @@ def choose(asked: str, environ: Union[Mapping[str, str], None] = None) -> Data:
 
 def keras_file(environ: Mapping[str, str]) -> str:
     """Where Keras keeps MNIST. Source: keras/src/backend/config.py and keras/src/utils/file_utils.py, get_file."""
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = environ.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
     folder = environ.get("KERAS_HOME") or os.path.join(home, ".keras")
     return os.path.join(os.path.abspath(os.path.expanduser(folder)), "datasets", "mnist.npz")
 

@@ -20,10 +20,12 @@ from contextlib import suppress
 from typing import Any, Union
 
 from gpucheck.facts.bench import Failure, FailureKind
+from gpucheck.host.waiting import ending, next_of
 
 _MOST_LINE = 4 << 20  # characters: losses and single steps are some kilobytes
 _KEPT_WORDS = 12  # last lines of its standard error
 _WINDOWS = sys.platform == "win32"
+_OUT_OF_MEMORY = (0xC0000017, 0xC000012D)  # ntstatus.h: STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT
 _KINDS: dict[str, FailureKind] = {
     "memory": "memory",
     "data": "data",
@@ -127,7 +129,7 @@ class Worker:
         end = time.monotonic() + seconds
         while True:
             try:
-                answer = self._answers.get(timeout=max(0.0, min(end - time.monotonic(), threading.TIMEOUT_MAX)))
+                answer = next_of(self._answers, max(0.0, min(end - time.monotonic(), threading.TIMEOUT_MAX)))
             except queue.Empty:
                 self.kill()
                 raise WorkerFailed(self._failure("hang", f"no answer within {seconds:.0f} s", do)) from None
@@ -169,7 +171,8 @@ class Worker:
         if code is None:
             return self._failure("crash", "it closed its pipe and goes on running", do)
         if code >= 0:
-            failure = self._failure("crash", f"it ended with exit code {code}", do)
+            kind: FailureKind = "memory" if code in _OUT_OF_MEMORY else "crash"
+            failure = self._failure(kind, f"it ended with {ending(code)}", do)
             if do in ("start", "open") and failure.detail:  # something of the user's is in Python's way
                 return failure._replace(message=f"{failure.message}: {failure.detail[-1]}")
             return failure

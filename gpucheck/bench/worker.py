@@ -30,7 +30,7 @@ LOSS_SCALE = 1024.0  # float16 gradients below 6e-8 would vanish; a power of two
 PRODUCT_SECONDS = 0.4
 OUT_OF_MEMORY = (
     *("resourceexhausted", "resource_exhausted", "out of memory", "out_of_memory", "outofmemory"),
-    *("alloc_failed", "can't allocate"),
+    *("alloc_failed", "can't allocate", "paging file is too small"),  # the last is Windows' (error 1455)
 )
 
 
@@ -241,8 +241,8 @@ class Session:
             return {"bytes": self.engine.memory()}
         try:
             import resource
-        except ImportError:  # Windows
-            return {"bytes": None}
+        except ImportError:
+            return {"bytes": _peak_of_windows()}
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return {"bytes": most if sys.platform == "darwin" else most * 1024}
 
@@ -254,6 +254,21 @@ class Session:
         made.forward(batches)
         self._pretend(model, time.perf_counter() - begin)
         return {"seconds": time.perf_counter() - begin}
+
+
+def _peak_of_windows():
+    """The most RAM that this process held: PeakWorkingSetSize (psapi.h, PROCESS_MEMORY_COUNTERS). None: not told."""
+    import ctypes
+    from ctypes import wintypes
+
+    class Counters(ctypes.Structure):
+        _fields_ = [("size", wintypes.DWORD), ("faults", wintypes.DWORD), ("sizes", ctypes.c_size_t * 8)]
+
+    kernel, told = ctypes.WinDLL("kernel32"), Counters(size=ctypes.sizeof(Counters))
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    kernel.K32GetProcessMemoryInfo.argtypes = (wintypes.HANDLE, ctypes.c_void_p, wintypes.DWORD)
+    good = kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(told), told.size)
+    return told.sizes[0] if good else None
 
 
 # ---- Data ------------------------------------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ def _since_8(last: dict[str, str]) -> dict[str, str]:
 
 
 _NUMBERS: dict[str, dict[str, str]] = {
-    "cudart": _since_8({"10.1": "101", "11": "110", "12": "12"}),
-    "cublas": _since_8({"10.1": "10", "11": "11", "12": "12"}),
-    "cublasLt": {"11": "11", "12": "12"},
-    "cufft": _since_8({"10.1": "10", "11": "10", "12": "11"}),
-    "curand": _since_8({"10.1": "10", "11": "10", "12": "10"}),
-    "cusolver": _since_8({"10.1": "10", "11.0": "10", "11": "11", "12": "11"}),
-    "cusparse": _since_8({"10.1": "10", "11": "11", "12": "12"}),
+    "cudart": _since_8({"10.1": "101", "11": "110", "12": "12", "13": "13"}),
+    "cublas": _since_8({"10.1": "10", "11": "11", "12": "12", "13": "13"}),
+    "cublasLt": {"11": "11", "12": "12", "13": "13"},
+    "cufft": _since_8({"10.1": "10", "11": "10", "12": "11", "13": "12"}),
+    "curand": _since_8({"10.1": "10", "11": "10", "12": "10", "13": "10"}),
+    "cusolver": _since_8({"10.1": "10", "11.0": "10", "11": "11", "12": "11", "13": "12"}),
+    "cusparse": _since_8({"10.1": "10", "11": "11", "12": "12", "13": "12"}),
 }
 
 
@@ -33,3 +33,43 @@ def dll(library: str, cuda: CudaVersion, cudnn: Union[CudnnVersion, None] = None
     numbers = _NUMBERS.get(library, {})
     number = numbers.get(cuda.short) or numbers.get(str(cuda.major))
     return f"{library}64_{number}.dll" if number else None
+
+
+# Stems of file names, as NVIDIA writes them, and the library of compat.libraries that each belongs to.
+_STEMS = {
+    **{f"{name}64": name for name in _NUMBERS},
+    "nvrtc64": "nvrtc",
+    "nvJitLink": "nvjitlink",
+    "cupti64": "cupti",
+    "cudnn64": "cudnn",
+    "nvinfer": "tensorrt",
+}
+_BY_STEM = {stem.lower(): (stem, name) for stem, name in _STEMS.items()}
+# cuDNN opens these by name at first use: cudnn_ops_infer64_8.dll.
+_PART = "cudnn_"
+
+# cuDNN 8.3 to 8.9 calls zlibwapi.dll, which neither it nor CUDA brings (NVIDIA, "cuDNN Installation Guide", Windows;
+# cupy/cupy#6226). It is opened by name: no import table shows it.
+ZLIB = "zlibwapi.dll"
+
+
+def needs_zlib(cudnn: CudnnVersion) -> bool:
+    """Does this cuDNN open zlibwapi.dll?"""
+    return cudnn.major == 8 and cudnn.minor >= 3
+
+
+def library_of(file: str) -> Union[tuple[str, str], None]:
+    """(library, the DLL's name as NVIDIA writes it) of a file name of any case; None: another file."""
+    name = file.lower()
+    if not name.endswith(".dll"):
+        return None
+    stem, found, rest = name.partition("_")
+    if stem in _BY_STEM:
+        written, library = _BY_STEM[stem]
+        return library, f"{written}{found}{rest}"
+    return ("cudnn", name) if name.startswith(_PART) else None
+
+
+def part(name: str, major: int) -> str:
+    """The DLL of one of cuDNN's parts (compat.libraries.CUDNN_PARTS)."""
+    return f"{_PART}{name}64_{major}.dll"

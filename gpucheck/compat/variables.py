@@ -5,6 +5,13 @@ Nothing that may hold a credential belongs here: no proxy, no index address, no 
 
 from __future__ import annotations
 
+# CUDA's installer for Windows sets one a toolkit: CUDA_PATH_V11_2.
+TOOLKITS: tuple[str, ...] = tuple(
+    f"CUDA_PATH_V{major}_{minor}"
+    for major, last in ((8, 0), (9, 2), (10, 2), (11, 8), (12, 9), (13, 9))
+    for minor in range(last + 1)
+)
+
 # Name -> what it decides, for the docs.
 NAMES: dict[str, str] = {
     # where programs and libraries are found
@@ -51,6 +58,14 @@ NAMES: dict[str, str] = {
     "HOME": "the user's folder",
     "TMPDIR": "where pip unpacks",
     "USERPROFILE": "the user's folder (Windows)",
+    "TEMP": "where pip unpacks (Windows)",
+    "APPDATA": "settings of programs (Windows)",
+    "LOCALAPPDATA": "programs of this user (Windows)",
+    "PROGRAMFILES": "where programs are installed (Windows)",
+    "PROGRAMW6432": "where 64-bit programs are installed (Windows)",
+    "PROGRAMDATA": "settings for all users (Windows)",
+    "SYSTEMROOT": "Windows' own folder",
+    "SYSTEMDRIVE": "the drive of Windows",
     "PIPX_HOME": "where pipx keeps environments",
     "UV_TOOL_DIR": "where uv keeps tools",
     # where we are
@@ -63,4 +78,6 @@ NAMES: dict[str, str] = {
     "APPTAINER_CONTAINER": "in an Apptainer container",
     "SINGULARITY_CONTAINER": "in a Singularity container",
     "container": "in a container (podman, systemd-nspawn)",
+    # names that only Windows has
+    **dict.fromkeys(TOOLKITS, "the folder of one CUDA toolkit (Windows)"),
 }

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.versions import CudaVersion, DriverVersion
+from gpucheck.facts.wsl import Wsl
 
 # How a driver library answered in its child process. Each is a fact with its own rule, none of them a gap:
 #   ok           initialised and answered
@@ -117,3 +118,4 @@ class Driver(NamedTuple):
     fabric: Union[Fabric, None, Gap]  # None: no NVSwitch
     prime: Union[str, None, Gap]  # prime-select's profile: nvidia, on-demand, intel
     bbswitch: Union[str, None, Gap]  # ON or OFF
+    wsl: Union[Wsl, None, Gap] = None  # None: not WSL 2

@@ -60,3 +60,4 @@ class Gpu(NamedTuple):
     persistence: Union[bool, None, Gap]
     display_active: Union[bool, None, Gap]
     source: str = "NVML"  # who told the compute capability: NVML or libcuda
+    driver_model: Union[str, None, Gap] = None  # Windows: WDDM, TCC or MCDM; None: another system

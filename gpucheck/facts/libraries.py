@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple, Union
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.versions import LibraryVersion
 
-Defect = Literal["empty", "truncated", "not-elf", "wrong-architecture", "dangling", "unreadable"]
+Defect = Literal["empty", "truncated", "not-elf", "not-pe", "wrong-architecture", "dangling", "unreadable"]
 
 
 class LibraryCopy(NamedTuple):

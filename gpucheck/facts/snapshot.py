@@ -11,6 +11,7 @@ from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.python import Python
 from gpucheck.facts.system import System
 from gpucheck.facts.toolkits import Toolkits
+from gpucheck.facts.windows import Windows
 
 SCHEMA = "gpucheck.snapshot/1"
 
@@ -36,3 +37,4 @@ class Snapshot(NamedTuple):
     libraries: Union[Libraries, Gap]
     deep: Union[Deep, None, Gap]  # None: --deep was not asked for
     probes: tuple[ProbeRun, ...]
+    windows: Union[Windows, None, Gap] = None  # None: not Windows

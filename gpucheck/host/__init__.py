@@ -19,6 +19,8 @@ class About(NamedTuple):
     own_python: str  # sys.executable
     home: str
     libc: Union[str, None] = None  # confstr's words, "glibc 2.36"; None: not glibc, or not recorded
+    avx: Union[bool, None] = None  # as Windows tells of itself; None: not Windows, or not recorded
+    memory_bytes: Union[int, None] = None  # the same
 
 
 class Stat(NamedTuple):
@@ -42,6 +44,25 @@ class Elf(NamedTuple):
     needed: tuple[str, ...]
     rpath: Union[str, None]  # raw, $ORIGIN unresolved
     runpath: Union[str, None]
+
+
+class Pe(NamedTuple):
+    """The part of a Windows library or program that tells what it is. `defect` set: the rest may be empty."""
+
+    defect: Union[Literal["empty", "truncated", "not-pe"], None]
+    machine: str  # x86_64, i386, arm64 … or "pe-NNN"
+    bits: int
+    file_version: Union[str, None]  # "6.14.11.11020": VS_FIXEDFILEINFO's four numbers
+    product_version: Union[str, None]  # "11.2.152": the text ProductVersion, else VS_FIXEDFILEINFO's
+    imports: tuple[str, ...]  # names of DLLs as written there, those loaded on first use (delay-loaded) last
+
+
+class Key(NamedTuple):
+    """A key of the Windows registry. Numbers are decimal text, REG_MULTI_SZ lines, binary data "hex:00ff"."""
+
+    keys: tuple[str, ...]  # names of the keys below it, sorted
+    values: tuple[tuple[str, str], ...]  # (name, text) sorted by name; "" names the default value; %VARS% as written
+    expandable: tuple[str, ...] = ()  # names of those of type REG_EXPAND_SZ: only in them %VARS% mean anything
 
 
 class Room(NamedTuple):
@@ -107,6 +128,15 @@ class Host(Protocol):
     def is_link(self, path: str) -> bool: ...
 
     def elf(self, path: str) -> Union[Elf, None, Gap]: ...
+
+    def pe(self, path: str) -> Union[Pe, None, Gap]: ...
+
+    def registry(self, key: str) -> Union[Key, None, Gap]:
+        r"""A key named in compat.registry, r"HKLM\SYSTEM\…"; any other is an error of the caller. None off Windows.
+
+        On a 64-bit Windows it is the 64-bit view, whatever Python asks.
+        """
+        ...
 
     def room(self, path: str) -> Union[Room, None, Gap]:
         """Of the file system that holds `path` or its nearest parent."""

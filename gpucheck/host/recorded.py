@@ -1,4 +1,4 @@
-"""A machine from a file: what `gpucheck snapshot --raw` wrote there, or what a test describes by hand.
+r"""A machine from a file: what `gpucheck snapshot --raw` wrote there, or what a test describes by hand.
 
     {"schema": "gpucheck.machine/1", "note": "…", "extends": "other-machine", "complete": true,
      "about": {…}, "env": {"PATH": "…"},
@@ -9,23 +9,27 @@
                "/dev/nvidia0": {"kind": "char", "mode": "0660", "gid": 44, "accessible": false},
                "/root": {"gap": "permission denied: /root", "gap_kind": "denied"}, "/opt": {"names": ["cuda"]}}}
 
-Folders come into being with what lies in them. `complete`: what is not described is not there; a recording is not
-complete, and what it did not record is a gap.
+On Windows ("flavour": "windows") paths have drives and backslashes (two in JSON), names of files and variables count
+without regard to case, a DLL is {"pe": {"file_version": "11.2.152.0"}}, and "registry" holds keys:
+{"HKLM\\SOFTWARE\\…": {"values": {"InstallDir": "C:\\…"}, "expandable": [], "keys": ["v11.2"]}}.
+
+Folders (and keys) come into being with what lies in them. `complete`: what is not described is not there; a recording
+is not complete, and what it did not record is a gap.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import posixpath
 from typing import Any, Literal, Union
 
+from gpucheck.compat import registry as registry_keys
 from gpucheck.compat.variables import NAMES
 from gpucheck.facts.gap import Gap
-from gpucheck.host import About, Answer, Child, Elf, Room, Stat
+from gpucheck.host import About, Answer, Child, Elf, Key, Pe, Room, Stat
+from gpucheck.host.tree import Tree
 
 SCHEMA = "gpucheck.machine/1"
-_MOST_LINKS = 40
 
 
 class BadMachine(ValueError):
@@ -40,26 +44,18 @@ class RecordedHost:
             raise BadMachine(f"schema {SCHEMA} expected, not {machine.get('schema')!r}")
         self.flavour: Literal["posix", "windows"] = machine.get("flavour", "posix")
         self._about = About(
-            **{**_ABOUT, **machine.get("about", {}), "groups": tuple(machine.get("about", {}).get("groups", ()))}
+            **{
+                **(_ABOUT_WINDOWS if self.flavour == "windows" else _ABOUT),
+                **machine.get("about", {}),
+                "groups": tuple(machine.get("about", {}).get("groups", ())),
+            }
         )
-        self._env: dict[str, str] = machine.get("env", {})
+        self._env: dict[str, str] = {_variable(name, self.flavour): v for name, v in machine.get("env", {}).items()}
         self._children: dict[str, dict[str, Any]] = machine.get("children", {})
         self._complete = bool(machine.get("complete", False))
-        self._nodes: dict[str, dict[str, Any]] = {}
-        self._below: dict[str, set[str]] = {}
-        for asked, node in machine.get("paths", {}).items():
-            path = asked[1:] if asked.startswith("//") else asked  # "/" + "/pyvenv.cfg", recorded as it was asked
-            self._nodes[path] = node
-            if not node.get("absent"):
-                self._grow(path)
-
-    def _grow(self, path: str) -> None:
-        while path not in ("/", ""):
-            parent, name = posixpath.split(path)
-            if name in self._below.setdefault(parent, set()):
-                return
-            self._below[parent].add(name)
-            path = parent
+        self._tree = Tree(machine.get("paths", {}), self.flavour)
+        # Keys of the registry are a tree of the same kind as files on Windows.
+        self._keys = Tree(machine.get("registry", {}), "windows") if self.flavour == "windows" else None
 
     def about(self) -> About:
         return self._about
@@ -67,43 +63,21 @@ class RecordedHost:
     def env(self, name: str) -> Union[str, None]:
         if name not in NAMES:
             raise LookupError(f"{name} is not on the allow-list of compat.variables")
-        return self._env.get(name)
-
-    def _walk(self, path: str) -> Union[str, None]:
-        """Resolve links part by part, as the kernel does; None for a circle."""
-        todo = [part for part in path.split("/") if part not in ("", ".")][::-1]
-        at, hops = "/", 0
-        while todo:
-            part = todo.pop()
-            if part == "..":
-                at = posixpath.dirname(at)
-                continue
-            step = posixpath.join(at, part)
-            link = self._nodes.get(step, {}).get("link")
-            if link is None:
-                at = step
-                continue
-            hops += 1
-            if hops > _MOST_LINKS:
-                return None
-            if link.startswith("/"):
-                at = "/"
-            todo.extend(part for part in link.split("/")[::-1] if part not in ("", "."))
-        return at
+        return self._env.get(_variable(name, self.flavour))
 
     def _node(self, path: str) -> Union[dict[str, Any], None, Gap]:
-        real = self._walk(path)
-        if real is None:
-            return None
-        node = self._nodes.get(real)
+        real = self._tree.walk(path)
+        return None if real is None else self._answer(self._tree, real, f"not recorded: {path}")
+
+    def _answer(self, tree: Tree, real: str, otherwise: str) -> Union[dict[str, Any], None, Gap]:
+        node = tree.node(real)
         if node is None:
-            if real in self._below:
+            if tree.below(real) is not None:
                 return {"kind": "dir"}
-            parent = self._nodes.get(posixpath.dirname(real))
-            listed = parent is not None and "names" in parent
-            if self._complete or (listed and posixpath.basename(real) not in parent["names"]):  # type: ignore[index]
+            listed = (tree.node(tree.parent(real)) or {}).get("names")
+            if self._complete or (listed is not None and not tree.holds(listed, tree.name(real))):
                 return None
-            return Gap(f"not recorded: {path}", "not-collected")
+            return Gap(otherwise, "not-collected")
         if "gap" in node:
             return Gap(node["gap"], node.get("gap_kind", "unreadable"))
         return None if node.get("absent") else node
@@ -121,15 +95,17 @@ class RecordedHost:
         return Gap(f"content not recorded: {path}", "not-collected")
 
     def names(self, path: str) -> Union[tuple[str, ...], None, Gap]:
-        real = self._walk(path)
+        real = self._tree.walk(path)
         node = self._node(path)
         if node is None or isinstance(node, Gap):
             return node
         assert real is not None
+        below = self._tree.below(real)
         if "names" in node:
-            return tuple(sorted(set(node["names"]) | self._below.get(real, set())))
-        if real in self._below:
-            return tuple(sorted(self._below[real]))
+            more = {name for name in below or () if not self._tree.holds(node["names"], name)}
+            return tuple(sorted(set(node["names"]) | more))
+        if below is not None:
+            return tuple(sorted(below))
         if node.get("kind") == "dir":
             return () if self._complete else Gap(f"not recorded: {path}", "not-collected")
         return None
@@ -148,11 +124,11 @@ class RecordedHost:
         node = self._node(path)
         if node is None or isinstance(node, Gap):
             return node
-        return str(node["real"]) if "real" in node else self._walk(path)
+        return str(node["real"]) if "real" in node else self._tree.walk(path)
 
     def is_link(self, path: str) -> bool:
-        parent = self._walk(posixpath.dirname(path))
-        node = self._nodes.get(posixpath.join(parent or "/", posixpath.basename(path)), {})
+        parent = self._tree.walk(self._tree.parent(path))
+        node = self._tree.node(self._tree.joined(parent or "/", self._tree.name(path))) or {}
         return "link" in node or bool(node.get("is_link"))
 
     def elf(self, path: str) -> Union[Elf, None, Gap]:
@@ -176,14 +152,47 @@ class RecordedHost:
             return Elf("not-elf", "", 0, None, (), None, None)
         return Gap(f"content not recorded: {path}", "not-collected")
 
+    def pe(self, path: str) -> Union[Pe, None, Gap]:
+        node = self._node(path)
+        if node is None or isinstance(node, Gap):
+            return node
+        if "pe" in node:
+            pe = node["pe"]
+            return Pe(
+                pe.get("defect"),
+                pe.get("machine", "x86_64"),
+                pe.get("bits", 64),
+                pe.get("file_version"),
+                pe.get("product_version", pe.get("file_version")),
+                tuple(pe.get("imports", ())),
+            )
+        if node.get("size") == 0 or node.get("text") == "":
+            return Pe("empty", "", 0, None, None, ())
+        if "text" in node:
+            return Pe("not-pe", "", 0, None, None, ())
+        return Gap(f"content not recorded: {path}", "not-collected")
+
+    def registry(self, key: str) -> Union[Key, None, Gap]:
+        if not registry_keys.allowed(key):
+            raise LookupError(f"{key} is not on the allow-list of compat.registry")
+        if self._keys is None:
+            return None
+        node = self._answer(self._keys, key, f"not recorded: {key}")
+        if node is None or isinstance(node, Gap):
+            return node
+        found = sorted({*node.get("keys", ()), *(self._keys.below(key) or ())})
+        values = sorted((n, str(v)) for n, v in node.get("values", {}).items() if registry_keys.kept(key, n))
+        return Key(tuple(found), tuple(values), tuple(node.get("expandable", ())))
+
     def room(self, path: str) -> Union[Room, None, Gap]:
         while True:
-            room = self._nodes.get(path, {}).get("room")
+            room = (self._tree.node(path) or {}).get("room")
             if room:
                 return Room(room["free_bytes"], room["total_bytes"])
-            if path in ("/", ""):
+            parent = self._tree.parent(path)
+            if parent == path:
                 return Room(100 << 30, 200 << 30) if self._complete else Gap("not recorded", "not-collected")
-            path = posixpath.dirname(path)
+            path = parent
 
     def start(self, *children: Child) -> None:
         pass
@@ -206,3 +215,15 @@ _ABOUT: dict[str, Any] = {
     "own_python": "/opt/gpucheck/bin/python",
     "home": "/home/user",
 }
+_ABOUT_WINDOWS: dict[str, Any] = {
+    **_ABOUT,
+    "os": "windows",
+    "kernel": "10.0.19045",
+    "uid": -1,
+    "own_python": r"C:\gpucheck\Scripts\python.exe",
+    "home": r"C:\Users\user",
+}
+
+
+def _variable(name: str, flavour: str) -> str:
+    return name.upper() if flavour == "windows" else name

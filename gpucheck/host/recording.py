@@ -8,7 +8,7 @@ from typing import Any, Union
 
 from gpucheck.facts.codec import encode
 from gpucheck.facts.gap import Gap
-from gpucheck.host import About, Answer, Child, Elf, Host, Room, Stat, sieve
+from gpucheck.host import About, Answer, Child, Elf, Host, Key, Pe, Room, Stat, sieve
 from gpucheck.host.recorded import SCHEMA
 
 
@@ -20,6 +20,7 @@ class RecordingHost:
         self.flavour = host.flavour
         self._env: dict[str, str] = {}
         self._paths: dict[str, dict[str, Any]] = {}
+        self._registry: dict[str, dict[str, Any]] = {}
         self._children: dict[str, Any] = {}
 
     def _note(self, path: str, answer: Any, **facts: Any) -> None:
@@ -83,6 +84,22 @@ class RecordingHost:
         self._note(path, elf, elf=encode(elf))
         return elf
 
+    def pe(self, path: str) -> Union[Pe, None, Gap]:
+        pe = self._host.pe(path)
+        self._note(path, pe, pe=encode(pe))
+        return pe
+
+    def registry(self, key: str) -> Union[Key, None, Gap]:
+        found = self._host.registry(key)
+        if isinstance(found, Gap):
+            self._registry[key] = {"gap": encode(found.reason), "gap_kind": found.kind}
+        elif found is None:
+            self._registry[key] = {"absent": True}
+        else:
+            values = {name: encode(text) for name, text in found.values}
+            self._registry[key] = {"keys": encode(found.keys), "values": values, "expandable": encode(found.expandable)}
+        return found
+
     def room(self, path: str) -> Union[Room, None, Gap]:
         room = self._host.room(path)
         self._note(path, room, room=encode(room))
@@ -111,6 +128,7 @@ class RecordingHost:
             "about": encode(self._host.about()),
             "env": {name: encode(value) for name, value in sorted(self._env.items())},
             "children": self._children,
+            **({"registry": dict(sorted(self._registry.items()))} if self.flavour == "windows" else {}),
             "paths": {encode(path): node for path, node in sorted(self._paths.items())},
         }
 

@@ -78,6 +78,7 @@ def _carry_out(job: Job, settings: Settings, progress: Progress) -> Receipt:
                 _prompt(job.env),
                 change.workplace,
             )
+            change.let_move()
         _install(job, change, ready.lock, ready.settings, progress)
         _restore(change, before, settings, progress)
         if job.title is not None:
@@ -114,7 +115,8 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
         _uv(settings, "pip", "uninstall", "--python", change.python, *job.leaving)
     path = os.path.join(change.folder, f"pylock.{change.name}.toml")
     # It may hold the login of an index, by which uv's cache is keyed: for nobody else's eyes.
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    with open(handle, "w", encoding="utf-8", newline="") as file:
         file.write(lock)
     try:
         words = ("pip", "install", "--preview-features", "pylock", "--no-deps", "--offline", *uv.options(settings))

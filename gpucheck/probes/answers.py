@@ -81,12 +81,18 @@ def whole(value: Any) -> Union[int, None]:
 
 
 def not_loaded(
-    soname: str, words: str, libraries: Union[Iterable[UserLibrary], Gap]
+    soname: str, load: Stage, libraries: Union[Iterable[UserLibrary], Gap]
 ) -> tuple[Literal["not-found", "unloadable"], str]:
     """Tell "there is no such file" from "it does not load": dlerror's words are the same for a dangling link.
 
+    load: what the child said of it; on Windows, where one sentence stands for both, it has looked for the file itself.
+
     Returns the status and the words, completed where a file is there that the loader passed over.
     """
+    words = str(load.get("message"))
+    if "there" in load:
+        path = text(load.get("path"))
+        return ("unloadable", f"{path}: {words}") if path else ("not-found", words)
     mine = words.startswith(f"{soname}:") or f"library {soname}:" in words  # glibc's order of words, musl's
     if not mine or "No such file" not in words or "needed by" in words:
         return "unloadable", words

@@ -31,7 +31,7 @@ def _judged(told: answers.Told, libraries: Union[tuple[UserLibrary, ...], Gap]) 
     if load is None:
         return _broken_off(told, _NOTHING, "while loading the library")
     if not load.get("ok"):
-        status, words = answers.not_loaded(SONAME, str(load.get("message")), libraries)
+        status, words = answers.not_loaded(SONAME, load, libraries)
         return _NOTHING._replace(status=status, message=words)
     number = answers.whole((version or {}).get("cuda_version"))
     cuda = CudaVersion.of_number(number) if number and number > 0 else None

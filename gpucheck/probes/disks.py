@@ -13,12 +13,12 @@ Role = Literal["environment", "temp", "home"]
 
 
 def probe(host: Host, python: Union[Python, Gap]) -> Union[tuple[Disk, ...], Gap]:
-    """The examined environment's disk, pip's temporary folder (TMPDIR, else /tmp), the home. A role that cannot be
-    measured is left out; a gap where none can."""
+    """The examined environment's disk, pip's temporary folder (TMPDIR, else /tmp; Windows: TEMP), the home. A role that
+    cannot be measured is left out; a gap where none can."""
     prefix = None if isinstance(python, Gap) else python.prefix
     places: tuple[tuple[Role, Union[str, None, Gap]], ...] = (
         ("environment", prefix),
-        ("temp", host.env("TMPDIR") or "/tmp"),
+        ("temp", host.env("TMPDIR") or ("/tmp" if host.flavour == "posix" else host.env("TEMP"))),
         ("home", host.about().home),
     )
     found: list[Disk] = []

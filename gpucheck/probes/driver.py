@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Union
 
-from gpucheck.facts.driver import Driver
+from gpucheck.facts.driver import CudaDriver, Driver, Nvml
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.wsl import Wsl
 from gpucheck.host import Host
 from gpucheck.probes import (
     containers,
@@ -20,6 +22,7 @@ from gpucheck.probes import (
     packages,
     pci,
     smi,
+    system,
     waiting,
 )
 from gpucheck.probes.loader import Loader
@@ -62,4 +65,14 @@ def probe(host: Host, loader: Union[Loader, None] = None) -> Driver:
         fabric=fabric.probe(host, container, installed),
         prime=hybrid.prime(host),
         bbswitch=hybrid.bbswitch(host),
+        wsl=_wsl(host, asked_nvml, asked_cuda),
     )
+
+
+def _wsl(host: Host, asked_nvml: Union[Nvml, Gap], asked_cuda: Union[CudaDriver, Gap]) -> Union[Wsl, None, Gap]:
+    version = system.wsl(host)
+    if version != 2:
+        return version if isinstance(version, Gap) else None
+    from gpucheck.probes import wsl  # few machines are one
+
+    return wsl.probe(host, asked_nvml, asked_cuda)

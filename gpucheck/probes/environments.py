@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Union
 
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.paths import is_windows
 from gpucheck.host import Host, Stat
 from gpucheck.probes.layout import Layout, parent
 
@@ -25,7 +26,7 @@ def read_config(data: bytes) -> dict[str, str]:
     return values
 
 
-def _minor(version: str) -> Union[str, None]:
+def minor_of(version: str) -> Union[str, None]:
     """ "3.11" of "3.11.7" or "3.11.7.final.0"."""
     parts = version.split(".")
     return ".".join(parts[:2]) if len(parts) >= 2 and parts[0].isdigit() and parts[1].isdigit() else None
@@ -35,7 +36,7 @@ def read_venv(host: Host, prefix: str, config: bytes) -> Union[Layout, None]:
     """The layout of a virtual environment; None where pyvenv.cfg does not tell the version: then it must be asked."""
     values = read_config(config)
     text = values.get("version_info") or values.get("version") or ""
-    minor = _minor(text)
+    minor = minor_of(text)
     if minor is None:
         return None
     version = ".".join(text.split(".")[:3])
@@ -77,7 +78,7 @@ def read_conda(host: Host, prefix: str, records: tuple[str, ...]) -> Union[Layou
     for name in records:
         pieces = name.rsplit("-", 2)
         if len(pieces) == 3 and pieces[0] == "python" and name.endswith(".json"):
-            minor = _minor(pieces[1])
+            minor = minor_of(pieces[1])
             if minor is None:
                 continue
             user = user_site(host, minor)
@@ -106,7 +107,8 @@ def system_folders(base: str, minor: str) -> list[str]:
 
 def with_added(host: Host, folders: list[str]) -> tuple[str, ...]:
     """The folders with PYTHONPATH before them and what their .pth files add after each (Lib/site.py, addpackage)."""
-    ahead = [item.rstrip("/") for item in (host.env("PYTHONPATH") or "").split(":") if item]
+    between = ";" if host.flavour == "windows" else ":"
+    ahead = [item.rstrip("/") for item in (host.env("PYTHONPATH") or "").split(between) if item]
     found = dict.fromkeys(ahead)
     for folder in folders:
         found[folder] = None
@@ -125,7 +127,7 @@ def _added_by(host: Host, folder: str, name: str) -> list[str]:
     for line in data.decode("utf-8", "surrogateescape").splitlines()[:_MOST_LINES]:
         path = line.strip()
         if path and not path.startswith(("#", "import ", "import\t")) and "\0" not in path:
-            path = path if path.startswith("/") else f"{folder}/{path}"
+            path = path if path.startswith("/") or is_windows(path) else f"{folder}/{path}"
             status = host.stat(path)
             if status is not None and not isinstance(status, Gap) and status.kind == "dir":
                 added.append(path.rstrip("/"))

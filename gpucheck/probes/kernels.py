@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Union
 
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.paths import base, is_windows, parent
 from gpucheck.facts.python import Kernel
 from gpucheck.host import Host
-from gpucheck.probes.layout import parent
 
 _MOST_KERNELS = 100
 _KERNELS = "/share/jupyter/kernels"
@@ -41,6 +41,11 @@ def find(host: Host, prefix: Union[str, None]) -> Union[tuple[Kernel, ...], Gap]
     folders = [f"{host.about().home}/.local/share/jupyter/kernels"]
     folders += [f"{prefix}{_KERNELS}"] if prefix else []
     folders += ["/usr/local/share/jupyter/kernels", "/usr/share/jupyter/kernels"]
+    return find_in(host, folders)
+
+
+def find_in(host: Host, folders: list[str]) -> Union[tuple[Kernel, ...], Gap]:
+    """The kernels in these folders, in their order."""
     found: list[Kernel] = []
     for folder in dict.fromkeys(folders):
         names = host.names(folder)
@@ -66,7 +71,14 @@ def _kernel(host: Host, folder: str, name: str) -> Union[Kernel, None]:
     if interpreter is None:
         return Kernel(name, path, None, None)
     # Jupyter puts its own interpreter in place of a bare "python" (jupyter_client, KernelManager.format_kernel_cmd).
-    if not interpreter.startswith("/"):
+    if not interpreter.startswith("/") and not is_windows(interpreter):
         return Kernel(name, path, interpreter, interpreter)
-    starts = host.real(parent(parent(interpreter)) or "/")
+    starts = host.real(_environment(interpreter) or "/")
     return Kernel(name, path, interpreter, host.real(interpreter), starts, host.real(folder.removesuffix(_KERNELS)))
+
+
+def _environment(interpreter: str) -> str:
+    """The folder of an environment; on Windows conda's and a plain Python's interpreters lie at its top."""
+    folder = parent(interpreter)
+    at_top = is_windows(interpreter) and base(folder).lower() not in ("scripts", "bin")
+    return folder if at_top else parent(folder)

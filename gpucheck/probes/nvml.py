@@ -47,7 +47,7 @@ def _judged(told: answers.Told, libraries: Union[tuple[UserLibrary, ...], Gap]) 
     if load is None:
         return _broken_off(told, _NOTHING, "while loading the library")
     if not load.get("ok"):
-        status, words = answers.not_loaded(SONAME, str(load.get("message")), libraries)
+        status, words = answers.not_loaded(SONAME, load, libraries)
         return _NOTHING._replace(status=status, message=words)
     facts = _NOTHING._replace(path=answers.text(load.get("path")))
     if init is None:

@@ -16,7 +16,13 @@ _SHARE = 0.6
 
 def probe(host: Host, nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap]) -> Union[Smi, None, Gap]:
     """None: it is not on PATH."""
-    path = _find(host)
+    return judged(host, _find(host), nvml, cuda)
+
+
+def judged(
+    host: Host, path: Union[str, None, Gap], nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap]
+) -> Union[Smi, None, Gap]:
+    """The same for one that was found: path None: it was not."""
     if not isinstance(path, str):
         return path
     # It asks through the same library: where that hung or crashed, nvidia-smi does the same.

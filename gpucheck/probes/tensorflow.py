@@ -25,7 +25,10 @@ _OBJECTS = (
     "python/_pywrap_tensorflow_internal.so",
     "python/lib_pywrap_tensorflow_common.so",
 )
-WHOLE = ("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly", "tf-nightly-gpu", "tf-nightly-cpu")
+WHOLE = (
+    *("tensorflow", "tensorflow-cpu", "tensorflow-gpu", "tf-nightly", "tf-nightly-gpu", "tf-nightly-cpu"),
+    "tensorflow-intel",  # Windows' CPU build from 2.11 to 2.18, which `tensorflow` pulls in
+)
 
 
 def read_build_info(data: bytes) -> Union[dict[str, Any], None]:
@@ -190,6 +193,8 @@ def read_config(data: bytes) -> dict[str, Any]:
 
 
 def _objects(host: Host, root: str) -> Union[tuple[SharedObject, ...], Gap]:
+    if host.flavour == "windows":
+        return _modules(host, root)
     found = []
     for name in _OBJECTS:
         path = f"{root}/{name}"
@@ -199,3 +204,12 @@ def _objects(host: Host, root: str) -> Union[tuple[SharedObject, ...], Gap]:
         if isinstance(elf, Elf) and elf.defect is None:
             found.append(SharedObject(path, elf.needed, origin(elf.runpath, path), origin(elf.rpath, path)))
     return tuple(found)
+
+
+def _modules(host: Host, root: str) -> Union[tuple[SharedObject, ...], Gap]:
+    """Windows' extension module with all of TensorFlow in it; Windows knows nothing like a RUNPATH."""
+    path = f"{root}/python/_pywrap_tensorflow_internal.pyd"
+    header = host.pe(path)
+    if isinstance(header, Gap):
+        return header
+    return (SharedObject(path, header.imports, (), ()),) if header is not None and header.defect is None else ()

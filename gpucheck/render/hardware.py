@@ -9,7 +9,9 @@ from gpucheck.facts.driver import CudaDriver, Driver, Nvml, UserLibrary
 from gpucheck.facts.gap import Gap, Unknown, known
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.render.text import count, gib, listed, say
+from gpucheck.facts.windows import Windows
+from gpucheck.render import windows
+from gpucheck.render.text import count, folder_of, gib, listed, say
 
 
 def gpu_rows(snapshot: Snapshot) -> Iterator[str]:
@@ -18,7 +20,9 @@ def gpu_rows(snapshot: Snapshot) -> Iterator[str]:
         told = say(gpus) if isinstance(gpus, Gap) else "none from NVML"
         if isinstance(driver, Driver) and nothing_there(driver):
             told = "no driver to ask"
-        yield f"{told}; on the PCI bus: {_on_bus(driver)}"
+        on_windows = windows.of(snapshot)
+        there = f"on the PCI bus: {_on_bus(driver)}"
+        yield f"{told}; {there if on_windows is None else f'display adapters: {windows.adapters(on_windows)}'}"
         return
     runs = _runs(snapshot)
     groups: dict[str, list[int]] = {}
@@ -79,6 +83,8 @@ def _gpu_parts(gpu: Gpu) -> Iterator[str]:
         yield f"held by {listed([f'{one.pid} ({one.name})' for one in gpu.processes], 3)}"
     if known(gpu.mig_mode, None):
         yield f"MIG on, {len(known(gpu.mig_devices, None) or ())} instances"
+    if known(gpu.driver_model, None) not in (None, "WDDM"):
+        yield f"driver model {say(gpu.driver_model)}"
     if known(gpu.compute_mode, None) not in (None, "default"):
         yield f"compute mode {say(gpu.compute_mode)}"
     reasons = known(gpu.clocks_event_reasons, None)
@@ -88,14 +94,19 @@ def _gpu_parts(gpu: Gpu) -> Iterator[str]:
         yield f"{say(gpu.ecc_uncorrected)} uncorrected ECC errors"
 
 
-def driver_rows(driver: Driver) -> Iterator[str]:
-    if nothing_there(driver):
-        yield "none: no kernel module, no libcuda, no libnvidia-ml"
+def driver_rows(driver: Driver, on_windows: Union[Windows, None] = None) -> Iterator[str]:
+    libcuda = "libcuda" if on_windows is None else "nvcuda"
+    if nothing_there(driver) and not (on_windows and windows.has_driver(on_windows)):
+        parts = "kernel module, no libcuda, no libnvidia-ml" if on_windows is None else "nvcuda.dll, no nvml.dll"
+        yield f"none: no {parts}"
         return
-    kind = (", open" if driver.module_open else ", proprietary") if isinstance(driver.module_open, bool) else ""
-    yield f"kernel module {say(driver.module_version)}{kind if driver.module_version is not None else ''}"
+    if on_windows is not None:
+        yield from windows.driver_rows(on_windows)
+    else:
+        kind = (", open" if driver.module_open else ", proprietary") if isinstance(driver.module_open, bool) else ""
+        yield f"kernel module {say(driver.module_version)}{kind if driver.module_version is not None else ''}"
     yield from _user_rows(driver)
-    yield _answers(driver.nvml, driver.cuda)
+    yield _answers(driver.nvml, driver.cuda, libcuda)
 
 
 def nothing_there(driver: Driver) -> bool:
@@ -123,15 +134,15 @@ def _user_line(library: UserLibrary) -> str:
     place = "" if library.origin == "driver" else f", {library.origin}"
     defect = "" if library.defect is None else f", {say(library.defect)}"
     first = "" if library.first else ", not the first"
-    return f"{say(library.version)} in {library.path.rpartition('/')[0] or '/'}{place}{defect}{first}"
+    return f"{say(library.version)} in {folder_of(library.path)}{place}{defect}{first}"
 
 
-def _answers(nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap]) -> str:
+def _answers(nvml: Union[Nvml, Gap], cuda: Union[CudaDriver, Gap], libcuda: str) -> str:
     if not isinstance(nvml, Gap) and not isinstance(cuda, Gap):
         agree = nvml.device_count == cuda.device_count and nvml.cuda_version == cuda.cuda_version
         if agree and nvml.status == cuda.status == "ok":
-            return f"NVML and libcuda answer: {_offer(cuda)}"
-    return f"NVML {_call(nvml)}; libcuda {_call(cuda)}"
+            return f"NVML and {libcuda} answer: {_offer(cuda)}"
+    return f"NVML {_call(nvml)}; {libcuda} {_call(cuda)}"
 
 
 def _offer(call: Union[Nvml, CudaDriver]) -> str:

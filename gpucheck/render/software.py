@@ -8,7 +8,7 @@ from typing import Union
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries, LibraryCopy, Wanted
 from gpucheck.facts.python import Distribution, FrameworkBuild, Python, TensorFlowBuild
-from gpucheck.render.text import listed, say
+from gpucheck.render.text import folder_of, listed, say
 
 _MOST_PLACES = 6
 
@@ -39,11 +39,12 @@ def by_place(copies: tuple[LibraryCopy, ...]) -> dict[str, list[LibraryCopy]]:
 def _place(copy: LibraryCopy) -> str:
     for via in copy.found_via:
         kind, _, rest = via.partition(" ")
-        if kind.startswith("wheel") and "/nvidia/" in copy.path:
-            return f"{copy.path.rpartition('/nvidia/')[0]}/nvidia"
-        if kind == "toolkit" and rest and copy.path.startswith(f"{rest}/") and not copy.stub:
-            return rest
-    return copy.path.rpartition("/")[0] or "/"
+        for slash in "/\\":
+            if kind.startswith("wheel") and f"{slash}nvidia{slash}" in copy.path:
+                return f"{copy.path.rpartition(f'{slash}nvidia{slash}')[0]}{slash}nvidia"
+            if kind == "toolkit" and rest and copy.path.startswith(f"{rest}{slash}") and not copy.stub:
+                return rest
+    return folder_of(copy.path)
 
 
 def _vias(copy: LibraryCopy) -> Iterator[str]:

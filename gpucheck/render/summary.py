@@ -14,6 +14,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import Cpu, System
 from gpucheck.facts.toolkits import Toolkits
+from gpucheck.render import windows
 from gpucheck.render.hardware import driver_rows, gpu_rows
 from gpucheck.render.software import library_rows, python_rows
 from gpucheck.render.text import gib, say, shorten
@@ -33,16 +34,27 @@ def blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     every = (
         _block("System", snapshot.system, system_rows),
         Block("GPUs", tuple(gpu_rows(snapshot))),
-        _block("Driver", snapshot.driver, driver_rows),
+        _block("Driver", snapshot.driver, lambda driver: driver_rows(driver, windows.of(snapshot))),
         _block("Toolkits", snapshot.toolkits, toolkit_rows),
         _block("Libraries", snapshot.libraries, library_rows),
         _block("Python", snapshot.python, python_rows),
         _block("Variables", snapshot.environment, variable_rows),
     )
-    home = None if isinstance(snapshot.environment, Gap) else snapshot.environment.get("HOME")
+    home, slash = _home(snapshot)
     if not home or len(home) < 2:
         return every
-    return tuple(Block(title, tuple(row.replace(f"{home}/", "~/") for row in rows)) for title, rows in every)
+    return tuple(
+        Block(title, tuple(row.replace(f"{home}{slash}", f"~{slash}") for row in rows)) for title, rows in every
+    )
+
+
+def _home(snapshot: Snapshot) -> tuple[Union[str, None], str]:
+    """The user's folder, and what parts names in paths there."""
+    if isinstance(snapshot.environment, Gap):
+        return None, "/"
+    if isinstance(snapshot.system, System) and snapshot.system.os == "windows":
+        return snapshot.environment.get("USERPROFILE"), "\\"
+    return snapshot.environment.get("HOME"), "/"
 
 
 def _block(title: str, fact: Union[T, Gap], rows: Callable[[T], Iterator[str]]) -> Block:
@@ -52,8 +64,11 @@ def _block(title: str, fact: Union[T, Gap], rows: Callable[[T], Iterator[str]]) 
 
 
 def system_rows(system: System) -> Iterator[str]:
-    libc = "no glibc" if system.libc is None else f"glibc {say(system.libc)}"
-    yield f"{say(system.distribution)}, kernel {system.kernel}, {system.machine}, {libc}"
+    if system.os == "windows":
+        yield f"{say(system.distribution)}, {system.kernel}, {system.machine}"
+    else:
+        libc = "no glibc" if system.libc is None else f"glibc {say(system.libc)}"
+        yield f"{say(system.distribution)}, kernel {system.kernel}, {system.machine}, {libc}"
     yield f"{_cpu(system.cpu)}; {_memory(system.memory_bytes)}; {_disks(system)}"
     places = [
         f"WSL{system.wsl}" if isinstance(system.wsl, int) else "",
@@ -99,6 +114,7 @@ def toolkit_rows(toolkits: Toolkits) -> Iterator[str]:
 # Shown elsewhere, or of no weight for a reader who looks for a cause.
 _QUIET = (
     *("PATH", "HOME", "TMPDIR", "USERPROFILE", "PIPX_HOME", "UV_TOOL_DIR", "CONDA_DEFAULT_ENV", "VIRTUAL_ENV"),
+    *("TEMP", "APPDATA", "LOCALAPPDATA", "PROGRAMFILES", "PROGRAMW6432", "PROGRAMDATA", "SYSTEMROOT", "SYSTEMDRIVE"),
     *("CONDA_PREFIX", "WSL_DISTRO_NAME", "WSL_INTEROP", "PYTHONNOUSERSITE", "CUDA_CACHE_PATH", "container"),
 )
 

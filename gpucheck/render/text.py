@@ -63,3 +63,10 @@ def say(fact: object) -> str:
     if isinstance(fact, float):
         return f"{fact:.4g}"
     return str(fact)
+
+
+def folder_of(path: str) -> str:
+    """Of a file's path, Linux's or Windows'."""
+    if path.startswith("/"):
+        return path.rpartition("/")[0] or "/"
+    return path.replace("/", "\\").rpartition("\\")[0] or path

@@ -24,22 +24,34 @@ SUBJECTS = (
     "installation",
     "tensorflow",
     "packages",
+    "windows",
     "libraries",
     "runtime",
     "cudnn",
     "toolkits",
     "environment",
+    "search_path",
     "deep",
 )
 
 
-def load() -> None:
-    """Import every subject, which registers its rules, and put them in the order above, whoever was imported first."""
+# Subjects of one system: a start on the other does not pay for them.
+_WINDOWS = ("windows", "search_path")
+
+
+def load(system: str = "") -> None:
+    """Import every subject, which registers its rules, and put them in the order above, whoever was imported first.
+
+    system: only the subjects of that one, where it is known.
+    """
     from importlib import import_module
 
     from gpucheck.rules.engine import RULES
 
-    places = {import_module(f"gpucheck.rules.{subject}").__name__: place for place, subject in enumerate(SUBJECTS)}
+    for subject in SUBJECTS:
+        if system != "linux" or subject not in _WINDOWS:
+            import_module(f"gpucheck.rules.{subject}")
+    places = {f"gpucheck.rules.{subject}": place for place, subject in enumerate(SUBJECTS)}
     ordered = sorted(RULES.items(), key=lambda item: places[item[1].judge.__module__])
     RULES.clear()
     RULES.update(ordered)

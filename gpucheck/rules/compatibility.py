@@ -16,9 +16,10 @@ from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, on_wsl
+from gpucheck.rules.systems import on_windows
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed",))
+@rule(Severity.ERROR, explains=("cuda-init-failed",), on="linux")
 def libcuda_stub_on_path(snapshot: Snapshot) -> Iterator[Found]:
     """The libcuda that programs get is the toolkit's stub, which is for linking and drives nothing.
 
@@ -60,7 +61,7 @@ def _path(answer: CudaDriver | Gap) -> str | None | Gap:
     return answer if isinstance(answer, Gap) else answer.path
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed", "driver-library-version-mismatch"))
+@rule(Severity.ERROR, explains=("cuda-init-failed", "driver-library-version-mismatch"), on="linux")
 def cuda_compat_libcuda_on_geforce(snapshot: Snapshot) -> Iterator[Found]:
     """CUDA's forward-compatibility libcuda is used on a GPU, or with a driver, that does not support it.
 
@@ -129,7 +130,7 @@ def driver_too_old_for_cuda(snapshot: Snapshot) -> Iterator[Found]:
         return
     fact, version, source = _version_of(driver, on_wsl(snapshot))
     row = drivers.floor_for(build)
-    floor = drivers.lowest(row, on_wsl(snapshot)) if row else None
+    floor = drivers.lowest(row, on_wsl(snapshot) or on_windows(snapshot)) if row else None
     if row is None or floor is None:
         raise Unknown(Gap(f"no table here tells which driver CUDA {build} needs", "unsupported"))
     if (version is not None and version >= floor) or _compat_covers(driver, build):

@@ -40,7 +40,7 @@ def _inside(snapshot: Snapshot) -> tuple[Driver, str] | None:
     return driver, kind
 
 
-@rule(Severity.ERROR, explains=_EVERYTHING)
+@rule(Severity.ERROR, explains=_EVERYTHING, on="linux")
 def docker_no_gpus_flag(snapshot: Snapshot) -> Iterator[Found]:
     """The host has a GPU and a running driver, and this container was given none of it.
 
@@ -83,7 +83,7 @@ def docker_no_gpus_flag(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, explains=("libcuda-missing", "cuda-init-failed", "nvidia-uvm-not-loaded"))
+@rule(Severity.ERROR, explains=("libcuda-missing", "cuda-init-failed", "nvidia-uvm-not-loaded"), on="linux")
 def docker_driver_capabilities_missing_compute(snapshot: Snapshot) -> Iterator[Found]:
     """The container was given the GPU without the driver's compute libraries.
 
@@ -120,7 +120,9 @@ def docker_driver_capabilities_missing_compute(snapshot: Snapshot) -> Iterator[F
     )
 
 
-@rule(Severity.ERROR, explains=("nvml-not-answering", "cuda-init-failed", "nvidia-uvm-broken-after-suspend"))
+@rule(
+    Severity.ERROR, explains=("nvml-not-answering", "cuda-init-failed", "nvidia-uvm-broken-after-suspend"), on="linux"
+)
 def container_lost_gpu_after_daemon_reload(snapshot: Snapshot) -> Iterator[Found]:
     """A running container has lost the GPU that it had: NVML answers "Unknown Error".
 

@@ -10,7 +10,8 @@ from gpucheck.compat.tensorflow import Release
 from gpucheck.compat.tensorflow import find as find_release
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.libraries import Wanted
-from gpucheck.facts.python import Distribution
+from gpucheck.facts.paths import join
+from gpucheck.facts.python import Distribution, TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import CudnnVersion, LibraryVersion, PackageVersion
 from gpucheck.findings import Severity
@@ -20,6 +21,7 @@ from gpucheck.rules.missing import missing
 from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.recipes import install_lines, pip
 from gpucheck.rules.stakes import stakes
+from gpucheck.rules.systems import on_windows
 
 
 class Asked(NamedTuple):
@@ -37,7 +39,7 @@ class Asked(NamedTuple):
 
 def _asked(snapshot: Snapshot) -> Union[Asked, None]:
     build = need(need(snapshot.python).tensorflow)
-    if build is None or not need(build.cuda_build):
+    if build is None or not (need(build.cuda_build) or _before_build_info(snapshot, build)):
         return None
     version = str(need(build.version))
     row = find_release(version)
@@ -45,7 +47,12 @@ def _asked(snapshot: Snapshot) -> Union[Asked, None]:
     if row is not None and (own is None or own.major == CudnnVersion(row.cudnn).major):
         return Asked(version, CudnnVersion(row.cudnn), row.source, row)
     # A build of one's own: build_info names the major, and the minor only where it was asked for.
-    return Asked(version, own, f"{build.root}/python/platform/build_info.py", None) if own else None
+    return Asked(version, own, join(build.root, "python/platform/build_info.py"), None) if own else None
+
+
+def _before_build_info(snapshot: Snapshot, build: TensorFlowBuild) -> bool:
+    """tensorflow-gpu 1.0 to 1.3 on Windows: no build_info.py, and a CUDA build by its name."""
+    return build.cuda_build is None and build.distribution == "tensorflow-gpu" and on_windows(snapshot)
 
 
 def _loaded(snapshot: Snapshot) -> Union[Wanted, None]:
@@ -125,7 +132,12 @@ def _cudnn_lines(snapshot: Snapshot, asked: Asked) -> list[str]:
     if _by_conda(snapshot):
         return [f"conda install 'cudnn>={asked.least},<{asked.least.major + 1}'"]
     if asked.row is None or not asked.row.cudnn_wheel:
-        return [f"# Install cuDNN {asked.least} (same major, this minor or later).", *install_lines(snapshot)]
+        first = f"# Install cuDNN {asked.least} (same major, this minor or later)."
+        if on_windows(snapshot):
+            from gpucheck.rules import ways
+
+            return [first, *ways.by_conda(None, str(asked.least)), *ways.ARCHIVES]
+        return [first, *install_lines(snapshot)]
     wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
     return [pip(snapshot, f"{wheel}{asked.row.cudnn_wheel}")]
 

@@ -101,7 +101,7 @@ def gpu_query_failed(snapshot: Snapshot) -> Iterator[Found]:
             )
 
 
-@rule(Severity.WARNING)
+@rule(Severity.WARNING, on="linux")
 def gpu_not_bound_to_driver(snapshot: Snapshot) -> Iterator[Found]:
     """The driver is loaded, and it does not drive a card that is on the bus.
 

@@ -14,6 +14,7 @@ from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import compat_first, copies_of, cuda_works, driver_here, not_found, nvidia_here, on_wsl
+from gpucheck.rules.systems import on_windows
 
 _DEFECTS = {
     "empty": "is empty (0 bytes)",
@@ -110,6 +111,8 @@ _UNLOAD = ("nvidia_fs", "nvidia_peermem", "nvidia_drm", "nvidia_modeset", "nvidi
 
 
 def _reload(snapshot: Snapshot) -> list[str]:
+    if on_windows(snapshot):
+        return ["shutdown /r /t 0  # restarts Windows at once", "# if it survives that:", *fixes.again(snapshot)]
     driver = snapshot.driver
     loaded = () if isinstance(driver, Gap) else known(driver.modules, ())
     modules = [name for name in _UNLOAD if name in loaded]
@@ -121,6 +124,8 @@ def _reload(snapshot: Snapshot) -> list[str]:
 
 
 def _remove(snapshot: Snapshot, copy: UserLibrary) -> list[str]:
+    if on_windows(snapshot):
+        return [f"# remove {_place(copy)}, an old copy, then:", *fixes.again(snapshot)]
     system = snapshot.system
     if not isinstance(system, Gap) and known(system.container, None):
         return ["# the image brings driver libraries of its own: remove them, the container toolkit mounts the host's"]
@@ -161,6 +166,11 @@ def libcuda_missing(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/ai4d-iasc/trixie/issues/41
     """
     driver = _with_module(snapshot)
+    if driver is not None and on_windows(snapshot):
+        from gpucheck.rules import windows_driver
+
+        yield from windows_driver.cuda_missing(snapshot, driver)
+        return
     if driver is None or not not_found(driver, "libcuda.so.1", need(driver.cuda)):
         return
     copies = [copy for copy in copies_of(driver, "libcuda.so.1") if copy.origin == "driver"]
@@ -203,6 +213,11 @@ def libnvidia_ml_missing(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/deploy/nvml-api/
     """
     driver = _with_module(snapshot)
+    if driver is not None and on_windows(snapshot):
+        from gpucheck.rules import windows_driver
+
+        yield from windows_driver.nvml_missing(snapshot, driver)
+        return
     if driver is None or not not_found(driver, "libnvidia-ml.so.1", need(driver.nvml)):
         return
     what = "nothing" if isinstance(snapshot.gpus, Gap) else "nothing but what libcuda tells"
@@ -249,6 +264,12 @@ def driver_library_unloadable(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/nebius/soperator/issues/2684
     """
     here, driver = nvidia_here(snapshot) is not None, need(snapshot.driver)
+    if on_windows(snapshot):
+        from gpucheck.rules import windows_driver
+
+        cases = windows_driver.unloadable(snapshot, driver)
+        yield from (case if here else case._replace(severity=Severity.WARNING) for case in cases)
+        return
     for soname, answer in zip(_LIBRARIES, (driver.cuda, driver.nvml), strict=True):
         case = _unloadable(driver, soname, answer)
         if case:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gpucheck.facts.gap import Unknown
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
 from gpucheck.rules.proof import answered, outranked
+from gpucheck.rules.systems import on_windows
 
 Judge = Callable[[Snapshot], "Iterable[Found]"]
 
@@ -20,6 +21,7 @@ class Rule(NamedTuple):
     explains: findings that this one accounts for, where both are made.
     symptom_of: the other way round, for a rule that sees an effect and no cause: errors that account for it, ``"*"``
     for any error that is no symptom itself.
+    on: the only system that has its subject; on another it is neither judged nor skipped.
     """
 
     name: str
@@ -29,13 +31,19 @@ class Rule(NamedTuple):
     documentation: str
     judge: Judge
     symptom_of: tuple[str, ...] = ()
+    on: Literal["", "linux", "windows"] = ""
 
 
 RULES: dict[str, Rule] = {}
 
 
 def rule(
-    severity: Severity, *, decisive: bool = False, explains: tuple[str, ...] = (), symptom_of: tuple[str, ...] = ()
+    severity: Severity,
+    *,
+    decisive: bool = False,
+    explains: tuple[str, ...] = (),
+    symptom_of: tuple[str, ...] = (),
+    on: Literal["", "linux", "windows"] = "",
 ) -> Callable[[Judge], Judge]:
     """Register a rule. It yields findings made by `found`; a `need` on a gap skips it whole.
 
@@ -46,7 +54,7 @@ def rule(
     def register(judge: Judge) -> Judge:
         name = judge.__name__.replace("_", "-")
         assert name not in RULES, name
-        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge, symptom_of)
+        RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", judge, symptom_of, on)
         return judge
 
     return register
@@ -106,7 +114,7 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
     if rules is None:
         from gpucheck.rules import load
 
-        load()
+        load(_system(snapshot))
         rules = RULES
     ignored = set(ignore)
     findings: list[Finding] = []
@@ -116,6 +124,8 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
         if one.name in ignored:
             continue
         try:
+            if one.on and (one.on == "windows") is not on_windows(snapshot):
+                continue
             findings.extend(_named(one, list(one.judge(snapshot))))
             checked.append(one.name)
         except Unknown as unknown:
@@ -129,6 +139,13 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
         tuple(name for name in rules if name in ignored),
         snapshot,
     )
+
+
+def _system(snapshot: Snapshot) -> Literal["", "linux", "windows"]:
+    try:
+        return "windows" if on_windows(snapshot) else "linux"
+    except Unknown:
+        return ""
 
 
 def _named(rule_: Rule, cases: list[Found]) -> Iterator[Finding]:

@@ -43,7 +43,19 @@ def _all_bad(snapshot: Snapshot) -> set[str]:
     return bad
 
 
-@rule(Severity.WARNING, decisive=True, explains=("cuda-library-broken",))
+def in_the_way(snapshot: Snapshot) -> frozenset[str]:
+    """Folders of LD_LIBRARY_PATH that do harm there. Not the dead ones: a disk may be away for a while."""
+    return frozenset(_all_bad(snapshot)) - frozenset(_dead_or_none(snapshot))
+
+
+def _dead_or_none(snapshot: Snapshot) -> list[str]:
+    try:
+        return _dead(snapshot)
+    except Unknown:
+        return []
+
+
+@rule(Severity.WARNING, decisive=True, explains=("cuda-library-broken",), on="linux")
 def ld_library_path_shadows_bundled_cuda(snapshot: Snapshot) -> Iterator[Found]:
     """LD_LIBRARY_PATH puts an older CUDA library before TensorFlow's own.
 
@@ -98,7 +110,7 @@ def _shadow(snapshot: Snapshot, worse: list[Pair], severity: Severity | None = N
     )
 
 
-@rule(Severity.WARNING, explains=("libcuda-stub-on-path",))
+@rule(Severity.WARNING, explains=("libcuda-stub-on-path",), on="linux")
 def ld_library_path_stubs(snapshot: Snapshot) -> Iterator[Found]:
     """LD_LIBRARY_PATH names CUDA's folder of stubs.
 
@@ -128,7 +140,7 @@ def _stubs(snapshot: Snapshot) -> list[str]:
     return [one.path for one in entries if one.path.endswith(_STUBS) and need(one.exists)]
 
 
-@rule(Severity.INFO)
+@rule(Severity.INFO, on="linux")
 def ld_library_path_dead_entry(snapshot: Snapshot) -> Iterator[Found]:
     """LD_LIBRARY_PATH names a folder that does not exist.
 
@@ -159,7 +171,7 @@ def _dead(snapshot: Snapshot) -> list[str]:
     return [one.path for one in _entries(need(snapshot.libraries)) if need(one.exists) is False]
 
 
-@rule(Severity.WARNING, explains=("ld-library-path-shadows-bundled-cuda",))
+@rule(Severity.WARNING, explains=("ld-library-path-shadows-bundled-cuda",), on="linux")
 def ld_library_path_other_cuda(snapshot: Snapshot) -> Iterator[Found]:
     """LD_LIBRARY_PATH names the libraries of another CUDA major than TensorFlow's.
 

@@ -5,9 +5,10 @@ Where a distribution's package names are not certain, a line names the manual in
 
 from __future__ import annotations
 
-from gpucheck.facts.gap import Gap
+from gpucheck.facts.gap import Gap, Unknown
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.rules.presence import family
+from gpucheck.rules.systems import on_windows
 
 _GUIDE = "# NVIDIA's guide: https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
 
@@ -33,6 +34,25 @@ _GIVE = {
 }
 
 
+# What PowerShell shows of the driver's own words.
+_WINDOWS = (
+    "Get-WinEvent -MaxEvents 20 -FilterHashtable @{LogName='System'; ProviderName='nvlddmkm'}",
+    '# restart Windows; if it comes back, install NVIDIA\'s driver anew ("clean installation")',
+)
+
+
+def _is_windows(snapshot: Snapshot) -> bool:
+    try:
+        return on_windows(snapshot)
+    except Unknown:
+        return False
+
+
+def again(snapshot: Snapshot) -> list[str]:
+    """How the driver's files come back on Windows, where its installer alone puts them."""
+    return [*install_driver(snapshot), '# choose "clean installation" there']
+
+
 def pass_gpu_in(kind: str) -> list[str]:
     """How a container of that kind is given GPUs."""
     return _GIVE.get(kind, ["# start it anew with the GPU passed in"])
@@ -51,8 +71,10 @@ def under_slurm(snapshot: Snapshot) -> bool:
 
 
 def on_machine(snapshot: Snapshot, lines: list[str]) -> list[str]:
-    """Lines about the kernel half: of this Linux, of a container's host, or under WSL of Windows, which has it."""
+    """Lines about the kernel half: of this Linux, of a container's host, or of Windows, under WSL too, which has it."""
     system = snapshot.system
+    if _is_windows(snapshot):
+        return list(_WINDOWS)
     if not isinstance(system, Gap) and system.wsl is not None and not isinstance(system.wsl, Gap):
         return ["# the driver is Windows': start WSL anew, in PowerShell:", "# wsl --shutdown"]
     return on_host(snapshot, lines)
@@ -60,6 +82,8 @@ def on_machine(snapshot: Snapshot, lines: list[str]) -> list[str]:
 
 def install_driver(snapshot: Snapshot) -> list[str]:
     """Ubuntu: ubuntu-drivers; Debian: its non-free package; Fedora: RPM Fusion's; others: NVIDIA's guide."""
+    if _is_windows(snapshot):
+        return ["# NVIDIA's driver for Windows: https://www.nvidia.com/en-us/drivers/ ; then restart Windows"]
     lines = {
         "ubuntu": ["sudo ubuntu-drivers install", "sudo reboot"],
         "debian": ["# needs non-free in /etc/apt/sources.list", "sudo apt install nvidia-driver", "sudo reboot"],

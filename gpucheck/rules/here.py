@@ -75,7 +75,7 @@ def driver_version(snapshot: Snapshot) -> Union[DriverVersion, None, Gap]:
     if isinstance(driver, Gap):
         return driver
     nvml = driver.nvml.driver_version if isinstance(driver.nvml, Nvml) else None
-    if windows_driver(snapshot):
+    if windows_driver(snapshot) and snapshot.windows is None:  # WSL, where NVML alone knows what runs
         return nvml or (driver.nvml if isinstance(driver.nvml, Gap) else None)
     return known(driver.module_version, None) or nvml or driver.module_version
 

@@ -14,7 +14,7 @@ from gpucheck.rules.presence import FOLLOWERS, cards_of, cuda_works, describe, n
 _OPEN_DRIVERS = ("nouveau", "nova", "nova_core", "NovaCore")
 
 
-@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "gpu-not-bound-to-driver", *FOLLOWERS))
+@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "gpu-not-bound-to-driver", *FOLLOWERS), on="linux")
 def nouveau_or_nova_bound(snapshot: Snapshot) -> Iterator[Found]:
     """The kernel's own driver, nouveau or nova, holds the card, so NVIDIA's cannot.
 
@@ -49,7 +49,7 @@ def nouveau_or_nova_bound(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "gpu-not-bound-to-driver", *FOLLOWERS))
+@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "gpu-not-bound-to-driver", *FOLLOWERS), on="linux")
 def gpu_bound_to_vfio(snapshot: Snapshot) -> Iterator[Found]:
     """The card is reserved for a virtual machine (vfio-pci).
 
@@ -83,7 +83,11 @@ def gpu_bound_to_vfio(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "gpu-lost", "gpu-not-bound-to-driver", *FOLLOWERS))
+@rule(
+    Severity.ERROR,
+    explains=("nvidia-kernel-module-not-loaded", "gpu-lost", "gpu-not-bound-to-driver", *FOLLOWERS),
+    on="linux",
+)
 def hybrid_graphics_gpu_off(snapshot: Snapshot) -> Iterator[Found]:
     """A laptop's NVIDIA GPU is switched off in favour of the built-in one.
 

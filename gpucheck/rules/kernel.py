@@ -19,9 +19,11 @@ from gpucheck.rules.presence import (
     cards_of,
     cuda_works,
     describe,
+    driver_here,
     nvidia_here,
     on_wsl,
 )
+from gpucheck.rules.systems import on_windows, pci_source
 
 
 def _module_missing(snapshot: Snapshot) -> Driver | None:
@@ -73,8 +75,8 @@ def ok_cpu_expected(snapshot: Snapshot) -> Iterator[Found]:
     yield found(
         "No NVIDIA GPU is visible here, so TensorFlow uses the CPU.",
         [
-            ("driver.pci", seen, "/sys/bus/pci/devices"),
-            ("driver.module_version", "none", "/proc/driver/nvidia/version"),
+            ("driver.pci", seen, pci_source(snapshot)),
+            ("driver.module_version", "none", "the driver"),
         ],
     )
 
@@ -105,7 +107,7 @@ def gpu_not_nvidia(snapshot: Snapshot) -> Iterator[Found]:
     makers = " and ".join(sorted({"AMD" if card.vendor == AMD else "Intel" for card in cards}))
     yield found(
         f"The only GPU here is {makers}'s ({', '.join(map(describe, cards))}); TensorFlow's CUDA builds use the CPU.",
-        [("driver.pci", ", ".join(map(describe, cards)), "/sys/bus/pci/devices")],
+        [("driver.pci", ", ".join(map(describe, cards)), pci_source(snapshot))],
         ["# AMD GPUs that ROCm supports: AMD's build, tensorflow-rocm"] if "AMD" in makers else [],
     )
 
@@ -115,20 +117,27 @@ def nvidia_driver_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     """There is an NVIDIA card and no NVIDIA driver: no module, no package, no library.
 
     ## What it means
-    The card is on the PCI bus, and nothing of NVIDIA's driver is on the disk. CUDA toolkits and pip's nvidia-* wheels
-    bring no driver.
+    The card is on the PCI bus, and nothing of NVIDIA's driver is on the disk; on Windows another driver (Microsoft's
+    Basic Display Adapter) or none serves it. CUDA toolkits and pip's nvidia-* wheels bring no driver.
 
     ## Why it matters
     Without the driver no program can compute on the GPU.
 
     ## How to fix
-    Install the driver by the distribution's own package and reboot. Do not mix it with NVIDIA's .run installer. For
+    Install the driver by the distribution's own package and reboot. Do not mix it with NVIDIA's .run installer. On
+    Windows: NVIDIA's installer. For
     Kepler cards R470 is the last branch, for Maxwell, Pascal and Volta R580.
 
     ## References
     https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/
     https://ubuntu.com/server/docs/nvidia-drivers-installation
     """
+    if on_windows(snapshot):
+        from gpucheck.rules import windows_driver
+
+        here = driver_here(snapshot)
+        yield from windows_driver.not_installed(snapshot, here) if here else ()
+        return
     driver = _module_missing(snapshot)
     if driver is None or need(driver.module_files) or need(driver.dkms):
         return
@@ -147,7 +156,7 @@ def nvidia_driver_not_installed(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, decisive=True, explains=("device-nodes-missing", "nvidia-uvm-not-loaded", *FOLLOWERS))
+@rule(Severity.ERROR, decisive=True, explains=("device-nodes-missing", "nvidia-uvm-not-loaded", *FOLLOWERS), on="linux")
 def nvidia_kernel_module_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
     """The driver is installed or a card is there, and the running kernel has no nvidia module loaded.
 
@@ -225,7 +234,7 @@ def _driver_without_card(snapshot: Snapshot) -> Iterator[Found]:
 _ELSEWHERE = {"updates", "extra", "weak-updates", "dkms", "akmods"}
 
 
-@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "device-nodes-missing", *FOLLOWERS))
+@rule(Severity.ERROR, explains=("nvidia-kernel-module-not-loaded", "device-nodes-missing", *FOLLOWERS), on="linux")
 def secure_boot_unsigned_module(snapshot: Snapshot) -> Iterator[Found]:
     """Secure Boot is on, and the nvidia module that is installed does not load.
 

@@ -13,8 +13,10 @@ from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import asked, base, build_of, folders, is_bundled, missing, names, title
 from gpucheck.rules.recipes import install_lines, pip, quoted
 from gpucheck.rules.stakes import stakes
+from gpucheck.rules.systems import on_windows
 
 _LD = "export LD_LIBRARY_PATH={}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+_LASTING = "# for good, and reversible: gpucheck doctor --fix-paths"
 
 
 @rule(Severity.ERROR, decisive=True)
@@ -65,7 +67,9 @@ def _forbidden(snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{one.soname} will not load: this user may not read {path}{stake.remark if stake else ''}.",
             [asked(one, f"{path}, permission denied")],
-            [f"namei -l {quoted(path)}", f"sudo chmod a+rX {quoted(path.rpartition('/')[0])} {quoted(path)}"],
+            [f'icacls "{path}"']
+            if on_windows(snapshot)
+            else [f"namei -l {quoted(path)}", f"sudo chmod a+rX {quoted(path.rpartition('/')[0])} {quoted(path)}"],
             severity=stake.severity if stake else None,
         )
 
@@ -78,6 +82,8 @@ def _words(defect: str) -> str:
 def _reinstall(snapshot: Snapshot, one: Wanted) -> list[str]:
     path = known(one.path, None) or ""
     if (known(one.defect, None) or "").startswith("needs "):
+        if on_windows(snapshot):
+            return [f"# Install the whole of the CUDA toolkit that {path} belongs to, or take its folder out of PATH."]
         return list(install_lines(snapshot))
     for copy in known(need(snapshot.libraries).copies, ()):
         wheel = (copy.version_source or "").partition("dist-info ")[2]
@@ -96,7 +102,7 @@ def pip_cuda_wheels_not_found(snapshot: Snapshot) -> Iterator[Found]:
     TensorFlow finds the libraries of NVIDIA's wheels by a list of folders inside its own files (RUNPATH). This
     release's list does not lead to the folder that holds the library: 2.21.0 lost nvidia/cusolver/lib in
     libtensorflow_framework.so.2, 2.16.1 lost cublas, cudnn, cufft, cusolver and cusparse, and up to 2.13 there was no
-    such list at all.
+    such list at all. On native Windows there is none either: TensorFlow looks into PATH.
 
     ## Why it matters
     "Cannot dlopen some GPU libraries", which names none of them, and an empty list of GPUs, although `pip list` shows
@@ -113,6 +119,11 @@ def pip_cuda_wheels_not_found(snapshot: Snapshot) -> Iterator[Found]:
     lacking = missing(snapshot)
     stake = stakes(snapshot) if lacking and lacking.bundled else None
     if not lacking or not stake:
+        return
+    if on_windows(snapshot):
+        from gpucheck.rules import windows_libraries
+
+        yield from windows_libraries.wheels_not_found(snapshot, lacking, stake)
         return
     askers = " and ".join(dict.fromkeys(base(one.wanted_by) for one in lacking.bundled))
     yield found(
@@ -136,7 +147,7 @@ def _wheel_lines(snapshot: Snapshot, lacking: tuple[Wanted, ...]) -> list[str]:
         path = _relative(_bundled(snapshot, lacking[0]), reached)
         lines.append(f"ln -s {quoted(path)} {quoted(f'{reached}/')}")
         lines.append("# or, for this shell:")
-    lines.append(_LD.format(quoted(folders(tuple(_bundled(snapshot, one) for one in lacking)))))
+    lines += [_LD.format(quoted(folders(tuple(_bundled(snapshot, one) for one in lacking)))), _LASTING]
     if choose(snapshot):
         lines += ["# or a release that finds them:", *install_lines(snapshot)]
     return lines
@@ -166,14 +177,15 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
     ## What it means
     A file with exactly the soname that TensorFlow asks for exists, but its folder is in no RUNPATH, not in
     LD_LIBRARY_PATH and not in the loader's cache. A service, an IDE or a cluster job without the shell's settings is
-    the usual case, or an HPC module that is not loaded.
+    the usual case, or an HPC module that is not loaded. On Windows: its folder is not on PATH, or was put there after
+    this shell was opened.
 
     ## Why it matters
     TensorFlow prints the sonames as not found (since 2.12 only "Could not find cuda drivers on your machine") and runs
     on the CPU.
 
     ## How to fix
-    Add the folder to LD_LIBRARY_PATH of this program, or to the loader's configuration.
+    Add the folder to LD_LIBRARY_PATH of this program, or to the loader's configuration; on Windows to PATH.
 
     ## References
     https://man7.org/linux/man-pages/man8/ld.so.8.html
@@ -183,6 +195,12 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
     stake = stakes(snapshot) if lacking and lacking.elsewhere and not lacking.wrong_toolkit else None
     if not lacking or not stake:
         return
+    if on_windows(snapshot):
+        from gpucheck.rules import windows_libraries
+
+        if not windows_libraries.ignored_by_store(snapshot, lacking):
+            yield from windows_libraries.not_on_path(snapshot, lacking, stake)
+        return
     where = folders(tuple(one.elsewhere[0] for one in lacking.elsewhere))
     yield found(
         f"{title(snapshot)} will not load {names(lacking.elsewhere)}: the loader does not look into "
@@ -190,6 +208,7 @@ def cuda_libs_not_on_loader_path(snapshot: Snapshot) -> Iterator[Found]:
         [asked(one, f"not found; a copy lies at {', '.join(one.elsewhere)}") for one in lacking.elsewhere],
         [
             _LD.format(quoted(where)),
+            _LASTING,
             "# or for all programs of this machine:",
             *(f"echo {quoted(one)} | sudo tee -a /etc/ld.so.conf.d/cuda-libraries.conf" for one in where.split(":")),
             "sudo ldconfig",

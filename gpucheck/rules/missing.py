@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
+from gpucheck.facts import paths
 from gpucheck.facts.gap import known, need
 from gpucheck.facts.libraries import LibraryCopy, Wanted
 from gpucheck.facts.python import TensorFlowBuild
@@ -74,20 +75,25 @@ def _of_another_cuda(
 
 def is_bundled(path: str, build: TensorFlowBuild) -> bool:
     """Does a library lie in TensorFlow's own site-packages (where pip puts NVIDIA's wheels)?"""
-    return path.startswith(f"{build.root.rpartition('/')[0]}/")
+    return paths.inside(path, paths.parent(build.root))
 
 
 def _other_copies(one: Wanted, copies: tuple[LibraryCopy, ...]) -> tuple[LibraryCopy, ...]:
-    stem = one.soname.partition(".so")[0]
+    stem = _stem(one.soname)
     return tuple(
         copy
         for copy in copies
         if copy.library == one.library
         and copy.soname != one.soname
-        and copy.soname.partition(".so")[0] == stem
+        and _stem(copy.soname) == stem
         and not copy.stub
         and known(copy.defect, None) is None
     )
+
+
+def _stem(name: str) -> str:
+    """libcudart of libcudart.so.12, cudart64 of cudart64_110.dll."""
+    return name.rpartition("_")[0].lower() if name.lower().endswith(".dll") else name.partition(".so")[0]
 
 
 def names(wanted: tuple[Wanted, ...]) -> str:
@@ -96,13 +102,13 @@ def names(wanted: tuple[Wanted, ...]) -> str:
     return sonames[0] if len(sonames) == 1 else f"{', '.join(sonames[:-1])} and {sonames[-1]}"
 
 
-def folders(paths: tuple[str, ...]) -> str:
+def folders(places: tuple[str, ...]) -> str:
     """The folders of some files for LD_LIBRARY_PATH."""
-    return ":".join(dict.fromkeys(path.rpartition("/")[0] for path in paths))
+    return ":".join(dict.fromkeys(path.rpartition("/")[0] for path in places))
 
 
 def base(path: str) -> str:
-    return path.rpartition("/")[2]
+    return paths.base(path)
 
 
 def build_of(snapshot: Snapshot) -> TensorFlowBuild:

@@ -26,7 +26,7 @@ def _running(snapshot: Snapshot) -> Driver | None:
     return driver
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed", "nvml-not-answering"))
+@rule(Severity.ERROR, explains=("cuda-init-failed", "nvml-not-answering"), on="linux")
 def device_nodes_missing(snapshot: Snapshot) -> Iterator[Found]:
     """The module is loaded, and /dev/nvidiactl or every /dev/nvidiaN is missing.
 
@@ -60,7 +60,7 @@ def device_nodes_missing(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed", "nvml-no-permission", "nvml-not-answering"))
+@rule(Severity.ERROR, explains=("cuda-init-failed", "nvml-no-permission", "nvml-not-answering"), on="linux")
 def device_node_permission(snapshot: Snapshot) -> Iterator[Found]:
     """This user may not open the GPU's device nodes.
 
@@ -107,7 +107,7 @@ def _matters(node: DeviceNode) -> bool:
     return node.path in (CONTROL, UVM, "/dev/dxg") or gpu_number(node.path) is not None
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed",))
+@rule(Severity.ERROR, explains=("cuda-init-failed",), on="linux")
 def nvidia_uvm_not_loaded(snapshot: Snapshot) -> Iterator[Found]:
     """nvidia-smi works and CUDA does not: nvidia_uvm is not loaded, or its node is missing.
 
@@ -153,7 +153,7 @@ def _uvm_fix(snapshot: Snapshot, inside: str | None) -> list[str]:
     return [*on_host, "# then:", *fixes.pass_node_in(inside, UVM)] if inside else on_host
 
 
-@rule(Severity.ERROR, explains=("cuda-init-failed",))
+@rule(Severity.ERROR, explains=("cuda-init-failed",), on="linux")
 def nvidia_uvm_broken_after_suspend(snapshot: Snapshot) -> Iterator[Found]:
     """CUDA answers "unknown error" on a machine that was suspended since it booted.
 

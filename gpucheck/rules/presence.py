@@ -24,6 +24,7 @@ from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import System
+from gpucheck.rules.systems import pci_source
 
 NVIDIA, AMD, INTEL = "10de", "1002", "8086"
 
@@ -65,7 +66,7 @@ def nvidia_here(snapshot: Snapshot) -> Union[Presence, None]:
     """
     driver = need(snapshot.driver)
     found = (
-        _pci(driver)
+        _pci(snapshot, driver)
         or _said(driver.nvml, "driver.nvml.device_count", "NVML")
         or _said(driver.cuda, "driver.cuda.device_count", "cuInit")
         or _refused(driver)
@@ -80,13 +81,13 @@ def nvidia_here(snapshot: Snapshot) -> Union[Presence, None]:
     return None
 
 
-def _pci(driver: Driver) -> Union[Presence, None]:
+def _pci(snapshot: Snapshot, driver: Driver) -> Union[Presence, None]:
     if isinstance(driver.pci, Gap) or driver.pci is None:
         return None
     cards = tuple(card for card in driver.pci if card.vendor == NVIDIA)
     if not cards:
         return None
-    return Presence(cards, "driver.pci", ", ".join(map(describe, cards)), "/sys/bus/pci/devices")
+    return Presence(cards, "driver.pci", ", ".join(map(describe, cards)), pci_source(snapshot))
 
 
 def _said(answer: object, fact: str, who: str) -> Union[Presence, None]:
@@ -135,7 +136,7 @@ def gpu_number(path: str) -> Union[int, None]:
 
 def describe(card: PciGpu) -> str:
     """ "0000:01:00.0 [10de:2684]", as lspci -nn writes it."""
-    return f"{card.address} [{card.vendor}:{card.device}]"
+    return f"{card.address} [{card.vendor}:{card.device}]".strip()
 
 
 def usable(snapshot: Snapshot) -> tuple[Gpu, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpucheck.compat.tensorflow import ROOM_FOR_CPU, ROOM_WITH_CUDA
+from gpucheck.facts import paths
 from gpucheck.facts.gap import Gap, Unknown, known, need
 from gpucheck.facts.python import Kernel, Python
 from gpucheck.facts.snapshot import Snapshot
@@ -39,8 +40,11 @@ def python_interpreter_missing(snapshot: Snapshot) -> Iterator[Found]:
     if need(python.real_executable) is not None:
         return
     prefix = known(python.prefix, None)
+    windows = paths.is_windows(python.executable)
     what = "is a link that leads to no file: the interpreter that it was made from is gone"
-    anew = ["# Make the environment anew:", f"python3 -m venv --clear {quoted(prefix or '')}", *install_lines(snapshot)]
+    what = "cannot start: the interpreter that it was made from is gone" if windows else what
+    make = f'py -m venv --clear "{prefix}"' if windows else f"python3 -m venv --clear {quoted(prefix or '')}"
+    anew = ["# Make the environment anew:", make, *install_lines(snapshot)]
     yield found(
         f"{python.executable} {what if prefix else 'does not exist'}.",
         [("python.real_executable", None, f"{python.executable}, chosen by {python.chosen_by}")],
@@ -148,9 +152,10 @@ def _elsewhere(snapshot: Snapshot, python: Python) -> Iterator[Found]:
 
 
 def _kernel(kernel: Kernel, python: Python) -> Iterator[Found]:
-    if kernel.interpreter is None or not kernel.interpreter.startswith("/"):
+    if kernel.interpreter is None or not (kernel.interpreter.startswith("/") or paths.is_windows(kernel.interpreter)):
         return
-    register = f"{quoted(python.executable)} -m ipykernel install --user --name {quoted(kernel.name)}"
+    start = f'& "{python.executable}"' if paths.is_windows(python.executable) else quoted(python.executable)
+    register = f"{start} -m ipykernel install --user --name {quoted(kernel.name)}"
     evidence = [("python.kernels", kernel.interpreter, kernel.path)]
     if kernel.real_interpreter is None:
         yield found(
@@ -161,9 +166,9 @@ def _kernel(kernel: Kernel, python: Python) -> Iterator[Found]:
         return
     prefix = known(python.prefix, None)
     home, own = known(kernel.starts, None), known(kernel.belongs_to, None)
-    if not prefix or not kernel.path.startswith(f"{prefix}/") or not home or not own:
+    if not prefix or not paths.inside(kernel.path, prefix) or not home or not own:
         return
-    if home != own and not home.startswith(f"{own}/"):
+    if paths.key(home) != paths.key(own) and not paths.inside(home, own):
         yield found(
             f"The Jupyter kernel {kernel.name!r} of {prefix} starts another environment's Python, "
             f"{kernel.interpreter}.",
@@ -216,6 +221,8 @@ def _little_room(disk: Disk, wanted: int, what: str) -> Found:
     lines = ["# Free some room, or put the environment on another file system."]
     if disk.role == "temp":
         lines = ["# Let pip unpack in a folder with room:", "mkdir -p ~/tmp && export TMPDIR=~/tmp"]
+    if disk.role == "temp" and paths.is_windows(disk.path):
+        lines = ["# Let pip unpack in a folder with room, in PowerShell:", '$env:TEMP = "D:\\temp"']
     left = f"{disk.free_bytes / 1e9:.1f} GB left of {disk.total_bytes / 1e9:.1f} GB"
     return found(
         f"{place.capitalize()} ({disk.path}) has {left}{why}.",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpucheck.compat.cudnn import LAST_BEFORE_TURING
 from gpucheck.compat.tensorflow import AARCH64, Release, final
-from gpucheck.facts.gap import Gap, known
+from gpucheck.facts.gap import Gap, Unknown, known
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion, PythonVersion
@@ -18,6 +20,7 @@ from gpucheck.rules.choice import (
     for_cpu,
     machine_of,
 )
+from gpucheck.rules.systems import on_windows
 
 # pip's options in uv's words; uv never asks.
 _UV_OPTIONS = {"--force-reinstall": "--reinstall", "-y": ""}
@@ -48,8 +51,9 @@ def pip(snapshot: Snapshot, *wanted: str, action: str = "install") -> str:
     Where the interpreter refuses pip (PEP 668) it is prose: the command would end with an error there.
     """
     python = snapshot.python
-    executable = quoted(python.executable) if isinstance(python, Python) else "python3"
-    names = [quoted(one) for one in wanted if not one.startswith("-")]
+    word, start = _words(snapshot)
+    executable = start(python.executable) if isinstance(python, Python) else "python3"
+    names = [word(one) for one in wanted if not one.startswith("-")]
     options = [one for one in wanted if one.startswith("-")]
     if _refuses_pip(snapshot):
         command = " ".join(["python -m pip", action, *options, *names])
@@ -58,6 +62,23 @@ def pip(snapshot: Snapshot, *wanted: str, action: str = "install") -> str:
         options = [_UV_OPTIONS.get(one, one) for one in options]
         return " ".join(["uv pip", action, "--python", executable, *filter(None, options), *names])
     return " ".join([executable, "-m pip", action, *options, *names])
+
+
+def _words(snapshot: Snapshot) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """How an argument and a program are written for this system's shells."""
+    if not _on_windows(snapshot):
+        return quoted, quoted
+    from gpucheck.rules import ways
+
+    return ways.quoted, ways.program
+
+
+def _on_windows(snapshot: Snapshot) -> bool:
+    """For words only: not known counts as Linux."""
+    try:
+        return on_windows(snapshot)
+    except Unknown:
+        return False
 
 
 def _refuses_pip(snapshot: Snapshot) -> bool:
@@ -77,6 +98,10 @@ def install_lines(snapshot: Snapshot, *options: str) -> tuple[str, ...]:
 
     The first lines are about the driver where only a newer one helps.
     """
+    if _on_windows(snapshot):
+        from gpucheck.rules import ways
+
+        return ways.lines(snapshot)
     row = choose(snapshot)
     newer_driver = row is None and not _other_python(snapshot)
     row = choose(snapshot, any_driver=True) if newer_driver else row
@@ -137,6 +162,6 @@ def replace_lines(snapshot: Snapshot, *names: str) -> tuple[str, ...]:
 
     Nothing is uninstalled where nothing better can be installed in this environment.
     """
-    if choose(snapshot, any_driver=True) is None or _refuses_pip(snapshot):
+    if not _on_windows(snapshot) and (choose(snapshot, any_driver=True) is None or _refuses_pip(snapshot)):
         return install_lines(snapshot)
     return (pip(snapshot, "-y", *names, action="uninstall"), *install_lines(snapshot))

@@ -13,6 +13,7 @@ from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import asked, build_of, missing, names, title
 from gpucheck.rules.recipes import install_lines
 from gpucheck.rules.stakes import stakes
+from gpucheck.rules.systems import on_windows
 
 
 def _copy(copy: LibraryCopy) -> str:
@@ -56,12 +57,18 @@ def cuda_toolkit_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
         ],
         _fitting(snapshot),
         severity=stake.severity,
+        # cusolver64_11.dll belongs to CUDA 11 and to 12, and needs the rest of its own.
+        explains=("cuda-library-broken",) if on_windows(snapshot) else (),
     )
 
 
 def _fitting(snapshot: Snapshot) -> list[str]:
     """The CUDA libraries of the installed release where its extra is sound, else a release where it is."""
     row = find(str(known(build_of(snapshot).version, None)))
+    if on_windows(snapshot):
+        from gpucheck.rules import ways
+
+        return ways.libraries_of(row) if row is not None else []
     if row is not None and not row.cudnn_wheel and row.cuda:
         major = f"# TensorFlow {row.version} is built for CUDA {row.cuda} and cuDNN {row.cudnn}, and has no [and-cuda]."
         return [major, "# A release that has:", *install_lines(snapshot)]
@@ -74,7 +81,8 @@ def cuda_libraries_not_installed(snapshot: Snapshot) -> Iterator[Found]:
 
     ## What it means
     `pip install tensorflow` brings a build that can use a GPU, but not the libraries it needs: they come with the extra
-    [and-cuda] or with a CUDA toolkit. There is no copy of any of them here. The driver holds none of them either.
+    [and-cuda] or with a CUDA toolkit (on native Windows with that alone). There is no copy of any of them here. The
+    driver holds none of them either.
 
     ## Why it matters
     "Could not find cuda drivers on your machine, GPU will not be used": TensorFlow blames the driver, which may well be

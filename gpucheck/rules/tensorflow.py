@@ -7,6 +7,7 @@ from typing import Union
 
 from gpucheck.facts.driver import Driver, Nvml
 from gpucheck.facts.gap import known, need
+from gpucheck.facts.paths import join
 from gpucheck.facts.python import Distribution, Python, TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
@@ -16,6 +17,7 @@ from gpucheck.rules.installed import TENSORFLOWS, by_conda, installed
 from gpucheck.rules.presence import nvidia_here
 from gpucheck.rules.recipes import install_lines, pip, replace_lines
 from gpucheck.rules.stakes import stakes
+from gpucheck.rules.systems import on_windows
 
 _INFO = "python/platform/build_info.py"
 _FIRST_WITHOUT_WINDOWS = PackageVersion("2.11")
@@ -60,8 +62,16 @@ def tf_windows_native_no_gpu(snapshot: Snapshot) -> Iterator[Found]:
     yield found(
         f"TensorFlow {version} on native Windows is CPU-only, as every release from 2.11 on.",
         [("python.tensorflow.version", version, build.root), ("system.os", "windows", "the system")],
-        ["wsl --install", "# then, inside WSL:", "python3 -m pip install 'tensorflow[and-cuda]'"],
+        _two_ways_out(snapshot),
     )
+
+
+def _two_ways_out(snapshot: Snapshot) -> list[str]:
+    from gpucheck.rules import ways
+
+    native = ways.natively(snapshot)
+    head = ["# 2.10.1 is the last TensorFlow with a GPU on native Windows:", *native] if native else []
+    return ["# WSL 2 runs Linux's TensorFlow with the same Windows driver:", *ways.in_wsl(snapshot), *head]
 
 
 @rule(Severity.WARNING, explains=("cpu-only-package", "incomplete-installation"))
@@ -84,7 +94,7 @@ def cpu_package_overwrote_gpu_package(snapshot: Snapshot) -> Iterator[Found]:
     """
     python, build = _build(snapshot)
     mixed = _mixed(python)
-    if len(mixed) < 2:
+    if len(mixed) < 2 or _windows_shim(snapshot, mixed):
         return
     cuda = known(build.cuda_build, None) if build else None
     last = "" if cuda is None else f"; the files in place are a {'CUDA' if cuda else 'CPU'} build"
@@ -95,6 +105,17 @@ def cpu_package_overwrote_gpu_package(snapshot: Snapshot) -> Iterator[Found]:
         [pip(snapshot, "-y", *(one.name for one in mixed), action="uninstall"), *install_lines(snapshot)],
         severity=Severity.ERROR if cuda is False and nvidia_here(snapshot) else None,
     )
+
+
+def _windows_shim(snapshot: Snapshot, mixed: list[Distribution]) -> bool:
+    """From 2.11 to 2.18.0 Windows' tensorflow (or tensorflow-cpu) holds nothing but a demand for tensorflow-intel."""
+    if not on_windows(snapshot):
+        return False
+    inner = next((one.version for one in mixed if one.name == "tensorflow-intel"), None)
+    outer = [one for one in mixed if one.name != "tensorflow-intel"]
+    if inner is None or len(outer) != 1 or outer[0].version != inner:
+        return False
+    return _FIRST_WITHOUT_WINDOWS <= inner <= PackageVersion("2.18.0")
 
 
 def _mixed(python: Python) -> list[Distribution]:
@@ -137,7 +158,7 @@ def conda_solved_cpu_build(snapshot: Snapshot) -> Iterator[Found]:
         f"conda's {one.name} {one.version} is the CPU build {one.build}.",
         [
             ("python.distributions", f"{one.name} {one.version} {one.build}", "conda-meta"),
-            ("python.tensorflow.cuda_build", "false", f"{build.root}/{_INFO}"),
+            ("python.tensorflow.cuda_build", "false", join(build.root, _INFO)),
         ],
         _conda_lines(snapshot),
     )
@@ -187,7 +208,7 @@ def tf_aarch64_wheel_is_cpu_only(snapshot: Snapshot) -> Iterator[Found]:
         f"{_label(build)} for aarch64 is a CPU build{extra}{stake.remark}.",
         [
             ("python.machine", "aarch64", python.executable),
-            ("python.tensorflow.cuda_build", "false", f"{build.root}/{_INFO}"),
+            ("python.tensorflow.cuda_build", "false", join(build.root, _INFO)),
         ],
         ["# Use NVIDIA's container, or on Jetson NVIDIA's own wheels: the index has none with CUDA for aarch64."],
         severity=stake.severity,
@@ -219,7 +240,7 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{_label(build)} is a CPU build: it cannot use a GPU.",
             [
-                ("python.tensorflow.cuda_build", known(build.cuda_build, None), f"{build.root}/{_INFO}"),
+                ("python.tensorflow.cuda_build", known(build.cuda_build, None), join(build.root, _INFO)),
                 ("python.tensorflow.distribution", _label(build), build.root),
             ],
             replace_lines(snapshot, name),
@@ -237,6 +258,8 @@ def cpu_only_package(snapshot: Snapshot) -> Iterator[Found]:
 def _cpu_build(snapshot: Snapshot, python: Python, build: TensorFlowBuild) -> bool:
     """A CPU build that no more exact rule speaks of (conda's, aarch64's, native Windows')."""
     cuda = need(build.cuda_build)
+    if installed(python, "tensorflow-directml-plugin"):
+        return False  # Microsoft's plugin uses the GPU by DirectX, with tensorflow-cpu 2.10
     if need(snapshot.system).os == "windows":
         newer = need(build.version)
         if newer is not None and newer >= _FIRST_WITHOUT_WINDOWS:

@@ -8,6 +8,7 @@ from typing import Union
 from gpucheck.compat.architectures import architecture_of
 from gpucheck.compat.places import XLA_POINTER
 from gpucheck.facts.gap import known, need
+from gpucheck.facts.paths import is_windows
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Pointer, Toolkit, Toolkits
 from gpucheck.facts.versions import CudaVersion, PackageVersion
@@ -30,7 +31,7 @@ def _toolkit(kits: Toolkits, pointer: Union[Pointer, None]) -> Union[Toolkit, No
     return next((one for one in kits.found if target is not None and one.root == target), None)
 
 
-@rule(Severity.WARNING)
+@rule(Severity.WARNING, on="linux")
 def usr_local_cuda_differs_from_nvcc(snapshot: Snapshot) -> Iterator[Found]:
     """/usr/local/cuda is another CUDA version than nvcc on PATH.
 
@@ -103,6 +104,8 @@ def cuda_home_dangling(snapshot: Snapshot) -> Iterator[Found]:
 def _take_back(pointer: Pointer) -> str:
     if pointer.name == XLA_POINTER:
         return f"# Take {XLA_POINTER} out of XLA_FLAGS, or let it name a folder with nvvm/libdevice in it."
+    if is_windows(pointer.value):
+        return f"Remove-Item Env:{pointer.name}  # and delete it in: rundll32 sysdm.cpl,EditEnvironmentVariables"
     return f"sudo rm {pointer.name}" if pointer.name.startswith("/") else f"unset {pointer.name}"
 
 
@@ -154,7 +157,7 @@ def libdevice_not_found(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.WARNING)
+@rule(Severity.WARNING, on="linux")  # on Windows the last TensorFlow with a GPU leaves XLA off
 def ptxas_missing_or_too_old(snapshot: Snapshot) -> Iterator[Found]:
     """The ptxas that XLA finds does not know this GPU.
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from gpucheck.compat.tensorflow import AARCH64, RELEASES, final, find
+from gpucheck.compat.tensorflow import AARCH64, RELEASES, CpuRelease, Release, final, find
 from gpucheck.facts.gap import known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import LibcVersion, PackageVersion
@@ -14,6 +14,7 @@ from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import by_conda, installed
 from gpucheck.rules.recipes import install_lines
 from gpucheck.rules.stakes import gpu_seen
+from gpucheck.rules.systems import on_windows
 
 
 @rule(Severity.ERROR, explains=("tensorflow-not-installed", "python-version-no-wheel"))
@@ -66,7 +67,7 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     version, kind, machine = need(python.version), need(python.implementation), need(snapshot.system).machine
     if version is None or machine not in ("x86_64", "aarch64"):
         return
-    rows = RELEASES if machine == "x86_64" else AARCH64
+    rows = _rows(snapshot, machine)
     minor = f"{version.major}.{version.minor}"
     fitting = [row for row in rows if minor in row.pythons.split()]
     if kind == "cpython" and any(final(row) for row in fitting):
@@ -86,7 +87,15 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-@rule(Severity.ERROR, explains=("python-version-no-wheel", "tensorflow-not-installed"))
+def _rows(snapshot: Snapshot, machine: str) -> Sequence[Release | CpuRelease]:
+    if on_windows(snapshot):
+        from gpucheck.compat.tensorflow_windows import WINDOWS
+
+        return WINDOWS if machine == "x86_64" else ()
+    return RELEASES if machine == "x86_64" else AARCH64
+
+
+@rule(Severity.ERROR, explains=("python-version-no-wheel", "tensorflow-not-installed"), on="linux")
 def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
     """The system's C library is older than TensorFlow's wheels ask, or is not glibc.
 

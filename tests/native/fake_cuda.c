@@ -1,10 +1,15 @@
-/* libcuda.so.1 at the level of its ABI: enough for cuInit and for a real TensorFlow to describe the GPU and go through
+/* libcuda.so.1 (on Windows nvcuda.dll) at the level of its ABI: enough for cuInit and for a real TensorFlow to describe the GPU and go through
    its own check of the CUDA libraries. Nothing can be computed with it. See profiles.h for the faults. */
 
 #define _GNU_SOURCE
-#include <dlfcn.h>
-
 #include "profiles.h"
+
+#ifdef _WIN32
+static void *own_function(const char *name) { return (void *)(intptr_t)GetProcAddress(GetModuleHandleA("nvcuda.dll"), name); }
+#else
+#include <dlfcn.h>
+static void *own_function(const char *name) { return dlsym(RTLD_DEFAULT, name); }
+#endif
 
 enum { INVALID_VALUE = 1, INVALID_DEVICE = 101, NOT_FOUND = 500, NOT_SUPPORTED = 801 };
 
@@ -90,8 +95,8 @@ int cuGetProcAddress_v2(const char *name, void **found, int version, unsigned lo
     char versioned[128];
     (void)version, (void)flags;
     snprintf(versioned, sizeof versioned, "%s_v2", name);
-    *found = dlsym(RTLD_DEFAULT, versioned);
-    if (!*found) *found = dlsym(RTLD_DEFAULT, name);
+    *found = own_function(versioned);
+    if (!*found) *found = own_function(name);
     if (status) *status = *found ? 0 : 1;
     return *found ? 0 : NOT_FOUND;
 }

@@ -1,4 +1,4 @@
-/* libnvidia-ml.so.1 at the level of its ABI: what the real nvidia-ml-py loads in the tests. Compiled with -DOLD it is a
+/* libnvidia-ml.so.1 (on Windows nvml.dll) at the level of its ABI: what the real nvidia-ml-py loads in the tests. Compiled with -DOLD it is a
    driver of the R390 days: without the calls that came later. See profiles.h for the faults. */
 
 #include "profiles.h"
@@ -9,7 +9,7 @@ typedef struct { char legacy[16]; unsigned domain, bus, device, id, subsystem; c
 typedef struct { unsigned pid; unsigned long long used; unsigned gpu_instance, compute_instance; } process_t;
 
 /* A GPU's handle is its number + 1, a MIG instance's 1000 * (number + 1) + index. */
-#define NUMBER(handle) ((int)((long)(handle) >= 1000 ? (long)(handle) / 1000 : (long)(handle)) - 1)
+#define NUMBER(handle) ((int)((intptr_t)(handle) >= 1000 ? (intptr_t)(handle) / 1000 : (intptr_t)(handle)) - 1)
 
 #define CALL(name, gpu) { int code = enter(name, gpu); if (code) return code; }
 #define DEVICE(name) \
@@ -40,7 +40,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **handle) {
     CALL("nvmlDeviceGetHandleByIndex", (int)index)
     if ((int)index >= chosen()->count) return INVALID_ARGUMENT;
     if (number_of("FAKE_LOST", -1) == (int)index) return LOST;
-    *handle = (void *)(long)(index + 1);
+    *handle = (void *)(intptr_t)(index + 1);
     return 0;
 }
 
@@ -51,7 +51,7 @@ int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
     CALL("nvmlDeviceGetHandleByUUID", (int)number)
     if ((int)number >= chosen()->count || (is_mig ? chosen()->mig != 1 || mig < 1 : mig > 0)) return NOT_FOUND;
     if (number_of("FAKE_LOST", -1) == (int)number) return LOST;
-    *handle = (void *)(is_mig ? 1000 * (long)(number + 1) + mig - 1 : (long)(number + 1));
+    *handle = (void *)(is_mig ? 1000 * (intptr_t)(number + 1) + mig - 1 : (intptr_t)(number + 1));
     return 0;
 }
 
@@ -63,7 +63,7 @@ int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
 
 int nvmlDeviceGetUUID(void *handle, char *text, unsigned length) {
     DEVICE("nvmlDeviceGetUUID")
-    int mig = (long)handle >= 1000 ? (int)((long)handle % 1000) : -1;
+    int mig = (intptr_t)handle >= 1000 ? (int)((intptr_t)handle % 1000) : -1;
     snprintf(text, length, "%s-%08x-0000-4000-8000-%012x", mig < 0 ? "GPU" : "MIG", NUMBER(handle), mig + 1);
     return 0;
 }
@@ -145,12 +145,10 @@ int nvmlDeviceGetMaxClockInfo(void *handle, unsigned kind, unsigned *clock) { DE
 
 #ifndef OLD
 int nvmlDeviceGetTotalEnergyConsumption(void *handle, unsigned long long *millijoules) {
-    struct timespec now;
     unsigned long long step = number_of("FAKE_ENERGY_STEP", 50), at;
     DEVICE("nvmlDeviceGetTotalEnergyConsumption")
-    if (chosen()->major < 7 || (long)handle >= 1000) return NOT_SUPPORTED;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    at = (now.tv_sec * 1000ULL + now.tv_nsec / 1000000) / step * step;
+    if (chosen()->major < 7 || (intptr_t)handle >= 1000) return NOT_SUPPORTED;
+    at = milliseconds() / step * step;
     *millijoules = given("FAKE_ENERGY") ? strtoull(given("FAKE_ENERGY"), NULL, 10) : (unsigned long long)(at * atof(setting("FAKE_WATTS", "21.5")));
     return 0;
 }
@@ -176,8 +174,8 @@ int nvmlDeviceGetMPSComputeRunningProcesses_v3(void *handle, unsigned *count, pr
 
 int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *handle, void **whole) {
     DEVICE("nvmlDeviceGetDeviceHandleFromMigDeviceHandle")
-    if ((long)handle < 1000) return INVALID_ARGUMENT;
-    *whole = (void *)((long)handle / 1000);
+    if ((intptr_t)handle < 1000) return INVALID_ARGUMENT;
+    *whole = (void *)((intptr_t)handle / 1000);
     return 0;
 }
 
@@ -198,7 +196,7 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
 int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **instance) {
     DEVICE("nvmlDeviceGetMigDeviceHandleByIndex")
     if ((int)index >= number_of("FAKE_MIG_INSTANCES", 2)) return NOT_FOUND;
-    *instance = (void *)(1000 * (long)handle + index);
+    *instance = (void *)(1000 * (intptr_t)handle + index);
     return 0;
 }
 
@@ -216,4 +214,13 @@ int nvmlDeviceGetNvLinkState(void *handle, unsigned link, unsigned *active) {
     *active = 1;
     return 0;
 }
+
+#ifdef _WIN32
+int nvmlDeviceGetDriverModel(void *handle, unsigned *current, unsigned *pending) {
+    DEVICE("nvmlDeviceGetDriverModel")
+    *current = *pending = number_of("FAKE_TCC", 0);
+    return 0;
+}
+int nvmlDeviceGetDriverModel_v2(void *handle, unsigned *current, unsigned *pending) { return nvmlDeviceGetDriverModel(handle, current, pending); }
+#endif
 #endif

@@ -1,4 +1,6 @@
-/* The GPUs that the fake driver can have, and the faults that a test can ask for by environment variables.
+/* Compiled for Linux by cc and for Windows by mingw, where a pointer is longer than a long: so intptr_t.
+
+   The GPUs that the fake driver can have, and the faults that a test can ask for by environment variables.
 
    FAKE_PROFILE       gtx1080, t4 (default), rtx4090, h100-mig, rtx5090, 8xh100
    FAKE_DRIVER        driver version; FAKE_CUDA: the driver's CUDA version as CUDA's integer (13000)
@@ -20,16 +22,29 @@
    FAKE_ENERGY        the total-energy counter stands at so many mJ
    FAKE_CLOCK         MHz of the SMs (default 1350, of at most 1500); the memory has 5000
    FAKE_UTILIZATION   percent (default 7)
+   FAKE_TCC           1: the driver model is TCC (Windows; default: WDDM)
 */
 
 #ifndef PROFILES_H
 #define PROFILES_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#ifdef _WIN32
+#include <windows.h>
+#define pause() Sleep(1000)
+static inline unsigned long long milliseconds(void) { return GetTickCount64(); }
+#else
 #include <unistd.h>
+static inline unsigned long long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+}
+#endif
 
 #define MIB (1024ULL * 1024ULL)
 

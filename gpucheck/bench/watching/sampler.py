@@ -16,10 +16,9 @@ from __future__ import annotations
 import gc
 import json
 import os
-import sys
 import threading
 import time
-from typing import Any, Union
+from typing import Any, BinaryIO, Union
 
 from gpucheck.bench.watching.sampled_gpu import Gpu, Say
 from gpucheck.bench.watching.sensors import Cpu
@@ -54,8 +53,21 @@ def _initialise(api: Any) -> Union[str, None]:
     return f"nvmlInit: {words}" if code else None
 
 
-def _obey(gpus: list[Gpu]) -> None:
-    for line in sys.stdin.buffer:
+def _private_stdin() -> BinaryIO:
+    """Standard input for ourselves, and an empty one for everybody else.
+
+    On Windows a library that is loaded looks at standard input (its C runtime: GetFileType), and would wait there until
+    a reading of that pipe, in another thread, comes to its end.
+    """
+    own = os.fdopen(os.dup(0), "rb")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    return own
+
+
+def _obey(gpus: list[Gpu], commands: BinaryIO) -> None:
+    for line in commands:
         word, _, name = line.decode("ascii", "replace").strip().partition(" ")
         if word == "mark":
             for gpu in gpus:
@@ -80,12 +92,12 @@ def main(config: str) -> None:
     """config: JSON, {"gpu:0": UUID or index, …}."""
     gc.enable()  # the nvml child, which lives for milliseconds, switches it off where it is imported
     wanted: dict[str, str] = json.loads(config)
-    say = _speaking()
+    say, commands = _speaking(), _private_stdin()
     say("hello", time=time.perf_counter())
     gpus = [Gpu(device, name, say) for device, name in wanted.items()]
     if gpus:
         threading.Thread(target=_watch, args=(gpus, say), daemon=True).start()
-    threading.Thread(target=_obey, args=(gpus,), daemon=True).start()
+    threading.Thread(target=_obey, args=(gpus, commands), daemon=True).start()
     _watch_cpu(say)
     os._exit(0)
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Union
@@ -18,7 +19,30 @@ from typing import Any, Union
 WINDOWS = sys.platform == "win32"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # fcntl.h, linux/fs.h
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}  # asm/unistd.h: for a C library that has no renameat2()
+# Rights of a folder. Windows: those of the folder around it; Python 3.12.4 and later make 0o700 a list of its own there
+# (owner, administrators, system), which an environment that is built in such a folder would keep.
+CLOSED = 0o777 if WINDOWS else 0o700
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds
 _NO_EXCHANGE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def rename(source: str, target: str) -> None:
+    """os.rename. On Windows a virus scanner or an indexer may hold what is new for a moment: it is tried for 3 s."""
+    _patiently(os.rename, source, target)
+
+
+def replace(source: str, target: str) -> None:
+    """os.replace, with the same patience."""
+    _patiently(os.replace, source, target)
+
+
+def _patiently(step: Callable[[str, str], None], source: str, target: str) -> None:
+    for pause in _PAUSES if WINDOWS else ():
+        try:
+            return step(source, target)
+        except PermissionError:
+            time.sleep(pause)
+    return step(source, target)
 
 
 class NoExchange(Exception):

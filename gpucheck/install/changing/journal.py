@@ -73,7 +73,7 @@ def beside(environment: str) -> str:
 def make(folder: str) -> None:
     """Make that folder, closed to others. Raises `Refused` where somebody else's thing has its name; OSError."""
     with suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
+        os.mkdir(folder, disk.CLOSED)
         with open(os.path.join(folder, ".gitignore"), "w", encoding="ascii") as file:
             file.write("*\n")
     status = os.lstat(folder)
@@ -90,6 +90,15 @@ def unmake(folder: str) -> None:
             for name in sorted(LASTING):
                 with suppress(FileNotFoundError):
                     os.unlink(os.path.join(folder, name))
+            os.rmdir(folder)
+
+
+def unlock(folder: str) -> None:
+    """Remove the lock's file that `unmake` had to leave, and the folder with it. Windows: an open file stays until it
+    is closed; then another gpucheck may have opened it, and it stays for that one."""
+    with suppress(OSError):
+        if os.listdir(folder) == ["lock"]:
+            os.unlink(os.path.join(folder, "lock"))
             os.rmdir(folder)
 
 
@@ -133,7 +142,7 @@ def write(folder: str, journal: Journal) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, os.path.join(folder, "journal.json"))
+        disk.replace(part, os.path.join(folder, "journal.json"))
     except OSError:
         with suppress(OSError):
             os.unlink(part)
@@ -158,7 +167,7 @@ def mark(tree: str, name: str, was: Was) -> None:
     part = f"{path}.part"
     with open(part, "w", encoding="ascii") as file:
         file.write(f"{name}\n{was}\n")
-    os.replace(part, path)
+    disk.replace(part, path)
 
 
 def marker(tree: str) -> str:

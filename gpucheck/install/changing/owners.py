@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 
 from gpucheck.install.errors import Refused
+from gpucheck.install.shells import quoted
 
 _WINDOWS = sys.platform == "win32"
 _DEEP = 4  # levels: lib/python3.12/site-packages/name
@@ -31,7 +31,7 @@ def check(env: str, new: bool) -> None:
         way = f"sudo -u {_name(owner)} …" if os.geteuid() else f"su {_name(owner)} -c …"
         raise Refused(
             f"{env} belongs to {_name(owner)}, not to {_name(os.geteuid())}. Way out: the same command as that user "
-            f"({way}), or a new environment: --env {shlex.quote(os.path.join(os.path.expanduser('~'), '.venv'))}"
+            f"({way}), or a new environment: --env {quoted(os.path.join(os.path.expanduser('~'), '.venv'))}"
         )
     if not new:
         strange = next(_strangers(env, owner), None)
@@ -39,7 +39,7 @@ def check(env: str, new: bool) -> None:
             path, other = strange
             raise Refused(
                 f"{path} belongs to {_name(other)}, the environment to {_name(owner)} (was something installed with "
-                f"sudo?). Way out: sudo chown -R {_name(owner)} {shlex.quote(env)}"
+                f"sudo?). Way out: sudo chown -R {_name(owner)} {quoted(env)}"
             )
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple, Union
 
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.python import Python
-from gpucheck.install.changing import holding, journal, owners
+from gpucheck.install.changing import holding, in_use, journal, owners
 from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
+from gpucheck.install.shells import command, making_folder, quoted
 
 _WINDOWS = sys.platform == "win32"
 
@@ -114,14 +114,14 @@ def check_python(python: Python, env: Union[str, None] = None) -> str:
             "conda create -n tensorflow python=3.12 && conda activate tensorflow, then the same command again"
         )
     found = real(prefix)
-    if env is not None and found != env:
+    if env is not None and os.path.normcase(found) != os.path.normcase(env):
         raise Refused(f"{python.executable} belongs to {found}, not to {env}")
     return found
 
 
 def _new_way(python: Python) -> str:
-    command = shlex.join(["gpucheck", "install", "--env", ".venv", "--python", python.executable])
-    return f"make an environment from it. Way out: {command}"
+    way = command(("gpucheck", "install", "--env", ".venv", "--python", python.executable))
+    return f"make an environment from it. Way out: {way}"
 
 
 def _is_conda_base(prefix: str) -> bool:
@@ -142,15 +142,15 @@ def _check_kind(env: str, broken: bool) -> bool:
     except OSError as error:
         raise Refused(f"{env} cannot be read: {error.strerror or error}") from error
     if os.path.ismount(env):
-        below = shlex.quote(os.path.join(env, "tensorflow"))
+        below = quoted(os.path.join(env, "tensorflow"))
         raise Refused(f"{env} is a mount point, which cannot be replaced at once. Way out: --env {below}")
     if not inside:
         return True
     if not any(name in inside for name in ("pyvenv.cfg", "conda-meta")):
-        below = shlex.quote(os.path.join(env, ".venv"))
+        below = quoted(os.path.join(env, ".venv"))
         raise Refused(f"{env} is no environment and not empty, so nothing is installed into it. Way out: --env {below}")
     if not broken and not os.path.isfile(interpreter(env)):
-        way = f"gpucheck repair --env {shlex.quote(env)}, or a new one with --env"
+        way = f"gpucheck repair --env {quoted(env)}, or a new one with --env"
         raise Refused(f"the environment {env} has no Python that runs (was it removed?). Way out: {way}")
     return False
 
@@ -158,10 +158,10 @@ def _check_kind(env: str, broken: bool) -> bool:
 def _check_writable(env: str, new: bool) -> None:
     parent = os.path.dirname(env)
     if not os.path.isdir(parent):
-        raise Refused(f"there is no folder {parent}. Way out: mkdir -p {shlex.quote(parent)}")
+        raise Refused(f"there is no folder {parent}. Way out: {making_folder(parent)}")
     if parent == env:
         raise Refused(f"{env} cannot be an environment: name another folder with --env")
-    home = shlex.quote(os.path.join(os.path.expanduser("~"), ".venv"))
+    home = quoted(os.path.join(os.path.expanduser("~"), ".venv"))
     for folder, why in (
         (parent, " (the state before is kept beside the environment)"),
         *(((env, ""),) if not new else ()),
@@ -196,6 +196,8 @@ def _running(env: str) -> list[int]:
     import psutil
 
     own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    if _WINDOWS:  # the first word is what was typed there; elsewhere an environment's program is a link out of it
+        return [pid for pid, _name in in_use.programs(env, standing=False) if pid not in own]
     found = []
     for process in psutil.process_iter(["pid", "cmdline"]):
         words = process.info["cmdline"] or []

@@ -90,7 +90,7 @@ def _step(part: Part, env: str, folder: str, told: Journal) -> Recovered:
 def _finish_undo(part: Part, env: str, folder: str) -> Recovered:
     before = os.path.join(folder, f"before-{part.name}")
     if part.kind == "before":
-        os.rename(before, os.path.join(folder, f"undone-{part.name}"))
+        disk.rename(before, os.path.join(folder, f"undone-{part.name}"))
         disk.sync(folder)
     elif look(env).state == "absent" and os.path.isdir(before):
         give_name(before, env)

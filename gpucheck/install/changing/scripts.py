@@ -18,6 +18,7 @@ import shutil
 from contextlib import suppress
 from typing import NamedTuple, Union
 
+from gpucheck.install.changing import disk
 from gpucheck.install.errors import Failed
 
 _CONFIG = "pyvenv.cfg"
@@ -106,7 +107,7 @@ def _replace(path: str, data: bytes) -> None:
         with open(part, "wb") as file:
             file.write(data)
         shutil.copymode(path, part)
-        os.replace(part, path)
+        disk.replace(part, path)
     except OSError:
         with suppress(OSError):
             os.unlink(part)

@@ -34,28 +34,28 @@ def give_name(tree: str, env: str) -> None:
     if disk.WINDOWS:
         with suppress(FileNotFoundError):
             os.rmdir(env)
-    os.rename(tree, env)
+    disk.rename(tree, env)
     disk.sync(os.path.dirname(env))
     with suppress(FileNotFoundError):
         disk.sync(os.path.dirname(tree))
 
 
 def keep_before(folder: str, part: Part) -> None:
-    os.rename(os.path.join(folder, str(part)), os.path.join(folder, f"before-{part.name}"))
+    disk.rename(os.path.join(folder, str(part)), os.path.join(folder, f"before-{part.name}"))
     disk.sync(folder)
 
 
 def keep(folder: str, part: Part) -> str:
     """Nothing deletes what has this name."""
     kept = os.path.join(folder, f"kept-{part.name}")
-    os.rename(os.path.join(folder, str(part)), kept)
+    disk.rename(os.path.join(folder, str(part)), kept)
     return kept
 
 
 def discard(folder: str, part: Part, delete: bool = True) -> None:
     """Take a tree's name away, then delete it; what cannot be deleted now is swept up later."""
     target = os.path.join(folder, f"discarded-{os.urandom(8).hex()}")
-    os.rename(os.path.join(folder, str(part)), target)
+    disk.rename(os.path.join(folder, str(part)), target)
     if delete:
         disk.remove(target)
 

@@ -58,11 +58,12 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Union
 
-from gpucheck.install.changing import disk, holding, journal, recovery, scripts, steps, trees, undoing
+from gpucheck.install.changing import disk, holding, in_use, journal, recovery, scripts, steps, trees, undoing
 from gpucheck.install.changing.journal import Entry
 from gpucheck.install.changing.recovery import Recovered
 from gpucheck.install.changing.undoing import Undone
 from gpucheck.install.errors import Failed, NeedsHelp, Refused
+from gpucheck.install.indexes.signals import hear, held_back
 from gpucheck.install.layout import interpreter
 
 __all__ = ["Recovered", "Transaction", "Undone", "begin", "recover", "undo"]
@@ -109,13 +110,14 @@ class Transaction:
         if not self._new and here.state != "filled":
             raise Refused(f"there is no environment at {self.env}")
         if here.state == "filled":
+            in_use.refuse(self.env)
             _check_movable(self.env, self.folder)
             return "environment"
         return "absent" if here.state == "absent" else "empty"
 
     def _link(self) -> None:
         """The copy of links, with its new marker before all else."""
-        os.mkdir(self.workplace, 0o700)
+        os.mkdir(self.workplace, disk.CLOSED)
         journal.mark(self.workplace, self.name, "environment")
         self._before = trees.look(self.env)
         try:
@@ -128,7 +130,12 @@ class Transaction:
             raise Refused(
                 f"{error.path} is another user's and cannot be read. Way out: sudo chown -R $USER {self.env!r}"
             ) from error
-        self._config = scripts.let_move(self.workplace)
+        self.let_move()
+
+    def let_move(self) -> None:
+        """Windows: the programs that uv makes hold a path, which is in no text that could be corrected later."""
+        if self._config is None and (disk.WINDOWS or not self._new):
+            self._config = scripts.let_move(self.workplace)
 
     @property
     def python(self) -> str:
@@ -166,7 +173,7 @@ class Transaction:
         except OSError as error:
             self._look_whether_committed()  # a bad disk may complain after the rename
             if not self.committed:
-                raise Failed(f"nothing was changed: {_words(error)}") from error
+                raise Failed(f"nothing was changed: {in_use.why(self.env) or _words(error)}") from error
         with suppress(OSError):
             steps.sweep(self.folder)
 
@@ -180,11 +187,11 @@ class Transaction:
             disk.exchange(self.env, self.workplace)
         except disk.NoExchange:
             before = os.path.join(self.folder, f"before-{self.name}")
-            os.rename(self.env, before)
+            disk.rename(self.env, before)
             try:
-                os.rename(self.workplace, self.env)
+                disk.rename(self.workplace, self.env)
             except OSError:
-                os.rename(before, self.env)
+                disk.rename(before, self.env)
                 raise
 
     def _check_unchanged(self) -> None:
@@ -281,6 +288,8 @@ def undo(env: str, *, at_once: bool = True) -> Undone:
         recovered = recovery.resolve(env, folder)
         if recovered.state not in ("nothing", "finished"):  # what was cut off is what is taken back
             return Undone(not os.path.isdir(env), None, (), recovered.words)
+        if os.path.isdir(env):
+            in_use.refuse(env)
         with _undisturbed():
             return undoing.undo(env, folder, at_once)
     except OSError as error:
@@ -304,12 +313,12 @@ def _enter(folder: str) -> holding.Hold:
 
 
 def _exit(folder: str, hold: holding.Hold) -> None:
-    if disk.WINDOWS:  # an open file cannot be removed there
-        hold.release()
     with suppress(Refused):
         if journal.read(folder).last is None:
             journal.unmake(folder)
     hold.release()
+    if disk.WINDOWS:  # an open file cannot be removed there
+        journal.unlock(folder)
 
 
 def _check_movable(env: str, folder: str) -> None:
@@ -331,8 +340,10 @@ def _check_movable(env: str, folder: str) -> None:
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Steps in a row that no Ctrl-C comes between: it is raised after them."""
-    if sys.platform == "win32":
-        yield
+    if sys.platform == "win32":  # no signal can be blocked there: they are heard, and passed on later
+        with held_back() as came:
+            yield
+        hear(came)
         return
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)

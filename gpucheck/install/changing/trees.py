@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from gpucheck.install.changing.disk import WINDOWS
+from gpucheck.install.changing.disk import CLOSED, WINDOWS
 
 _NO_LINK = {errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EACCES}
 _SMALL = 1 << 20  # bytes
 # Folders of an environment whose files no program writes in place.
 _LINKED = {"lib", "lib64", "include", "share"}
 _PACKAGES = ("site-packages", "dist-packages")
+
+
+# Newer Pythons refuse the word where the system has no linkat(); links come another way here (see run).
+_AS_IT_IS: dict[str, bool] = {} if WINDOWS else {"follow_symlinks": False}
 
 
 class Elsewhere(Exception):
@@ -110,7 +114,7 @@ class _Linker:
     def run(self, under: str) -> None:
         source, target = os.path.join(self.source, under), os.path.join(self.target, under)
         with suppress(FileExistsError):
-            os.mkdir(target, 0o700)
+            os.mkdir(target, CLOSED)
         with os.scandir(source) as entries:
             inside = sorted(entries, key=lambda entry: entry.name)
         for entry in inside:
@@ -134,7 +138,7 @@ class _Linker:
             _copy(entry.path, target)
             return
         try:
-            os.link(entry.path, target, follow_symlinks=False)
+            os.link(entry.path, target, **_AS_IT_IS)
         except OSError as error:
             if error.errno == errno.EXDEV:
                 raise Elsewhere(entry.path) from error

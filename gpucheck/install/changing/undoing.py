@@ -65,17 +65,17 @@ def _put_back(env: str, folder: str, name: str, at_once: bool) -> None:
         give_name(before, env)
         return
     if not os.path.isdir(before):
-        os.rename(env, undone)
+        disk.rename(env, undone)
     else:
         try:
             if not at_once:
                 raise disk.NoExchange
             disk.exchange(env, before)
         except disk.NoExchange:
-            os.rename(env, undone)
-            os.rename(before, env)
+            disk.rename(env, undone)
+            disk.rename(before, env)
         else:
-            os.rename(before, undone)
+            disk.rename(before, undone)
     disk.sync(os.path.dirname(env))
     disk.sync(folder)
 
@@ -87,7 +87,7 @@ def put_away(folder: str, name: str) -> Undone:
         listing = journal.read_listing(folder, name)
         later = _later(tree, listing) if listing is not None else None
         if later is None:  # not known: keep all
-            os.rename(tree, kept)
+            disk.rename(tree, kept)
         else:
             try:
                 _move(tree, kept, later)
@@ -109,7 +109,7 @@ def _move(tree: str, target: str, paths: list[str]) -> None:
     for path in paths:
         place = os.path.join(target, *path.split("/"))
         os.makedirs(os.path.dirname(place), exist_ok=True)
-        os.rename(os.path.join(tree, *path.split("/")), place)
+        disk.rename(os.path.join(tree, *path.split("/")), place)
 
 
 def _no_loss(path: str) -> bool:

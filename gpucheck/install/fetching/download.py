@@ -93,7 +93,8 @@ class Download:
             self.changed.notify_all()
 
     def forget(self) -> None:
-        """Remove the part: who wanted it has it. At once, so that the system need not write to the disk what is new."""
+        """Remove the part: who wanted it has it. At once, so that the system need not write to the disk what is new.
+        (Windows keeps a file that is open; the next run goes on with it.)"""
         with suppress(OSError):
             os.unlink(self.part)
 
@@ -132,7 +133,7 @@ class Download:
             if handle is None:
                 raise Stopped
             if self.target is not None and self._is_there():  # another gpucheck was quicker
-                os.unlink(self.part)
+                self.forget()
                 return
             with open(handle, "r+b", buffering=0, closefd=False) as file:
                 self._take_up(file)
@@ -181,7 +182,7 @@ class Download:
             failure = wrong(self.package, found, self.have, masked(self.package.url))
             self._anew(file)
             if last:
-                os.unlink(self.part)
+                self.forget()
                 raise failure
             self._progress.note(f"{self.package.file}: what came is not the file that was planned; once more")
 

@@ -194,7 +194,8 @@ def _lock(handle: int) -> bool:
 
         at = os.lseek(handle, 0, os.SEEK_CUR)
         try:
-            os.lseek(handle, 1 << 40, os.SEEK_SET)  # behind any file: a locked byte cannot be read by others
+            # Behind any wheel: a locked byte cannot be read by others. C runtimes have 31 bits for it.
+            os.lseek(handle, (1 << 31) - 2, os.SEEK_SET)
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError as error:
             return error.errno not in (errno.EACCES, errno.EDEADLK)

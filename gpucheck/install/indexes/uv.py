@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Union
 from urllib.parse import quote
 
+from gpucheck.host.waiting import wait
 from gpucheck.install.errors import InstallError
 from gpucheck.install.indexes.masking import secrets_in
 from gpucheck.install.indexes.settings import Settings
@@ -165,7 +166,7 @@ def run(
         hear(came)
         readers = [_reader(process.stdout, out.append), _reader(process.stderr, take)]
         _give(process, stdin)
-        code = process.wait(deadline)
+        code = wait(process, deadline)
         for reader in readers:
             reader.join(_GRACE)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -186,7 +187,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """Ask it and its descendants to end, and after a moment make them."""
     with suppress(OSError):
         if _WINDOWS:
-            process.kill()
+            _kill_tree(process)
         else:
             os.killpg(process.pid, signal.SIGTERM)
     with suppress(OSError, subprocess.TimeoutExpired):
@@ -196,6 +197,17 @@ def end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(OSError, subprocess.TimeoutExpired):
             process.wait(_GRACE)
+
+
+def _kill_tree(process: subprocess.Popen[bytes]) -> None:
+    """uv and the Python that builds a wheel for it."""
+    import psutil
+
+    with suppress(psutil.Error):
+        for one in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                one.kill()
+    process.kill()
 
 
 def _give(process: subprocess.Popen[bytes], text: str) -> None:

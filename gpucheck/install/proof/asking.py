@@ -18,6 +18,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import IO, Any, NamedTuple, Union
 
+from gpucheck.host.waiting import ending, wait
 from gpucheck.install.errors import Failed
 
 PROVER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "prover.py")
@@ -90,7 +91,7 @@ class Child:
         hung = False
         if self._process is not None:
             try:
-                self._process.wait(max(0.0, self._end - time.monotonic()))
+                wait(self._process, max(0.0, self._end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 hung = True
             self.kill()  # what it has left running, too
@@ -101,7 +102,7 @@ class Child:
     def _ending(self) -> str:
         code = self._process.poll() if self._process is not None else None
         if code is None or code >= 0:
-            return f"it ended with exit code {_windows(code)}" if code else ""
+            return f"it ended with {ending(code)}" if code else ""
         try:
             return f"it died of {signal.Signals(-code).name}"
         except ValueError:
@@ -195,11 +196,6 @@ def _objects(text: str) -> tuple[dict[str, Any], ...]:
             if isinstance(value, dict):
                 found.append(value)
     return tuple(found)
-
-
-def _windows(code: Union[int, None]) -> str:
-    """0xC0000005 is how Windows tells of an access violation."""
-    return hex(code) if code is not None and code > 0xFFFF else str(code)
 
 
 def _kill_tree(pid: int) -> None:

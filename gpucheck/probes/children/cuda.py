@@ -15,7 +15,13 @@ import sys
 
 TYPE_CHECKING = False  # the real one lives in typing, whose import costs as much as Python's own start
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from gpucheck.probes.children import speaking
+
+    Say = Callable[..., None]
+    Find = Callable[[str], Any]
 else:
     sys.path.append(os.path.dirname(os.path.abspath(__file__)))
     import speaking
@@ -37,19 +43,37 @@ class Call(_ctypes.CFuncPtr):
     _restype_ = Int
 
 
-def main() -> None:
-    say = speaking.private_stdout()
+def on_posix(say: Say) -> Find | None:
+    """What gives libcuda's functions by name, and raises where one is missing; None: it cannot be loaded."""
     try:
         library = _ctypes.dlopen(LIBRARY, 2)  # RTLD_NOW
     except OSError as error:
         say("load", ok=False, message=str(error))
-        return
+        return None
     say("load", ok=True, path=speaking.loaded_path("libcuda.so"))
+    return lambda name: Call(_ctypes.dlsym(library, name))
+
+
+def on_windows(say: Say) -> Find | None:
+    """As `on_posix`."""
+    if TYPE_CHECKING:
+        from gpucheck.probes.children import driver_dlls
+    else:
+        import driver_dlls
+
+    library, facts = driver_dlls.load("nvcuda.dll")
+    say("load", **facts)
+    return library and (lambda name: Call((name, library)))
+
+
+def main() -> None:
+    say = speaking.private_stdout()
+    find = on_windows(say) if os.name == "nt" else on_posix(say)
+    if find is None:
+        return
     try:
-        version, init, count = (
-            Call(_ctypes.dlsym(library, name)) for name in ("cuDriverGetVersion", "cuInit", "cuDeviceGetCount")
-        )
-    except OSError as error:  # not libcuda, whatever its name
+        version, init, count = (find(name) for name in ("cuDriverGetVersion", "cuInit", "cuDeviceGetCount"))
+    except (OSError, AttributeError) as error:  # not libcuda, whatever its name
         say("init", code=None, error=str(error))
         return
     number = Int()
@@ -67,7 +91,7 @@ def main() -> None:
         else:
             import cuda_device
 
-        devices = cuda_device.Devices(library, Call, Int)
+        devices = cuda_device.Devices(find, Int)
         for index in range(min(number.value, MOST)):
             say("device", number=index, **devices.tell(index))
     say("done")

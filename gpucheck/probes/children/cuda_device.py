@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class Size(_ctypes._SimpleCData):  # type: ignore[type-arg]
-    """size_t"""
+    """size_t: 64 bits wherever CUDA runs (Windows' long has 32)"""
 
-    _type_ = "L"
+    _type_ = "Q"
 
 
 class Char(_ctypes._SimpleCData):  # type: ignore[type-arg]
@@ -38,14 +38,15 @@ COMPUTE_MODES = ("default", "exclusive-thread", "prohibited", "exclusive-process
 class Devices:
     """The calls that tell about a device. One that this driver lacks or that fails gives None."""
 
-    def __init__(self, library: int, call: Any, integer: Any) -> None:
-        self.library, self.call, self.integer = library, call, integer
+    def __init__(self, find: Any, integer: Any) -> None:
+        self.find, self.integer = find, integer
 
     def ask(self, name: str, *given: Any) -> bool:
         try:
-            return bool(self.call(_ctypes.dlsym(self.library, name))(*given) == 0)
-        except OSError:
+            call = self.find(name)
+        except (OSError, AttributeError):
             return False
+        return bool(call(*given) == 0)
 
     def attribute(self, device: Any, which: int) -> int | None:
         value: Any = self.integer()

@@ -42,15 +42,32 @@ def initialise(nvml: Nvml, library: ctypes.CDLL) -> tuple[int, str | None]:
     return 0, None
 
 
-def main(folder: str) -> None:
-    say = speaking.private_stdout()
+def on_posix() -> tuple[ctypes.CDLL | None, dict[str, object]]:
+    """The library and what to say of it."""
     try:
         # Loaded here and not by pynvml, which forgets dlerror's words: "file too short" and "no such file" differ.
         library = ctypes.CDLL(LIBRARY)
     except OSError as error:
-        say("load", ok=False, message=str(error))
+        return None, {"ok": False, "message": str(error)}
+    return library, {"ok": True, "path": speaking.loaded_path("libnvidia-ml.so")}
+
+
+def on_windows() -> tuple[ctypes.CDLL | None, dict[str, object]]:
+    """As `on_posix`."""
+    if TYPE_CHECKING:
+        from gpucheck.probes.children import driver_dlls
+    else:
+        import driver_dlls
+
+    return driver_dlls.load("nvml.dll")
+
+
+def main(folder: str) -> None:
+    say = speaking.private_stdout()
+    library, facts = on_windows() if os.name == "nt" else on_posix()
+    say("load", **facts)
+    if library is None:
         return
-    say("load", ok=True, path=speaking.loaded_path("libnvidia-ml.so"))
     try:
         api = light_pynvml.load(folder)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 
 TYPE_CHECKING = False  # the real one lives in typing, whose import costs as much as Python's own start
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ REASONS = (
     "display-clock-setting",
 )
 COMPUTE_MODES = ("default", "exclusive-thread", "prohibited", "exclusive-process")  # nvml.h, nvmlComputeMode_t
+DRIVER_MODELS = {0: "WDDM", 1: "TCC", 2: "MCDM"}  # nvml.h, nvmlDriverModel_t
 NVLINKS = 18  # nvml.h, NVML_NVLINK_MAX_LINKS
 
 # A process is named only if its name tells what to close; any other could be somebody's business.
@@ -175,11 +177,20 @@ def _rest(nvml: Nvml, gpu: Any) -> dict[str, Any]:
         "nvlinks_active": nvlinks(nvml, gpu),
         "persistence": nvml.read("nvmlDeviceGetPersistenceMode", gpu, use=bool),
         "display_active": nvml.read("nvmlDeviceGetDisplayActive", gpu, use=bool),
+        "driver_model": driver_model(nvml, gpu),
     }
 
 
 def of(answer: Any, use: Callable[[], Any]) -> Any:
     return answer if answer is None or isinstance(answer, dict) else use()
+
+
+def driver_model(nvml: Nvml, gpu: Any) -> Any:
+    """Windows' way to drive it; None elsewhere."""
+    if os.name != "nt":
+        return None
+    model = nvml.first(tuple(f"nvmlDeviceGetDriverModel{one}" for one in ("_v2", "_v1", "")), gpu)
+    return of(model, lambda: DRIVER_MODELS.get(model[0], f"{model[0]}"))
 
 
 def compute_mode(mode: int) -> str:
