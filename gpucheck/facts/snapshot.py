@@ -8,6 +8,7 @@ from gpucheck.facts.environment import Environment
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.libraries import Libraries
+from gpucheck.facts.log import Log
 from gpucheck.facts.python import Python
 from gpucheck.facts.system import System
 from gpucheck.facts.toolkits import Toolkits
@@ -36,3 +37,4 @@ class Snapshot(NamedTuple):
     libraries: Union[Libraries, Gap]
     deep: Union[Deep, None, Gap]  # None: --deep was not asked for
     probes: tuple[ProbeRun, ...]
+    log: Union[Log, None] = None  # None: no log was given
