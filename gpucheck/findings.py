@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 
     name: its public name (kebab-case; `gpucheck explain NAME`). message: one sentence with this machine's values.
     fix: lines for a shell, most likely cure first; prose lines start with "# ". explains: names of findings that follow
-    from this one and vanish with it.
+    from this one and vanish with it. remaining: other causes that a log leaves open beside this one; empty: settled.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Finding(NamedTuple):
     evidence: tuple[Evidence, ...]
     fix: tuple[str, ...] = ()
     explains: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
 
 
 class Skipped(NamedTuple):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Severity
-from gpucheck.rules.engine import Found
+from gpucheck.rules.engine import RULES, Found, Rule
 
 Judge = Callable[[Log, Snapshot], "Iterable[Found]"]
 Ask = Callable[[Log, Snapshot], "Iterable[Open]"]
@@ -36,14 +36,15 @@ class Place(IntEnum):
     NOTHING = 7  # nothing is wrong: what the harmless and the good lines say
 
 
+OPEN = "log-does-not-settle"
+
+
 class Cause(NamedTuple):
-    """One function that settles a cause. Its first five fields are those of `gpucheck.rules.engine.Rule`."""
+    """One function that settles a cause."""
 
     name: str
     severity: Severity
-    decisive: bool
     explains: tuple[str, ...]
-    documentation: str  # "" where a machine rule of this name documents it
     place: Place
     judge: Judge
 
@@ -75,7 +76,7 @@ def cause(
     """
 
     def register(judge: Judge) -> Judge:
-        CAUSES.append(Cause(name, severity, False, explains, judge.__doc__ or "", place, judge))
+        CAUSES.append(Cause(name, severity, explains, place, judge))
         return judge
 
     return register
@@ -125,6 +126,19 @@ def load() -> None:
         import_module(f"{__name__}.{name}")
     CAUSES.sort(key=lambda one: (one.place, one.judge.__module__))
     QUESTIONS.sort(key=lambda one: (one.place, one.ask.__module__))
+
+
+def documented() -> dict[str, Rule]:
+    """What only a log can show, as rules, for lists and pages: their first function's docstring documents them."""
+    from gpucheck.rules import load as load_rules
+
+    load()
+    load_rules()
+    found: dict[str, Rule] = {}
+    for one in CAUSES:
+        if one.name not in RULES and one.name not in found:
+            found[one.name] = Rule(one.name, one.severity, False, one.explains, one.judge.__doc__ or "", lambda _: ())
+    return found
 
 
 def findings_of(log: Log, snapshot: Snapshot) -> Iterator[tuple[Cause, Found]]:

@@ -1,0 +1,145 @@
+"""One report of a log: what its causes settle, what it leaves open, and what the rules say of the machine's facts.
+
+The facts are those that were measured, or those that the log says of its machine. What was measured is never overruled:
+it closes questions and is evidence beside the log's, unless the log contradicts it and so is of another machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, Union
+
+from gpucheck.facts.log import Log
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.findings import Finding, Report, Severity, Skipped
+from gpucheck.logs.judging import CAUSES, OPEN, Open, Place, documented, findings_of, questions_of
+from gpucheck.logs.snapshot import contradictions, snapshot_of
+from gpucheck.rules.engine import RULES, judge_all, linked
+
+_WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+_LAST = max(Place) + 1  # what the machine alone says comes after what the log says
+
+
+class _Placed(NamedTuple):
+    """A finding and where it stands in the order of reading."""
+
+    finding: Finding
+    place: int
+
+
+def judge(log: Log, measured: Union[Snapshot, None] = None, ignore: Iterable[str] = ()) -> Report:
+    """Judge logs, alone or together with measured facts."""
+    ignored = set(ignore)
+    facts = snapshot_of(log) if measured is None else measured._replace(log=log)
+    machine = judge_all(facts, ignored)
+    elsewhere = contradictions(log, measured) if measured is not None else None
+    settled = [one for one in _settled(log, facts) if one.finding.name not in ignored]
+    trusted = machine if measured is not None and elsewhere is None else None
+    placed = _together(settled, machine.findings)
+    if elsewhere is not None:
+        placed.append(_Placed(elsewhere, _LAST))
+    placed, skipped = _opened(log, facts, placed, trusted)
+    if measured is not None:
+        skipped += machine.skipped
+    elif not placed and not skipped:
+        skipped = [Skipped(OPEN, _nothing(log), True)]
+    return Report(
+        machine.version,
+        tuple(_ordered(placed)),
+        (*machine.checked, *_names(ignored, machine.checked)),
+        tuple(skipped),
+        machine.ignored,
+        facts,
+    )
+
+
+def _settled(log: Log, facts: Snapshot) -> Iterator[_Placed]:
+    for cause, found in findings_of(log, facts):
+        explains = dict.fromkeys((*cause.explains, *found.explains))
+        severity = found.severity or cause.severity
+        finding = Finding(cause.name, severity, found.message, found.evidence, found.fix, tuple(explains))
+        yield _Placed(finding, cause.place)
+
+
+def _together(settled: list[_Placed], machine: Iterable[Finding]) -> list[_Placed]:
+    """What log and machine both say is one finding, with the evidence of both."""
+    placed = list(settled)
+    for finding in machine:
+        at = next((at for at, one in enumerate(placed) if one.finding.name == finding.name), None)
+        if at is None:
+            placed.append(_Placed(finding, _LAST))
+        else:
+            placed[at] = _Placed(_joined(placed[at].finding, finding), placed[at].place)
+    return placed
+
+
+def _joined(said: Finding, measured: Finding) -> Finding:
+    severity = min(said.severity, measured.severity, key=lambda one: _WEIGHT[one])
+    evidence = tuple(dict.fromkeys((*said.evidence, *measured.evidence)))
+    explains = tuple(dict.fromkeys((*said.explains, *measured.explains)))
+    return Finding(said.name, severity, said.message, evidence, measured.fix or said.fix, explains)
+
+
+def _opened(
+    log: Log, facts: Snapshot, placed: list[_Placed], trusted: Union[Report, None]
+) -> tuple[list[_Placed], list[Skipped]]:
+    """Ask the questions; those that are not closed become a note and a reason why the verdict is open."""
+    skipped: list[Skipped] = []
+    for place, question in questions_of(log, facts):
+        closed_by = _answer(question, placed)
+        if closed_by is not None:
+            at = placed.index(closed_by)
+            evidence = tuple(dict.fromkeys((*closed_by.finding.evidence, *question.evidence)))
+            placed[at] = _Placed(closed_by.finding._replace(evidence=evidence), min(closed_by.place, place))
+        elif not any(one.place < place and one.finding.severity is Severity.ERROR for one in placed):
+            left = _still_possible(question, trusted)
+            note, reason = _note(question, left)
+            placed.append(_Placed(note, place))
+            skipped.append(reason)
+    return placed, skipped
+
+
+def _answer(question: Open, placed: list[_Placed]) -> Union[_Placed, None]:
+    names = {name for name, _ in question.remaining}
+    settled = (one for one in placed if one.finding.severity is not Severity.INFO and not one.finding.remaining)
+    return next((one for one in settled if one.finding.name in names), None)
+
+
+def _still_possible(question: Open, trusted: Union[Report, None]) -> tuple[tuple[str, str], ...]:
+    """Without what a rule has looked for on this very machine and not found; all, where that leaves none."""
+    looked = set(trusted.checked) if trusted is not None else set()
+    return tuple(one for one in question.remaining if one[0] not in looked) or question.remaining
+
+
+def _note(question: Open, left: tuple[tuple[str, str], ...]) -> tuple[Finding, Skipped]:
+    names = [name for name, _ in left]
+    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    message = f"{question.message} The log does not settle it: {listed}{', likeliest first' if len(names) > 1 else ''}."
+    fix = ("# this decides:", question.decide, *(f"# {name}: {how}" for name, how in left))
+    note = Finding(names[0], Severity.INFO, message, question.evidence, fix, (), tuple(names[1:]) or (OPEN,))
+    return note, Skipped(OPEN, f"{question.message} What remains: {listed}. This decides: {question.decide}", True)
+
+
+def _nothing(log: Log) -> str:
+    if not any(file.bytes for file in log.files):
+        return "the log is empty"
+    if not log.clues:
+        return "the log holds no line that gpucheck knows"
+    return f"the log names no cause; of what gpucheck knows it says: {', '.join(_said(log)[:5])}"
+
+
+def _said(log: Log) -> list[str]:
+    return list(dict.fromkeys(clue.message for clue in log.clues))
+
+
+def _names(ignored: set[str], checked: tuple[str, ...]) -> list[str]:
+    return [name for name in dict.fromkeys(one.name for one in CAUSES) if name not in checked and name not in ignored]
+
+
+def _ordered(placed: list[_Placed]) -> Iterator[Finding]:
+    """Errors first; among equals what explains others, then the order of reading, then the machine's own order."""
+    findings = list(linked([one.finding for one in placed], {**RULES, **documented()}))
+    explained = {name for finding in findings for name in finding.explains}
+    rank = [(_WEIGHT[one.severity], one.name in explained, place) for one, (_, place) in zip(findings, placed, strict=True)]
+    for at in sorted(range(len(findings)), key=lambda at: (*rank[at], at)):
+        yield findings[at]
