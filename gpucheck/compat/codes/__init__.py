@@ -1,4 +1,4 @@
-"""Error codes of NVIDIA's libraries: what each says, its usual causes, what to check. One module per header. Look-up only.
+"""Error codes of NVIDIA's libraries: what each says, usual causes, what to check. One module per header. Look-up only.
 
 Names and numbers are the headers'; tests compare them with the real ones. None of this is loaded by a plain `doctor`,
 which needs no more than the names of compat.cuda_errors and compat.errors.
