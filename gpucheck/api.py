@@ -8,9 +8,12 @@ from gpucheck import findings
 from gpucheck.facts.snapshot import SCHEMA, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from gpucheck.facts.log import Log
 
 MOST_BYTES = 64 << 20  # of a file to judge; a recording has some hundred kilobytes
+CHUNK = 256 << 10  # bytes of a log that are looked at together
 DEEP_SECONDS = 120.0  # importing TensorFlow from a cold disk, then compiling kernels, takes its time
 
 
@@ -75,6 +78,36 @@ def record_here(python: Union[str, None], deep: bool, timeout: float) -> dict[st
         return {**host.machine(), "python": python, "deep": deep}
     finally:
         local.close()
+
+
+def read_logs(paths: Iterable[str]) -> Log:
+    """Read logs of any size, "-" for standard input, into what they say. Raises `BadFile`."""
+    import sys
+
+    from gpucheck.logs.gathering import Gathering
+
+    gathering = Gathering()
+    for path in paths:
+        try:
+            if path == "-":
+                gathering.read(path, _chunks(sys.stdin.buffer))
+            else:
+                with open(path, "rb", buffering=0) as file:
+                    gathering.read(path, _chunks(file))
+        except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+            raise BadFile(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    return gathering.log
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+def judge_logs(log: Log, facts: Union[Snapshot, None] = None, ignore: Iterable[str] = ()) -> Report:
+    """Judge what logs say, alone or together with facts that were measured."""
+    from gpucheck.logs import report
+
+    return Report(*report.judge(log, facts, ignore))
 
 
 def read_file(path: str) -> Snapshot:

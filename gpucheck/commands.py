@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpucheck.api import Report
+    from gpucheck.facts.snapshot import Snapshot
 
 
 def doctor(
@@ -28,6 +29,8 @@ def doctor(
     ignore: Sequence[str] = (),
     strict: bool = False,
     list_rules: bool = False,
+    log: Sequence[str] = (),
+    here: bool = False,
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
     from gpucheck.render.json import worst
@@ -43,7 +46,9 @@ def doctor(
         return 0
     if snapshot and (python is not None or deep):
         raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
-    reports = _judged(snapshot, arguments.interpreter(python), deep, limit, ignore)
+    if here or log:
+        arguments.check_log(log, here, snapshot, python is not None or deep)
+    reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
     write(_rendered(reports, format, strict, verbose, output), output)
     return worst([report.exit_code(strict) for _, report in reports])
 
@@ -93,19 +98,36 @@ def _check_documented() -> None:
 
 
 def _judged(
-    files: Sequence[str], python: Optional[str], deep: bool, limit: float, ignored: Sequence[str]
+    logs: Sequence[str],
+    here: bool,
+    files: Sequence[str],
+    python: Optional[str],
+    deep: bool,
+    limit: float,
+    ignored: Sequence[str],
 ) -> list[tuple[str, Report]]:
     from gpucheck import api
 
-    if not files:
-        return [("", api.judge(api.look_here(python, deep, limit), ignored))]
-    reports = []
-    for file in files:
-        try:
-            reports.append((file, api.judge(api.read_file(file), ignored)))
-        except api.BadFile as error:
-            raise WrongUsage(f"{file}: {error}") from error
-    return reports
+    if not logs:
+        if not files:
+            return [("", api.judge(api.look_here(python, deep, limit), ignored))]
+        return [(file, api.judge(_facts(file), ignored)) for file in files]
+    try:
+        log = api.read_logs(logs)
+    except api.BadFile as error:
+        raise WrongUsage(str(error)) from error
+    if files:
+        return [(file, api.judge_logs(log, _facts(file), ignored)) for file in files]
+    return [("", api.judge_logs(log, api.look_here(python, deep, limit) if here else None, ignored))]
+
+
+def _facts(file: str) -> Snapshot:
+    from gpucheck import api
+
+    try:
+        return api.read_file(file)
+    except api.BadFile as error:
+        raise WrongUsage(f"{file}: {error}") from error
 
 
 def _rendered(

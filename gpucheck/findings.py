@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Union
 from gpucheck.facts.snapshot import Snapshot
 
 SCHEMA = "gpucheck.report/1"
+OPEN = "log-does-not-settle"  # why a verdict on a log is "unknown"
 
 Verdict = Literal["ok", "warning", "error", "unknown"]
 

@@ -62,14 +62,21 @@ def doctor(
         Optional[list[str]],
         typer.Option(metavar="FILE ...", help="Judge snapshots or recorded machines instead of this machine."),
     ] = None,
+    log: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="FILE|- ...", help="Judge what a program printed instead of this machine."),
+    ] = None,
+    here: Annotated[bool, typer.Option("--here", help="With --log: look at this machine, too.")] = False,
     timeout: Timeout = None,
     ignore: Annotated[Optional[list[str]], typer.Option(metavar="NAME ...", help="Leave these rules out.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
     list_rules: Annotated[bool, typer.Option("--list-rules", help="List the rules and exit.")] = False,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
-    snapshots, ignored = arguments.sorted_out(context.args, snapshot or [], ignore or [])
-    code = commands.doctor(python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules)
+    snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
+    code = commands.doctor(
+        python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here
+    )
     raise typer.Exit(code)
 
 

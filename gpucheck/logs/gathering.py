@@ -89,9 +89,9 @@ class Gathering:
         for needle in self._sieve.needles_in(data):
             at = data.find(needle, max(0, page.seen - len(needle) + 1))
             while at >= 0:
-                start, end = place = span(data, at, len(needle))
+                place = span(data, at, len(needle))
                 hits.setdefault(place, set()).update(self._speak[needle])
-                at = data.find(needle, end)
+                at = data.find(needle, place[1])
         return hits
 
     def _note(self, message: Message, found: Iterable[tuple[str, str]], text: str, line: int) -> None:

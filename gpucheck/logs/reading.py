@@ -1,6 +1,6 @@
-"""Bytes of a log as they come -> pages of UTF-8 that end where a line does, and single lines made clean. Constant memory.
+"""Bytes of a log as they come -> pages of UTF-8 that end where a line does; and single lines made clean.
 
-A page is a large piece, because what is done to a whole page runs at the speed of memory, and what is done to a line
+Constant memory. A page is a large piece, because what is done to a whole page runs at the speed of memory, and what is done to a line
 does not. Nothing here knows what lines mean.
 """
 
@@ -18,7 +18,9 @@ _MOST = 1 << 20  # bytes of one line that are kept while its end is awaited
 _HEAD = 1024  # bytes that tell the encoding
 
 # Sequences that colour, move the cursor, name the window or make a link; all bounded.
-_ANSI = re.compile(rb"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78M])")
+_ANSI = re.compile(
+    rb"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78M])"
+)
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 

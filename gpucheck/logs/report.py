@@ -11,8 +11,8 @@ from typing import NamedTuple, Union
 
 from gpucheck.facts.log import Log
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.findings import Finding, Report, Severity, Skipped
-from gpucheck.logs.judging import CAUSES, OPEN, Open, Place, documented, findings_of, questions_of
+from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
+from gpucheck.logs.judging import CAUSES, Open, Place, documented, findings_of, questions_of
 from gpucheck.logs.snapshot import contradictions, snapshot_of
 from gpucheck.rules.engine import RULES, judge_all, linked
 
@@ -114,10 +114,11 @@ def _still_possible(question: Open, trusted: Union[Report, None]) -> tuple[tuple
 def _note(question: Open, left: tuple[tuple[str, str], ...]) -> tuple[Finding, Skipped]:
     names = [name for name, _ in left]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-    message = f"{question.message} The log does not settle it: {listed}{', likeliest first' if len(names) > 1 else ''}."
-    fix = ("# this decides:", question.decide, *(f"# {name}: {how}" for name, how in left))
+    order = ", likeliest first" if len(names) > 1 else ""
+    message = f"{question.message} The log does not settle why; what remains{order}: {listed}."
+    fix = (question.decide, *(f"# {name}: {how}" for name, how in left))
     note = Finding(names[0], Severity.INFO, message, question.evidence, fix, (), tuple(names[1:]) or (OPEN,))
-    return note, Skipped(OPEN, f"{question.message} What remains: {listed}. This decides: {question.decide}", True)
+    return note, Skipped(OPEN, f"the log leaves {listed}; this decides: {question.decide}", True)
 
 
 def _nothing(log: Log) -> str:
@@ -140,6 +141,8 @@ def _ordered(placed: list[_Placed]) -> Iterator[Finding]:
     """Errors first; among equals what explains others, then the order of reading, then the machine's own order."""
     findings = list(linked([one.finding for one in placed], {**RULES, **documented()}))
     explained = {name for finding in findings for name in finding.explains}
-    rank = [(_WEIGHT[one.severity], one.name in explained, place) for one, (_, place) in zip(findings, placed, strict=True)]
+    rank = [
+        (_WEIGHT[one.severity], one.name in explained, place) for one, (_, place) in zip(findings, placed, strict=True)
+    ]
     for at in sorted(range(len(findings)), key=lambda at: (*rank[at], at)):
         yield findings[at]

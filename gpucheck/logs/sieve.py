@@ -11,9 +11,7 @@ from collections.abc import Iterable
 
 # Letters stay, digits vanish (a counter makes no new word), all else parts words. Bytes above ASCII are letters.
 _DIGITS = b"0123456789"
-_WORDS = bytes(
-    byte if chr(byte).isalpha() or byte == ord("_") or byte >= 0x80 else ord(" ") for byte in range(256)
-)
+_WORDS = bytes(byte if chr(byte).isalpha() or byte == ord("_") or byte >= 0x80 else ord(" ") for byte in range(256))
 _MOST_WORDS = 200_000  # remembered; a log that says more different ones is slower, not larger
 
 

@@ -20,7 +20,7 @@ def between(text: str, before: str, after: str) -> Union[str, None]:
 
 
 def word_after(text: str, before: str, ends: str = _ENDS) -> Union[str, None]:
-    """The word that follows a literal (and blanks and quotes), up to the first of `ends`; a closing full stop is cut."""
+    """The word that follows a literal (and blanks, quotes), up to the first of `ends`; a closing full stop is cut."""
     _, found, rest = text.partition(before)
     if not found:
         return None

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from gpucheck.facts.deep import Deep
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
-from gpucheck.findings import Finding, Report, Severity, Skipped
+from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
 from gpucheck.render.hardware import nothing_there
+from gpucheck.render.logs import log_alone
 from gpucheck.render.text import count, plain
 
 
@@ -72,7 +73,8 @@ def headline(report: Report) -> str:
     """The verdict and what it rests on, one line: what a reader must know who reads no further."""
     if report.verdict == "unknown":
         skipped = decisive(report)[0]
-        return f"could not tell: {plain(skipped.reason)} ({plain(skipped.name)} was not judged)"
+        which = "" if skipped.name == OPEN else f" ({plain(skipped.name)} was not judged)"
+        return f"could not tell: {plain(skipped.reason)}{which}"
     if report.verdict == "ok":
         return f"no problem found{_proof(report)}"
     first = causes(report)[0].finding
@@ -81,6 +83,8 @@ def headline(report: Report) -> str:
 
 
 def _proof(report: Report) -> str:
+    if log_alone(report.snapshot):
+        return " in what the log says"
     deep, driver, gpus = report.snapshot.deep, report.snapshot.driver, report.snapshot.gpus
     if isinstance(driver, Driver) and nothing_there(driver):
         return "; there is no NVIDIA driver here, so programs compute on the CPU"

@@ -15,6 +15,7 @@ from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report
+from gpucheck.render.logs import clue_rows
 from gpucheck.render.summary import Block
 from gpucheck.render.text import listed, say
 
@@ -23,6 +24,7 @@ def detail_blocks(report: Report) -> tuple[Block, ...]:
     """The blocks beyond those of `summary.blocks`; an empty one is left out."""
     snapshot = report.snapshot
     every = (
+        Block("Clues", tuple(clue_rows(snapshot))),
         Block("Readings", tuple(_gpus(snapshot))),
         Block("Details", tuple(_driver(snapshot.driver))),
         Block("Copies", tuple(_copies(snapshot.libraries))),

@@ -36,9 +36,6 @@ class Place(IntEnum):
     NOTHING = 7  # nothing is wrong: what the harmless and the good lines say
 
 
-OPEN = "log-does-not-settle"
-
-
 class Cause(NamedTuple):
     """One function that settles a cause."""
 
@@ -96,9 +93,7 @@ def question(place: Place) -> Callable[[Ask], Ask]:
     return register
 
 
-def left(
-    message: str, evidence: Iterable[tuple[str, object, str]], remaining: Mapping[str, str], decide: str
-) -> Open:
+def left(message: str, evidence: Iterable[tuple[str, object, str]], remaining: Mapping[str, str], decide: str) -> Open:
     """Make an open question.
 
     Parameters

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from gpucheck.facts.log import Log
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.findings import Severity
-from gpucheck.logs.judging import OPEN, Place, cause
+from gpucheck.findings import OPEN, Severity
+from gpucheck.logs.judging import Place, cause
 from gpucheck.rules.engine import Found
 
 

@@ -1,0 +1,45 @@
+"""Lines about the logs that were read. Part of `summary`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpucheck.facts.log import LogFile
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.render.text import count, shorten
+
+
+def log_alone(snapshot: Snapshot) -> bool:
+    """No machine was looked at: the facts are what a log says."""
+    return snapshot.log is not None and not snapshot.probes
+
+
+def log_rows(snapshot: Snapshot) -> Iterator[str]:
+    """Each file, and how much of it gpucheck knows."""
+    if snapshot.log is None:
+        return
+    for file in snapshot.log.files:
+        yield f"{_name(file.path)}: {_size(file.bytes)}, {count(file.lines, 'line')}, {file.encoding}{_notes(file)}"
+    yield f"{count(len(snapshot.log.clues), 'different message')} that gpucheck knows"
+
+
+def clue_rows(snapshot: Snapshot) -> Iterator[str]:
+    """Every clue: where, how often, what it is, its line."""
+    for clue in snapshot.log.clues if snapshot.log is not None else ():
+        often = f" ({clue.count} times)" if clue.count > 1 else ""
+        yield f"{_name(clue.file)}:{clue.line}{often} {clue.message}: {shorten(clue.text, 160)}"
+
+
+def _name(path: str) -> str:
+    return "standard input" if path == "-" else path
+
+
+def _notes(file: LogFile) -> str:
+    return "".join(f", {note}" for note in file.notes)
+
+
+def _size(number: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} bytes"
