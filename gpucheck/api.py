@@ -99,6 +99,15 @@ def read_logs(paths: Iterable[str]) -> Log:
     return gathering.log
 
 
+def log_of(text: str) -> Log:
+    """What a text says that is already here: a pasted line."""
+    from gpucheck.logs.gathering import Gathering
+
+    gathering = Gathering()
+    gathering.read("-", [text.encode("utf-8", "replace")])
+    return gathering.log
+
+
 def _chunks(file: Any) -> Iterator[bytes]:
     return iter(lambda: file.read(CHUNK), b"")
 

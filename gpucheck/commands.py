@@ -76,18 +76,29 @@ def snapshot(
     return 0
 
 
-def explain(name: str) -> int:
-    """Show what a finding means, why it matters and how to fix it."""
+def explain(words: str) -> int:
+    """Show what a finding means, why it matters and how to fix it; or what a line of a log says."""
     from gpucheck.render import rules
 
     _check_documented()
-    rule = rules.find(name)
-    if rule is None:
-        like = rules.alike(name)
-        hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
-        raise WrongUsage(f"no rule is called {name}{hint}")
-    write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
-    return 0
+    rule = rules.find(words)
+    if rule is not None:
+        write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
+        return 0
+    from gpucheck import api
+
+    report = api.judge_logs(api.log_of(words))
+    if report.snapshot.log is not None and report.snapshot.log.clues:
+        from gpucheck.render import explained
+
+        write(explained.render(report, columns(), colored()), None)
+        return 0
+    if " " in words.strip():
+        write("gpucheck knows no line like this one.\n", None)
+        return 3
+    like = rules.alike(words)
+    hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
+    raise WrongUsage(f"no rule is called {words}{hint}")
 
 
 def _check_documented() -> None:

@@ -347,6 +347,21 @@ def undo(env: _Env = None, yes: _Yes = False) -> None:
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(metavar="NAME", help="A finding's name.")]) -> None:
-    """Show what a finding means, why it matters and how to fix it."""
-    raise typer.Exit(commands.explain(name))
+def explain(
+    words: Annotated[list[str], typer.Argument(metavar="NAME|LINE", help="A finding's name, or a line of a log.")],
+) -> None:
+    """Show what a finding means and how to fix it, or what a pasted line of a log says."""
+    raise typer.Exit(commands.explain(" ".join(words)))
+
+
+@app.command()
+def watch(
+    fail: Annotated[bool, typer.Option("--fail", help="Exit code 1 if a cause was seen that is an error.")] = False,
+) -> None:
+    """Pass a program's output through, unchanged, and explain it on standard error.
+
+    some-training 2>&1 | gpucheck watch
+    """
+    from gpucheck import watching
+
+    raise typer.Exit(watching.watch(fail))

@@ -1,7 +1,7 @@
 """Bytes of a log as they come -> pages of UTF-8 that end where a line does; and single lines made clean.
 
-Constant memory. A page is a large piece, because what is done to a whole page runs at the speed of memory, and what is done to a line
-does not. Nothing here knows what lines mean.
+Constant memory. A page is a large piece, because what is done to a whole page runs at the speed of memory, and what is
+done to a line does not. Nothing here knows what lines mean.
 """
 
 from __future__ import annotations
