@@ -21,7 +21,7 @@ class Clue(NamedTuple):
     text: str  # the line, cleaned, at most 400 characters
     file: str  # "-" for standard input
     line: int  # where it stands first, from 1
-    count: int  # lines that say the same
+    times: int  # lines that say the same
 
     def get(self, name: str) -> Union[str, None]:
         """One of the values."""

@@ -85,7 +85,8 @@ class Gathering:
 
     def _hits(self, page: Page) -> dict[tuple[int, int], set[Message]]:
         """Lines that hold needles, and the messages that each of them may be."""
-        data, hits = page.data, {}
+        data = page.data
+        hits: dict[tuple[int, int], set[Message]] = {}
         for needle in self._sieve.needles_in(data):
             at = data.find(needle, max(0, page.seen - len(needle) + 1))
             while at >= 0:
@@ -99,7 +100,7 @@ class Gathering:
         alike = self._clues.setdefault(message.name, {})
         clue = alike.get(values)
         if clue is not None:
-            alike[values] = clue._replace(count=clue.count + 1)
+            alike[values] = clue._replace(times=clue.times + 1)
         elif len(alike) < _MOST_ALIKE:
             alike[values] = Clue(message.name, values, _shown(text, message), self._path, line, 1)
             self._first.append((message.name, values))

@@ -26,7 +26,7 @@ def log_rows(snapshot: Snapshot) -> Iterator[str]:
 def clue_rows(snapshot: Snapshot) -> Iterator[str]:
     """Every clue: where, how often, what it is, its line."""
     for clue in snapshot.log.clues if snapshot.log is not None else ():
-        often = f" ({clue.count} times)" if clue.count > 1 else ""
+        often = f" ({clue.times} times)" if clue.times > 1 else ""
         yield f"{_name(clue.file)}:{clue.line}{often} {clue.message}: {shorten(clue.text, 160)}"
 
 

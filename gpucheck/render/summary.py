@@ -58,7 +58,7 @@ def _block(title: str, fact: Union[T, Gap], rows: Callable[[T], Iterator[str]]) 
 
 def system_rows(system: System) -> Iterator[str]:
     libc = "no glibc" if system.libc is None else f"glibc {say(system.libc)}"
-    yield f"{say(system.distribution)}, kernel {system.kernel}, {system.machine}, {libc}"
+    yield f"{say(system.distribution)}, kernel {say(system.kernel)}, {say(system.machine)}, {libc}"
     yield f"{_cpu(system.cpu)}; {_memory(system.memory_bytes)}; {_disks(system)}"
     places = [
         f"WSL{system.wsl}" if isinstance(system.wsl, int) else "",

@@ -108,7 +108,7 @@ def left(message: str, evidence: Iterable[tuple[str, object, str]], remaining: M
 
 def told(clue: Clue) -> tuple[str, str, str]:
     """A clue as evidence: what it is, its line, where it stands."""
-    often = f", {clue.count} times" if clue.count > 1 else ""
+    often = f", {clue.times} times" if clue.times > 1 else ""
     return f"log.{clue.message}", clue.text, f"{clue.file}:{clue.line}{often}"
 
 
