@@ -1,15 +1,25 @@
-"""Nothing is wrong: what the good lines and the harmless ones say. (L1's small example: L2 owns this file from here.)"""
+"""Nothing is wrong: what the good lines and the harmless ones say."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Union
 
-from gpucheck.facts.log import Log
+from gpucheck.facts.gap import Gap
+from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
-from gpucheck.logs.judging import Open, Place, cause, left, question, told
+from gpucheck.logs.judging import Place, cause, told
+from gpucheck.logs.judging.setting import DEVICE
 from gpucheck.logs.messages import by_name
 from gpucheck.rules.engine import Found, found
+
+_NO_GPU = ("cudart-dlerror-ignorable", "tensorrt-not-found", "cuda-drivers-not-found", "jax-no-gpu-falling-back")
+
+
+def _harmless(clue: Clue) -> str:
+    message = by_name().get(clue.message)
+    return message.harmless if message else ""
 
 
 @cause("ok-harmless-log-line", Place.NOTHING, severity=Severity.INFO)
@@ -26,24 +36,46 @@ def harmless_lines(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     ## How to fix
     Nothing. `TF_CPP_MIN_LOG_LEVEL=2` hides them, and hides what matters with them.
     """
-    for clue in log.clues:
-        reason = by_name()[clue.message].harmless
-        if reason:
-            yield found(f"Harmless: {reason}", [told(clue)])
+    lines = {clue.message: clue for clue in reversed(log.clues) if _harmless(clue)}
+    if not lines:
+        return
+    clues = [lines[name] for name in reversed(lines)]
+    words = " ".join(dict.fromkeys(_sentence(_harmless(clue)) for clue in clues))
+    yield found(f"Harmless: {words}", [told(clue) for clue in clues])
 
 
-@question(Place.START)
-def why_no_device(log: Log, snapshot: Snapshot) -> Iterator[Open]:
-    """An example of a question. (L2 replaces it.)"""
-    clues = [clue for clue in log.all("cuinit-failed") if clue.get("error") == "CUDA_ERROR_NO_DEVICE"]
-    if clues and not log.first("gpu-device-created"):
-        yield left(
-            "The driver runs and shows this program no GPU.",
-            [told(clues[0])],
-            {
-                "cuda-visible-devices-hides-gpu": "CUDA_VISIBLE_DEVICES is -1, empty, or names a GPU that is not there",
-                "device-node-permission": "nvidia-smi works as root alone",
-                "mig-no-instance-visible": "nvidia-smi -L lists a GPU in MIG mode without an instance",
-            },
-            'echo "CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES"; nvidia-smi -L',
-        )
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
+
+
+@cause("ok-gpu-in-use-but-slow", Place.NOTHING, severity=Severity.INFO)
+def gpu_in_use(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """The GPU is in use; what is slow, if anything, is slow for another reason.
+
+    ## What it means
+    TensorFlow made a device for the GPU, and the log holds no error. A small network or a small batch does not fill a
+    GPU: copying and starting kernels take longer than the computation, and the CPU can be faster.
+
+    ## Why it matters
+    Drivers and libraries that work are reinstalled in vain.
+
+    ## How to fix
+    Try larger batches, and time without the first step. `gpucheck bench` shows from which batch size on the GPU wins.
+
+    ## References
+    https://github.com/keras-team/keras/issues/249
+    """
+    clue = log.first(*DEVICE)
+    if clue is not None:
+        yield found("TensorFlow has made a device for the GPU: the GPU is in use.", [told(clue)],
+                    ["gpucheck bench --batch-size 64,256,1024"])
+
+
+@cause("ok-cpu-expected", Place.NOTHING, severity=Severity.INFO)
+def no_gpu_measured(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """The log's lines are what a machine without an NVIDIA GPU prints, and it was measured to have none."""
+    clue: Union[Clue, None] = log.first(*_NO_GPU)
+    pci = None if isinstance(snapshot.driver, Gap) else snapshot.driver.pci
+    if clue is None or pci is None or isinstance(pci, Gap) or any(one.vendor == "10de" for one in pci):
+        return
+    yield found("This machine has no NVIDIA GPU: the CPU is all there is.", [told(clue)])

@@ -1,0 +1,109 @@
+"""The frameworks themselves: builds for the CPU, Keras' backend, Keras 2 and 3, XLA's libdevice and ptxas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpucheck.facts.log import Log
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.findings import Severity
+from gpucheck.logs.judging import Open, Place, cause, left, question, told
+from gpucheck.rules.engine import Found, found
+
+
+@cause("cpu-only-package", Place.TRACEBACK)
+def torch_for_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("torch-without-cuda")
+    if clue is not None:
+        yield found(
+            "The PyTorch that runs is a build for the CPU.",
+            [told(clue), *(told(one) for one in log.all("torch-version-cpu")[:1])],
+            ["python -c 'import torch; print(torch.__version__, torch.version.cuda)'",
+             "# install the build with CUDA: https://pytorch.org/get-started/locally/"],
+        )
+
+
+@cause("cpu-only-package", Place.TRACEBACK)
+def jaxlib_for_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("jaxlib-without-cuda", "jax-platform-missing")
+    if clue is not None:
+        yield found(
+            "The jaxlib that runs is the one for the CPU: JAX's CUDA plug-in is not installed.",
+            [told(clue)],
+            ["pip install --upgrade 'jax[cuda12]'", "pip list | grep -i jax"],
+        )
+
+
+@question(Place.TRACEBACK)
+def why_jax_on_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    clue = log.first("jax-no-gpu-falling-back")
+    if clue is not None and log.first("jaxlib-without-cuda", "jax-platform-missing") is None:
+        yield left(
+            "JAX computes on the CPU.",
+            [told(clue)],
+            {"cpu-only-package": "pip list shows jaxlib without +cuda and no jax-cuda plug-in",
+             "ok-cpu-expected": "the machine has no NVIDIA GPU"},
+            "pip list | grep -i jax; nvidia-smi -L",
+        )
+
+
+@cause("keras-backend-not-tensorflow", Place.TRACEBACK)
+def other_backend(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = next((one for one in log.all("keras-backend") if one.get("name") not in ("tensorflow", "tf")), None)
+    if clue is not None and not any(one.get("name") in ("tensorflow", "tf") for one in log.all("keras-backend")):
+        yield found(
+            f"Keras computes with {clue.get('name')}, not with TensorFlow.",
+            [told(clue)],
+            ["cat ~/.keras/keras.json  # \"backend\": \"tensorflow\"", "echo $KERAS_BACKEND"],
+            severity=None if clue.get("name") in ("theano", "cntk", "plaidml", "mxnet") else Severity.WARNING,
+        )
+
+
+@cause("keras2-keras3-mismatch", Place.TRACEBACK)
+def keras_majors(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("legacy-keras-without-tf-keras", "keras-3-not-supported")
+    if clue is not None:
+        yield found(
+            "Code for Keras 2 met Keras 3, and the package tf_keras, which is Keras 2, is not installed.",
+            [told(clue)],
+            ["pip install tf_keras  # of TensorFlow's own minor", "# or unset TF_USE_LEGACY_KERAS"],
+        )
+
+
+@cause("keras2-keras3-mismatch", Place.TRACEBACK)
+def keras_mixed(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("keras-modules-mixed")
+    if clue is not None and log.first("legacy-keras-without-tf-keras", "keras-3-not-supported") is None:
+        yield found(
+            "Keras and TensorFlow are of releases that do not belong together.",
+            [told(clue)],
+            ["pip list | grep -iE 'keras|tensorflow'", "# keras 2.x belongs to TensorFlow 2.x of the same minor, up to 2.15"],
+        )
+
+
+@cause("libdevice-not-found", Place.DEVICE)
+def no_libdevice(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("libdevice-not-found")
+    if clue is not None:
+        yield found(
+            "XLA found no libdevice.10.bc.",
+            [told(clue)],
+            ["find / -name libdevice.10.bc 2>/dev/null  # it has to lie in DIR/nvvm/libdevice",
+             "export XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR"],
+        )
+
+
+@cause("ptxas-missing-or-too-old", Place.DEVICE, explains=("gpu-arch-too-new-for-build",))
+def old_ptxas(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed", "no-ptx-compiler")
+    if clue is None:
+        return
+    capability = clue.get("capability")
+    hard = log.first("ptxas-failed", "ptx-version-unsupported", "no-ptx-compiler", "ptxas-too-old-for-gpu")
+    yield found(
+        "The ptxas that comes first on PATH is too old" + (f" for compute capability {capability}." if capability else "."),
+        [told(one) for one in log.all("ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed",
+                                      "no-ptx-compiler")[:4]],
+        ["which -a ptxas; ptxas --version", "# put the ptxas of a newer CUDA first on PATH: pip install nvidia-cuda-nvcc-cu12"],
+        severity=None if hard else Severity.WARNING,
+    )

@@ -1,0 +1,158 @@
+"""The GPU's memory: what TensorFlow took for itself, what another process holds. cuDNN fails for want of it, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Union
+
+from gpucheck.facts.log import Clue, Log
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.logs.judging import Open, Place, cause, left, question, told
+from gpucheck.logs.judging.cudnn import handle_failed
+from gpucheck.logs.judging.driver import below_floor
+from gpucheck.logs.judging.setting import driver_of
+from gpucheck.rules.engine import Found, found
+
+_GROW = ["export TF_FORCE_GPU_ALLOW_GROWTH=true",
+         "# in the program: tf.config.experimental.set_memory_growth(gpu, True), before the GPU is used"]
+_PREALLOCATION, _HELD = "gpu-memory-preallocation", "gpu-memory-held-by-other-process"
+_MUCH = 1 << 30  # bytes: cuDNN and cuBLAS start with less
+_LITTLE = 300 << 20
+_OWN = ("cudnn-version-mismatch", "cudnn-version-mismatch-jax", "cudnn-outdated", "cudnn-part-not-loaded")
+
+
+def bytes_of(text: Union[str, None]) -> Union[float, None]:
+    """7.93GiB, 20.00 MiB, 392.00MiB, 1234 in bytes; None where it is no amount."""
+    if not text:
+        return None
+    number = text.strip().rstrip("iBbytes ").rstrip()
+    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(number[-1:], 1)
+    try:
+        return float(number.rstrip("KMGT ")) * factor
+    except ValueError:
+        return None
+
+
+def _free(log: Log) -> Union[float, None]:
+    values = log.values("cudnn-memory", "free_bytes")
+    return bytes_of(values[-1]) if values else None
+
+
+@cause("driver-too-old-for-cuda", Place.START)
+def driver_fails_cudnn(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """cuDNN does not start and the driver is below what the build's CUDA needs."""
+    clue = handle_failed(log)
+    if clue is not None and below_floor(log, snapshot):
+        yield found(
+            f"The driver {driver_of(log, snapshot)} is older than the program's CUDA needs; that is why cuDNN did not "
+            "start.",
+            [told(clue), *(told(one) for one in log.all("driver-possibly-insufficient")[:1])],
+            ["nvidia-smi", "# install a newer NVIDIA driver"],
+        )
+
+
+@question(Place.DEVICE)
+def why_no_handle(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """cuDNN or cuBLAS did not start. TensorFlow's own words accuse the driver; free memory tells."""
+    clue = handle_failed(log)
+    if clue is None or log.first(*_OWN) or log.first("no-kernel-image", "invalid-ptx", "kernels-not-built-for-capability"):
+        return
+    beside = (*log.all("cudnn-memory")[-1:], *log.all("driver-possibly-insufficient")[:1], *log.all("gpu-device-created")[:1])
+    yield left(
+        f"{'cuBLAS' if 'cublas' in clue.message else 'cuDNN'} did not start on the GPU ({clue.get('error')}).",
+        [told(clue), *(told(one) for one in beside)],
+        _remaining_without_handle(log, snapshot, clue),
+        "nvidia-smi  # who holds the memory, and which driver is it?",
+    )
+
+
+def _remaining_without_handle(log: Log, snapshot: Snapshot, clue: Clue) -> dict[str, str]:
+    grow = {_PREALLOCATION: "with TF_FORCE_GPU_ALLOW_GROWTH=true it works: the program itself had taken all memory"}
+    held = {_HELD: "nvidia-smi lists another process with much of the memory"}
+    driver = {"driver-too-old-for-cuda": "much memory is free, and the driver is older than the program's CUDA needs"}
+    version = {"cudnn-wrong-version": "another cuDNN than the program's own is loaded"}
+    free, below = _free(log), below_floor(log, snapshot)
+    if _took_little(log):
+        return {**held, **grow}
+    if free is not None and free > _MUCH and below is not False:
+        return {**driver, **version, **grow}
+    if free is not None and free > _MUCH:
+        return {**version, **grow}
+    if clue.message.endswith("-status") and clue.get("error") == "CUDNN_STATUS_NOT_INITIALIZED" and below is None:
+        return {**driver, **held, **grow} if not _of_tensorflow(log) else {**grow, **held, **driver}
+    if clue.message.endswith("-status") and "VERSION_MISMATCH" in (clue.get("error") or ""):
+        return {**version, "ld-library-path-shadows-bundled-cuda": "LD_LIBRARY_PATH names another cuDNN"}
+    if clue.message.endswith("-status") and "ARCH_MISMATCH" in (clue.get("error") or ""):
+        return {"gpu-arch-too-old-for-build": "the GPU is older than what this cuDNN has code for", **version}
+    return {**grow, **held, **(driver if below is None else version)}
+
+
+def _of_tensorflow(log: Log) -> bool:
+    words = ("tensorflow", "stream_executor", "cuda_dnn.cc", "xla", "keras")
+    return any(word in clue.text for clue in log.clues for word in words)
+
+
+def _took_little(log: Log) -> bool:
+    """TensorFlow takes nearly all that is free: a device with a small part of the GPU's memory means that another
+    process holds the rest."""
+    totals = [bytes_of(one) for one in log.values("gpu-memory", "total")]
+    frees = [bytes_of(one) for one in log.values("gpu-memory", "free")]
+    total, free = next((one for one in totals if one), None), next((one for one in frees if one), None)
+    taken = [int(one) * (1 << 20) for one in log.values("gpu-device-created", "megabytes")]
+    if total and free and free < total / 2:
+        return True
+    if taken and total and taken[0] < total / 3:
+        return True
+    return bool(taken) and taken[0] < 700 << 20
+
+
+@cause(_HELD, Place.DEVICE)
+def held(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """The log itself counts the memory that is not this program's."""
+    clue = next((one for one in log.all("torch-out-of-memory") if _others(one)), None)
+    if clue is not None:
+        yield found(
+            f"Of the GPU's {clue.get('total')} another process holds most: this one has {clue.get('own') or 'little'}, "
+            f"and {clue.get('free') or 'nothing'} is free.",
+            [told(clue)],
+            ["nvidia-smi", "# end the process that holds it (a notebook's kernel that was left open, say)"],
+        )
+
+
+def _others(clue: Clue) -> bool:
+    if clue.get("others"):
+        return True
+    total, free, own = (bytes_of(clue.get(name)) for name in ("total", "free", "own"))
+    return bool(total and own is not None and free is not None and total - free - own > max(total * 0.35, 1 << 30))
+
+
+@cause(_HELD, Place.DEVICE)
+def nothing_left(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """The GPU could not even be opened for want of memory, or TensorFlow got a small part of it."""
+    clue = next((one for one in log.all("device-context-failed", "cuinit-failed") if "MEMORY" in (one.get("error") or "")), None)
+    small = log.first("gpu-out-of-memory", "cuda-out-of-memory") if _took_little(log) else None
+    if clue is None and small is None:
+        return
+    memory = log.all("gpu-memory")[:1] + log.all("gpu-device-created")[:1]
+    yield found(
+        "Most of the GPU's memory was taken before this program started: another process holds it.",
+        [told(one) for one in (clue, small, *memory) if one],
+        ["nvidia-smi", "# end the process that holds it (a notebook's kernel that was left open, say)"],
+    )
+
+
+@question(Place.DEVICE)
+def why_out_of_memory(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The GPU's memory does not do: another process, this program's own pool, or simply too large a model."""
+    clue = log.first("gpu-out-of-memory", "torch-out-of-memory", "cuda-out-of-memory")
+    if clue is None or _took_little(log):
+        return
+    held_ = {_HELD: "nvidia-smi lists another process (an old kernel of a notebook, say) with much of the memory"}
+    grow = {_PREALLOCATION: "the program itself, or a second one, took all of it at the start"}
+    refused = log.first("cuda-out-of-memory") is not None and log.first("gpu-out-of-memory") is None
+    yield left(
+        "The GPU has no memory left for what was asked; where nothing else holds it, the model or the batch is too large.",
+        [told(clue)],
+        {**grow, **held_} if refused and clue.message == "cuda-out-of-memory" else {**held_, **grow},
+        "nvidia-smi  # before the program starts: is the memory free?",
+    )

@@ -1,0 +1,83 @@
+"""What JAX prints about its backends."""
+
+from __future__ import annotations
+
+from typing import Union
+
+from gpucheck.logs.messages import Message
+from gpucheck.logs.words import said
+
+Values = Union[dict[str, str], None]
+_BRIDGE = "jax/_src/xla_bridge.py"
+
+
+def _backend(text: str) -> Values:
+    """Other backends than CUDA's are tried at every start."""
+    name = text.partition("initialize backend")[2][:12].lower()
+    return {} if not any(one in name for one in ("cuda", "gpu")) else None
+
+
+def _no_platform(text: str) -> Values:
+    low = text.lower()
+    return {} if "cuda" in low or "gpu" in low else None
+
+
+MESSAGES = (
+    Message(
+        "jaxlib-without-cuda",
+        ("a CUDA-enabled jaxlib is not installed", "but a CUDA-enabled jaxlib"),
+        said,
+        "The jaxlib that is installed is the one for the CPU.",
+        look=("pip list | grep -i jax",),
+        source=f"{_BRIDGE}, 0.4.14 and later",
+    ),
+    Message(
+        "jax-platform-missing",
+        ("find registered platform with name", "Unknown backend", "NOT_FOUND: Could not find registered platform"),
+        _no_platform,
+        "This jaxlib knows no CUDA: it is the one for the CPU, or its CUDA plug-in is missing.",
+        look=("pip list | grep -i jax",),
+        source=f"{_BRIDGE}, 0.2 to 0.7",
+    ),
+    Message(
+        "jax-no-gpu-falling-back",
+        ("No GPU/TPU found, falling back to CPU",),
+        said,
+        "JAX computes on the CPU.",
+        look=("pip list | grep -i jax", "nvidia-smi"),
+        source=f"{_BRIDGE}, 0.1 to 0.4.14",
+    ),
+    Message(
+        "jax-other-backend",
+        ("Unable to initialize backend",),
+        _backend,
+        "JAX tries every backend that it knows (TPU, ROCm, Metal …).",
+        harmless="it concerns a backend other than CUDA's.",
+        source=f"{_BRIDGE}, 0.2 and later",
+    ),
+    Message(
+        "jax-cudnn-not-loaded",
+        ("Unable to load cuDNN",),
+        said,
+        "JAX's cuDNN did not load.",
+        look=("pip list | grep -i cudnn", "echo $LD_LIBRARY_PATH"),
+        source=f"{_BRIDGE}, 0.4.9 and later",
+    ),
+    Message(
+        "jax-library-not-loaded",
+        ("Unable to load CUDA. Is it", "Unable to load cuSPARSE", "Unable to load cuBLAS", "Unable to load cuSOLVER",
+         "Unable to load cuFFT", "Unable to load CUPTI"),
+        said,
+        "One of CUDA's libraries did not load.",
+        look=("pip list | grep -i nvidia", "echo $LD_LIBRARY_PATH"),
+        source=f"{_BRIDGE}, 0.4.9 and later",
+    ),
+    Message(
+        "jax-no-visible-gpu",
+        ("FAILED_PRECONDITION: No visible GPU devices", "No visible GPU devices"),
+        said,
+        "CUDA started and shows JAX no GPU.",
+        look=("nvidia-smi -L", "echo $CUDA_VISIBLE_DEVICES"),
+        source="xla/pjrt/gpu, 0.4 and later",
+    ),
+)
