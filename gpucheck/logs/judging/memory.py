@@ -38,6 +38,38 @@ def _free(log: Log) -> Union[float, None]:
     return bytes_of(values[-1]) if values else None
 
 
+@cause(_PREALLOCATION, Place.DEVICE)
+def took_all(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """TensorFlow took nearly all of the GPU's memory for itself, and cuDNN or cuBLAS found none.
+
+    ## What it means
+    TensorFlow takes most of the free memory at its start and shares it out itself. cuDNN, cuBLAS, a second process or
+    another framework in the same one ask the driver, which has none left. The error then is
+    CUDNN_STATUS_INTERNAL_ERROR, CUDNN_STATUS_NOT_INITIALIZED, CUBLAS_STATUS_NOT_INITIALIZED or "failed to allocate".
+
+    ## Why it matters
+    The GPU is listed as usual, and the first convolution or product of matrices fails.
+
+    ## How to fix
+    Let TensorFlow take memory as it needs it: TF_FORCE_GPU_ALLOW_GROWTH=true, or set_memory_growth in the program.
+
+    ## References
+    https://github.com/tensorflow/tensorflow/issues/24496
+    https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth
+    """
+    clue, free = handle_failed(log), _free(log)
+    totals = [bytes_of(one) for one in log.values("cudnn-memory", "total_bytes")]
+    taken = [int(one) << 20 for one in log.values("gpu-device-created", "megabytes")]
+    own = bool(taken and totals and totals[0] and taken[0] > totals[0] / 2)
+    if clue is not None and free is not None and free < _LITTLE and own:
+        yield found(
+            f"TensorFlow took {taken[0] >> 20} MB of the GPU's memory, and {free / (1 << 20):.0f} MB were left when cuDNN "
+            "started.",
+            [told(one) for one in (clue, *log.all("cudnn-memory")[:1], *log.all("gpu-device-created")[:1])],
+            _GROW,
+        )
+
+
 @cause("driver-too-old-for-cuda", Place.START)
 def driver_fails_cudnn(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """cuDNN does not start and the driver is below what the build's CUDA needs."""

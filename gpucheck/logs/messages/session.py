@@ -161,7 +161,7 @@ MESSAGES = (
     Message(
         "session-stub",
         ("stubs/libcuda.so",),
-        lambda text: {} if not any(one in text for one in ("CMake", "-l", "Found CUDA", "cmake", "g++", "gcc")) else None,
+        lambda text: {} if not any(one in text for one in ("CMake", " -l", "Found CUDA", "cmake", "g++", "gcc")) else None,
         "The toolkit's link-time stub of libcuda is named as a file that was loaded.",
         source="numba -s, ldd, /proc/self/maps",
     ),
