@@ -48,6 +48,10 @@ def snapshot(python: Union[str, None] = None, deep: bool = False, *, timeout: fl
 
 def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     """Judge facts. ignore: names of rules to leave out."""
+    if facts.log is not None:
+        from gpucheck.logs import report
+
+        return Report(*report.judge(facts, ignore))
     from gpucheck.rules.engine import judge_all
 
     return Report(*judge_all(facts, ignore))
@@ -114,9 +118,10 @@ def _chunks(file: Any) -> Iterator[bytes]:
 
 def judge_logs(log: Log, facts: Union[Snapshot, None] = None, ignore: Iterable[str] = ()) -> Report:
     """Judge what logs say, alone or together with facts that were measured."""
-    from gpucheck.logs import report
+    from gpucheck import __version__
+    from gpucheck.logs.snapshot import snapshot_of
 
-    return Report(*report.judge(log, facts, ignore))
+    return judge(snapshot_of(log, __version__) if facts is None else facts._replace(log=log), ignore)
 
 
 def read_file(path: str) -> Snapshot:

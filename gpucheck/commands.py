@@ -93,7 +93,7 @@ def explain(words: str) -> int:
 
         write(explained.render(report, columns(), colored()), None)
         return 0
-    if " " in words.strip():
+    if len(words.split()) > 1:
         write("gpucheck knows no line like this one.\n", None)
         return 3
     like = rules.alike(words)

@@ -13,7 +13,7 @@ from gpucheck.facts.log import Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
 from gpucheck.logs.judging import CAUSES, Open, Place, documented, findings_of, questions_of
-from gpucheck.logs.snapshot import contradictions, snapshot_of
+from gpucheck.logs.snapshot import contradictions
 from gpucheck.rules.engine import RULES, judge_all, linked
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -27,19 +27,19 @@ class _Placed(NamedTuple):
     place: int
 
 
-def judge(log: Log, measured: Union[Snapshot, None] = None, ignore: Iterable[str] = ()) -> Report:
-    """Judge logs, alone or together with measured facts."""
-    ignored = set(ignore)
-    facts = snapshot_of(log) if measured is None else measured._replace(log=log)
+def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
+    """Judge a snapshot that holds a log: measured facts beside it, or those that the log says (no probe ran)."""
+    assert facts.log is not None
+    log, measured, ignored = facts.log, bool(facts.probes), set(ignore)
     machine = judge_all(facts, ignored)
-    elsewhere = contradictions(log, measured) if measured is not None else None
+    elsewhere = contradictions(log, facts) if measured else None
     settled = [one for one in _settled(log, facts) if one.finding.name not in ignored]
-    trusted = machine if measured is not None and elsewhere is None else None
+    trusted = machine if measured and elsewhere is None else None
     placed = _together(settled, machine.findings)
     if elsewhere is not None:
         placed.append(_Placed(elsewhere, _LAST))
     placed, skipped = _opened(log, facts, placed, trusted)
-    if measured is not None:
+    if measured:
         skipped += machine.skipped
     elif not placed and not skipped:
         skipped = [Skipped(OPEN, _nothing(log), True)]

@@ -16,7 +16,7 @@ _MOST_WORDS = 200_000  # remembered; a log that says more different ones is slow
 
 
 def key_of(needle: bytes) -> bytes:
-    """The longest word of a needle; empty where it has none."""
+    """The longest word of a needle; empty where it has none (an exit code): then every page is searched for it."""
     return max(needle.translate(_WORDS, _DIGITS).split(), key=len, default=b"")
 
 
@@ -27,18 +27,13 @@ class Sieve:
         self._needles: dict[bytes, list[bytes]] = {}
         for needle in dict.fromkeys(needles):
             data = needle.encode()
-            key = key_of(data)
-            if not key:
-                raise ValueError(f"a needle needs a word: {needle!r}")
-            self._needles.setdefault(key, []).append(data)
+            self._needles.setdefault(key_of(data), []).append(data)
         self._plain: set[bytes] = set()  # words without a key
 
     def needles_in(self, page: bytes) -> tuple[bytes, ...]:
         """The needles that the page may hold; for most pages none."""
         words = set(page.translate(_WORDS, _DIGITS).split())
         words -= self._plain
-        if not words:
-            return ()
         joined = b" ".join(words)
         keys = [key for key in self._needles if key in joined]
         if len(self._plain) > _MOST_WORDS:

@@ -15,7 +15,7 @@ from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report
-from gpucheck.render.logs import clue_rows
+from gpucheck.render.logs import clue_rows, log_alone
 from gpucheck.render.summary import Block
 from gpucheck.render.text import listed, say
 
@@ -23,10 +23,11 @@ from gpucheck.render.text import listed, say
 def detail_blocks(report: Report) -> tuple[Block, ...]:
     """The blocks beyond those of `summary.blocks`; an empty one is left out."""
     snapshot = report.snapshot
+    looked = not log_alone(snapshot)
     every = (
         Block("Clues", tuple(clue_rows(snapshot))),
-        Block("Readings", tuple(_gpus(snapshot))),
-        Block("Details", tuple(_driver(snapshot.driver))),
+        Block("Readings", tuple(_gpus(snapshot)) if looked else ()),
+        Block("Details", tuple(_driver(snapshot.driver)) if looked else ()),
         Block("Copies", tuple(_copies(snapshot.libraries))),
         Block("Search", tuple(_search(snapshot.libraries))),
         Block("Wanted", tuple(_wanted(snapshot.libraries))),
