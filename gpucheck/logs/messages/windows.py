@@ -95,9 +95,9 @@ MESSAGES = (
     ),
     Message(
         "windows-exit-code",
-        ("3221225501", "1073741795", "C000001D", "c000001d", "3221225781", "1073741515", "C0000135", "c0000135",
-         "3221225785", "C0000139", "c0000139", "3221225477", "1073741819", "C0000005", "3221226505", "1073740791",
-         "C0000409"),
+        # A number has no word that the sieve could go by: what stands in front of it has.
+        ("exit code", "Exit code", "xit Code", "xitcode", "exit status", "exited with", "returned", "eturn code",
+         "xception code", "rror code", "died with", "terminated", "ERRORLEVEL", "LASTEXITCODE", "status"),
         _exit,
         "Windows ended the program with this status: C000001D an instruction that the processor lacks, C0000135 a "
         "DLL was not found, C0000139 a DLL lacks a function, C0000005 an access violation, C0000409 the program ended "
