@@ -63,4 +63,7 @@ class Sieve:
 
 
 def _without(keys: list[bytes], texts: Iterable[bytes]) -> set[bytes]:
-    return {text for text in texts if not any(key in text for key in keys)} if keys else set(texts)
+    left = set(texts)
+    for key in keys:
+        left = {text for text in left if key not in text}
+    return left

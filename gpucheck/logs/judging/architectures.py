@@ -15,6 +15,7 @@ from gpucheck.logs.judging.setting import capability_of, cuda_of
 from gpucheck.rules.engine import Found, found
 
 _OLD, _NEW, _SLOW = "gpu-arch-too-old-for-build", "gpu-arch-too-new-for-build", "ptx-jit-slow-start"
+_LONG = 45  # seconds
 _BLACKWELL = ComputeCapability("10.0")
 _OLDEST_RECENT = ComputeCapability("7.0")  # what builds of today have left out in part
 
@@ -78,6 +79,35 @@ def compiled_at_start(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
+@question(Place.DEVICE)
+def why_slow(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """Minutes pass between two lines of TensorFlow's start."""
+    after = log.first("device-interconnect", "gpu-device-created")
+    timed = [one for one in log.clues if after and one.line < after.line and _seconds(one.text) is not None]
+    ended = _seconds(after.text) if after else None
+    if after is None or ended is None or not timed or log.first("kernels-not-built-for-capability"):
+        return
+    before = timed[-1]
+    waited = ended - (_seconds(before.text) or 0.0)
+    if waited > _LONG:
+        yield left(
+            f"{waited:.0f} seconds pass while TensorFlow starts on the GPU.",
+            [told(before), told(after)],
+            {_SLOW: "the build has no machine code for this GPU: the second start, from ~/.nv/ComputeCache, is fast",
+             "nvidia-smi-hangs": "nvidia-smi takes as long: the driver itself is slow"},
+            "time nvidia-smi; ls ~/.nv/ComputeCache",
+        )
+
+
+def _seconds(text: str) -> Union[float, None]:
+    """The time of day at the front of TensorFlow's lines: 2018-09-05 09:54:50.375571."""
+    clock = text[11:26].split(":")
+    try:
+        return int(clock[0]) * 3600 + int(clock[1]) * 60 + float(clock[2].rstrip(": "))
+    except (ValueError, IndexError):
+        return None
+
+
 def _beyond_reach(log: Log, snapshot: Snapshot, capability: Union[ComputeCapability, None]) -> Union[Clue, None]:
     """A GPU newer than the libraries of the CUDA that the build opened."""
     cuda = cuda_of(log, snapshot)
@@ -97,13 +127,17 @@ def torch_too_new(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     yield from _torch(log, older=False)
 
 
+_LISTS = ("torch-architectures", "torch-supported-range")
+
+
 def _torch(log: Log, older: bool) -> Iterator[Found]:
     """PyTorch names the GPU's generation and those that it has code for."""
-    clue, list_ = log.first("torch-gpu-not-supported"), log.first("torch-architectures")
+    clue, list_ = log.first("torch-gpu-not-supported", "torch-found-gpu"), log.first(*_LISTS)
     capability = ComputeCapability.parse(clue.get("capability") or "") if clue else None
-    if clue is None or capability is None:
+    if clue is None or capability is None or log.first("torch-gpu-too-old"):
         return
-    newest = ComputeCapability.parse(list_.get("newest") or "") if list_ else None
+    ends = [ComputeCapability.parse(one.get("newest") or "") for one in log.all(*_LISTS)]
+    newest = max((one for one in ends if one), default=None)
     new = capability > newest if newest else capability >= _BLACKWELL
     if new is not older:
         yield found(

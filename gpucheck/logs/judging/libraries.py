@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.logs.judging import Open, Place, cause, left, question, told
-from gpucheck.logs.judging.setting import brings_wheels, gpu_works, on_windows, on_wsl
+from gpucheck.logs.judging.setting import brings_wheels, gpu_works, in_container, on_windows, on_wsl
 from gpucheck.logs.sonames import installed_instead, is_cuda, library, releases_with
 from gpucheck.rules.engine import Found, found
 
@@ -139,10 +139,11 @@ def why_no_cudnn(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     other = {"cudnn-wrong-version": "a cuDNN of another major is there"}
     partial = {_PARTIAL: "no cuDNN is there"}
     path = {_PATH: "it is there, in a folder that is not searched"}
+    seven = not windows and all(name.endswith(".so.7") for name in _names(clues)) and not _opened(log)
     yield left(
         f"CUDA's own libraries are not complained of; {_names(clues)[0]} did not load.",
         [told(one) for one in clues[:2]],
-        {**other, **path, **partial} if windows else {**partial, **other, **path},
+        {**other, **path, **partial} if windows or seven else {**partial, **other, **path},
         "where cudnn64_*.dll" if windows else "ldconfig -p | grep libcudnn; find / -name 'libcudnn.so*' 2>/dev/null",
     )
 
@@ -175,10 +176,20 @@ def _remaining_unnamed(log: Log, snapshot: Snapshot, registered: bool) -> dict[s
     path = {_PATH: "the files are there, in a folder that is not searched"}
     none = {"ok-cpu-expected": "nvidia-smi is not there: the machine has no NVIDIA GPU"}
     if registered and log.first("cuda-drivers-not-found") is None:
+        if in_container(log, snapshot):
+            return {**cudnn, **wheels, **path}
         return {**wheels, **cudnn, **path} if brings_wheels(log, snapshot) else {**cudnn, **path, **wrong}
     if registered:
         return {**wheels, **wrong, **path} if brings_wheels(log, snapshot) else {**wrong, **path, **cudnn}
     return {**wrong, **(wheels if brings_wheels(log, snapshot) else path), **none}
+
+
+@cause(_WRONG, Place.SONAMES)
+def outdated_for_jax(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("jax-outdated-component")
+    if clue is not None:
+        yield found("One of CUDA's libraries is older than the one that JAX was built with.", [told(clue)],
+                    ['pip install --upgrade "jax[cuda12]"', "echo $LD_LIBRARY_PATH"])
 
 
 @question(Place.SONAMES)

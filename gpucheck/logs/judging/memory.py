@@ -98,6 +98,24 @@ def why_no_handle(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     )
 
 
+@question(Place.DEVICE)
+def why_no_algorithm(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The convolution failed, and the lines that say why are cut off."""
+    clue = log.first("convolution-algorithm-failed", "blas-unsupported", "jax-no-supported-device")
+    if clue is None or handle_failed(log) or log.first(*_OWN, "dnn-library-not-found", "no-kernel-image", "invalid-ptx"):
+        return
+    yield left(
+        "cuDNN or cuBLAS did not start, or found no memory to work in.",
+        [told(clue)],
+        {
+            _PREALLOCATION: "with TF_FORCE_GPU_ALLOW_GROWTH=true (JAX: XLA_PYTHON_CLIENT_PREALLOCATE=false) it works",
+            "cudnn-wrong-version": 'a line "Loaded runtime CuDNN library: X but source was compiled with: Y" stands above',
+            _HELD: "nvidia-smi lists another process with much of the memory",
+        },
+        "# the lines above the error, from the first one of cuda_dnn.cc on; and nvidia-smi before the program starts",
+    )
+
+
 def _remaining_without_handle(log: Log, snapshot: Snapshot, clue: Clue) -> dict[str, str]:
     grow = {_PREALLOCATION: "with TF_FORCE_GPU_ALLOW_GROWTH=true it works: the program itself had taken all memory"}
     held = {_HELD: "nvidia-smi lists another process with much of the memory"}

@@ -177,7 +177,8 @@ MESSAGES = (
     ),
     Message(
         "driver-too-old",
-        ("NVIDIA driver on your system is too old", "driver is too old", "upgrade your driver", "update your GPU driver"),
+        ("NVIDIA driver on your system is too old", "driver is too old", "update your GPU driver",
+         "usually caused by stale driver version"),
         _driver,
         "The driver is older than the CUDA runtime of the program needs.",
         look=("nvidia-smi",),
@@ -202,7 +203,7 @@ MESSAGES = (
     ),
     Message(
         "invalid-device",
-        ("invalid device ordinal", "CUDA_ERROR_INVALID_DEVICE", "cudaErrorInvalidDevice"),
+        ("invalid device ordinal", "listed an invalid Device id", "CUDA_ERROR_INVALID_DEVICE", "cudaErrorInvalidDevice"),
         said,
         "The program asks for a GPU by a number that it does not see.",
         look=("nvidia-smi -L", "echo $CUDA_VISIBLE_DEVICES"),

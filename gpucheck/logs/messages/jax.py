@@ -73,6 +73,22 @@ MESSAGES = (
         source=f"{_BRIDGE}, 0.4.9 and later",
     ),
     Message(
+        "jax-no-supported-device",
+        ("no supported devices found for platform CUDA",),
+        said,
+        "CUDA started and JAX could use no GPU: most often no memory was left for it.",
+        look=("nvidia-smi",),
+        source=f"{_BRIDGE}, 0.4 and later",
+    ),
+    Message(
+        "jax-outdated-component",
+        ("Outdated CU", "Outdated cu"),
+        lambda text: {} if "installation found" in text and "cuDNN" not in text else None,
+        "One of CUDA's libraries is older than the one that JAX was built with.",
+        look=("pip list | grep -i nvidia", "echo $LD_LIBRARY_PATH"),
+        source="jax_plugins/xla_cuda12/__init__.py, 0.4.31 and later",
+    ),
+    Message(
         "jax-no-visible-gpu",
         ("FAILED_PRECONDITION: No visible GPU devices", "No visible GPU devices"),
         said,

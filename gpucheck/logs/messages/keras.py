@@ -57,7 +57,8 @@ MESSAGES = (
     Message(
         "keras-modules-mixed",
         ("No module named keras", "keras.src", "keras.engine", "keras.api._v2", "keras.saving", "keras.__internal__",
-         "keras_tensor", "keras.utils.generic_utils", "keras.layers", "batch_shape"),
+         "keras.utils.generic_utils", "batch_shape", "KerasTensor cannot be used", "compat.v2.__internal__",
+         "keras.Layer"),
         lambda text: _mixed(text),
         "Keras and TensorFlow are of releases that do not belong together.",
         look=("pip list | grep -iE 'keras|tensorflow'",),
@@ -70,7 +71,11 @@ def _mixed(text: str) -> Values:
     """Import errors between Keras and TensorFlow, and a model of Keras 3 that Keras 2 cannot read."""
     if "batch_shape" in text:
         return {} if "nrecognized keyword" in text else None
+    if "KerasTensor cannot be used as input to a TensorFlow function" in text:
+        return {}
+    if "keras.Layer" in text:
+        return {} if "can be added to a Sequential model" in text else None
     error = any(one in text for one in ("ModuleNotFoundError", "ImportError", "AttributeError", "No module named"))
-    inner = any(one in text for one in ("keras.src", "keras.engine", "keras.api", "keras.saving", "keras.__internal__",
+    inner = any(one in text for one in ("keras.src", "keras.engine", "keras.api", "keras.saving", "keras.__internal__", "compat.v2.__internal__",
                                         "keras.utils.generic_utils", "tensorflow.python.keras"))
     return {} if error and inner and "No module named 'keras'" not in text else None

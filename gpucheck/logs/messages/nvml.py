@@ -107,7 +107,7 @@ MESSAGES = (
     Message(
         "smi-library-not-found",
         ("find libnvidia-ml.so library in your system", "libnvidia-ml.so.1: cannot open shared object file"),
-        said,
+        lambda text: {} if "load library failed" not in text else None,
         "nvidia-smi is there and libnvidia-ml is not: half of the driver is installed, or a container got half of it.",
         look=("ldconfig -p | grep libnvidia-ml",),
         source=_SMI,

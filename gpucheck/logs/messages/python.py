@@ -51,20 +51,20 @@ def _banner(text: str) -> Values:
 
 def _site(text: str) -> Values:
     """The Python that a path tells: …/lib/python3.8/site-packages/…, …/Python36/lib/site-packages/…"""
-    start = text.find("python3.")
-    if start >= 0 and "-packages" in text[start : start + 40]:
-        version = text[start + 6 :].partition("/")[0]
-        values = {"python": version} if version.replace(".", "").isdigit() and len(version) < 6 else {}
-        root = text[:start].rpartition("lib/")[0].rpartition('"')[2].rpartition(" ")[2]
-        return {**values, "prefix": root.rstrip("/")} if values else None
-    low = text.lower().replace("/", "\\")
-    for before in ("\\python\\python3", "\\python3", "\\pythonsoftwarefoundation.python.3."):
-        at = low.find(before)
-        digits = low[at + len(before) :].partition("\\")[0].partition("_")[0].removesuffix("-32") if at >= 0 else ""
-        if digits.isdigit() and len(digits) < 3:
-            bits = {"bits": "32"} if f"{digits}-32" in low[at : at + len(before) + 6] else {}
-            return {"python": f"3.{int(digits)}", "os": "windows", **bits}
-    return None
+    end = text.find("-packages")
+    start = max(text.rfind(sign, 0, end) for sign in "\"' ") + 1
+    path = text[start : end + len("-packages")]
+    values = {"path": path, "os": "windows" if "\\" in path or path[1:2] == ":" else "linux"}
+    for part in path.replace("/", "\\").lower().split("\\"):
+        digits = part.removeprefix("python").removesuffix("-32").removesuffix("_32")
+        if part.startswith("python3.") and digits.replace(".", "").isdigit() and len(digits) < 5:
+            return {**values, "python": digits}
+        if part.startswith("python3") and digits.isdigit() and len(digits) < 4:
+            bits = {"bits": "32"} if part.endswith("32") and part[-3] in "-_" else {}
+            return {**values, "python": f"3.{int(digits[1:] or 0)}", **bits}
+        if part.startswith("pythonsoftwarefoundation.python.3."):
+            return {**values, "python": "3." + part.split(".")[3].partition("_")[0], "store": "yes"}
+    return values if path[:1] in "/~" or path[1:2] == ":" else None
 
 
 def _executable(text: str) -> Values:
@@ -139,7 +139,7 @@ MESSAGES = (
         source="CPython's banner, python --version",
     ),
     Message(
-        "site-packages",
+        "traceback-file",
         ("/site-packages", "/dist-packages", "\\site-packages", "\\Lib\\site-packages"),
         _site,
         "A file of an installed package: its path tells the Python and the environment.",

@@ -85,7 +85,7 @@ _FAILED = ("cannot open shared object", "could not find", "cannot load", "can't 
 def _not_imported(text: str) -> Values:
     """Any other sentence that says of one of CUDA's libraries that it is not there."""
     low = text.lower()
-    if "dynamic library" in low or "cuda library" in low or "uccessfully" in low or "could not load library" in low:
+    if "dynamic library" in low or "dlopen library" in low or "cuda library" in low or "uccessfully" in low or "could not load library" in low:
         return None
     if not any(word in low for word in _FAILED) or "undefined symbol" in low:
         return None
@@ -162,7 +162,7 @@ MESSAGES = (
     ),
     Message(
         "library-not-loaded",
-        ("Could not load dynamic library", "open CUDA library"),
+        ("Could not load dynamic library", "Could not dlopen library", "open CUDA library"),
         lambda text: None if "uccessfully" in text else _not_loaded(text),
         "TensorFlow did not get this library. Without one of CUDA's or cuDNN's it uses no GPU.",
         look=("gpucheck doctor", "ldconfig -p | grep -E 'libcu(dart|blas|dnn)'"),
@@ -187,7 +187,7 @@ MESSAGES = (
     ),
     Message(
         "optional-library-not-loaded",
-        ("Could not load dynamic library", "open CUDA library"),
+        ("Could not load dynamic library", "Could not dlopen library", "open CUDA library"),
         lambda text: None if "uccessfully" in text else _optional_not_loaded(text),
         "A library that TensorFlow can do without (TensorRT, CUPTI) is not there.",
         harmless="TensorFlow uses a GPU without TensorRT, and without CUPTI unless it is profiled.",
@@ -202,7 +202,7 @@ MESSAGES = (
     ),
     Message(
         "cannot-dlopen-gpu-libraries",
-        ("Cannot dlopen some GPU libraries",),
+        ("Cannot dlopen some GPU libraries", "Cannot dlopen all CUDA libraries"),
         said,
         "A GPU and its driver are there, and at least one of CUDA's libraries did not load. Up to 2.11 the lines "
         "above name it; later releases name none.",
@@ -264,7 +264,8 @@ MESSAGES = (
     ),
     Message(
         "gpu-out-of-memory",
-        ("ut of memory trying to allocate", "OOM when allocating tensor", "ran out of memory trying"),
+        ("ut of memory trying to allocate", "ut of memory while trying to allocate", "OOM when allocating tensor",
+         "ran out of memory trying", "Failed to allocate request for"),
         _no_memory,
         "The memory that TensorFlow has on the GPU does not hold this tensor.",
         look=("nvidia-smi",),
@@ -296,7 +297,7 @@ MESSAGES = (
     ),
     Message(
         "tensorrt-not-found",
-        ("Could not find TensorRT", "Cannot dlopen some TensorRT libraries"),
+        ("Could not find TensorRT", "Cannot dlopen some TensorRT libraries", "Cannot dlopen all TensorRT libraries"),
         said,
         "TensorRT, which is optional, is not installed.",
         harmless="TensorFlow uses a GPU without TensorRT.",
@@ -318,6 +319,14 @@ MESSAGES = (
         "The processor can do more than the build makes use of.",
         harmless="it concerns the speed of the CPU alone.",
         source="tensorflow/core/platform/cpu_feature_guard.cc, 0.12 to 2.21",
+    ),
+    Message(
+        "multi-node-nvlink-only",
+        ("Ignore this message unless multi-node NVLink is used",),
+        said,
+        "The driver cannot tell how machines are joined by NVLink.",
+        harmless="it says so itself: it concerns racks that are joined by NVLink.",
+        source="xla/stream_executor/cuda/cuda_executor.cc, 2.20 to 2.21",
     ),
     Message(
         "onednn-on",

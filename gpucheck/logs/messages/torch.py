@@ -28,6 +28,16 @@ def _supported(text: str) -> Values:
     return {"newest": f"{max(numbers) // 10}.{max(numbers) % 10}", "oldest": f"{min(numbers) // 10}.{min(numbers) % 10}"} if numbers else None
 
 
+def _range(text: str) -> Values:
+    """ "… is (7.5) - (12.0)" up to 2.9, later a list: "- 9.0 which supports hardware CC >=9.0,<10.0"."""
+    if "which supports hardware CC" in text:
+        one = text.partition("which supports")[0].strip(" -")
+        return {"oldest": one, "newest": one} if one[:1].isdigit() else None
+    rest = text.partition("PyTorch is")[2].replace("(", " ").replace(")", " ").split()
+    found = [word.rstrip(".") for word in rest if word[:1].isdigit()]
+    return {"oldest": found[0], "newest": found[-1]} if found else None
+
+
 def _memory(text: str) -> Values:
     """CUDA out of memory. Tried to allocate 20 MiB (GPU 0; 7.93 GiB total …; 2.81 GiB already allocated; … free)."""
     total = between(text, "GPU 0; ", " total") or between(text, "total capacity of ", " of which")
@@ -84,6 +94,23 @@ MESSAGES = (
         "torch-architectures",
         ("supports CUDA capabilities", "PyTorch install supports"),
         _supported,
+        "The generations that this PyTorch has code for.",
+        source=_INIT,
+    ),
+    Message(
+        "torch-found-gpu",
+        ("which is of compute capability (CC)", "which is of cuda capability"),
+        lambda text: kept(
+            capability=version_after(text, "(CC)") or version_after(text, "of cuda capability"),
+            name=between(text, "GPU0 ", " which") or between(text, "GPU1 ", " which"),
+        ),
+        "PyTorch looks at this GPU because it has no code for it.",
+        source=_INIT,
+    ),
+    Message(
+        "torch-supported-range",
+        ("cuda capability supported by this version of PyTorch", "which supports hardware CC"),
+        _range,
         "The generations that this PyTorch has code for.",
         source=_INIT,
     ),

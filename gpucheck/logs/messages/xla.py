@@ -65,7 +65,7 @@ MESSAGES = (
     ),
     Message(
         "ptxas-not-invoked",
-        ("invoke ptxas", "get ptxas version", "get ptxas/nvlink version", "Failed to launch ptxas"),
+        ("invoke ptxas", "find ptxas binary", "get ptxas version", "get ptxas/nvlink version", "Failed to launch ptxas"),
         said,
         "There is no ptxas on PATH; the driver compiles in its place.",
         harmless="the driver compiles PTX as well, unless an error follows.",
@@ -73,7 +73,8 @@ MESSAGES = (
     ),
     Message(
         "driver-compiles-ptx",
-        ("Relying on driver to perform ptx compilation", "Falling back to the driver to compile"),
+        ("Relying on driver to perform ptx compilation", "Falling back to the driver to compile",
+         "Falling back to compilation by driver"),
         said,
         "PTX is compiled by the driver, not by ptxas.",
         harmless="the driver compiles PTX as well, only a little slower.",
