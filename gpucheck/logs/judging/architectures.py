@@ -25,8 +25,8 @@ def left_out(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first("gpu-ignored-capability", "torch-gpu-too-old")
     if clue is not None:
         yield found(
-            f"The build leaves {clue.get('name') or 'this GPU'} out: compute capability {clue.get('capability') or '?'}, "
-            f"and it needs {clue.get('minimum_capability') or 'more'}.",
+            f"The build leaves {clue.get('name') or 'this GPU'} out: compute capability {clue.get('capability') or '?'}"
+            f", and it needs {clue.get('minimum_capability') or 'more'}.",
             [told(clue)],
             ["# a build that still has code for it, or a newer GPU"],
         )
@@ -48,8 +48,8 @@ def too_new(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         return
     shown = [one for one in (clue, built, fails) if one]
     yield found(
-        f"The build has no code for this generation of GPU{f' (compute capability {capability})' if capability else ''}, "
-        "and its PTX does not become any.",
+        f"The build has no code for this generation of GPU{f' (compute capability {capability})' if capability else ''}"
+        ", and its PTX does not become any.",
         dict.fromkeys(told(one) for one in shown),
         ["# a release that was built for it (CUDA 12.8 or later for Blackwell), or NVIDIA's container of it"],
     )
@@ -74,8 +74,10 @@ def compiled_at_start(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         "The build has only PTX for this GPU: the driver compiles every kernel, minutes long, when the program starts "
         "for the first time.",
         [told(clue)],
-        ["export CUDA_CACHE_MAXSIZE=4294967296  # so that what was compiled is kept",
-         "# a release that was built for this generation starts at once"],
+        [
+            "export CUDA_CACHE_MAXSIZE=4294967296  # so that what was compiled is kept",
+            "# a release that was built for this generation starts at once",
+        ],
     )
 
 
@@ -93,8 +95,10 @@ def why_slow(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             f"{waited:.0f} seconds pass while TensorFlow starts on the GPU.",
             [told(before), told(after)],
-            {_SLOW: "the build has no machine code for this GPU: the second start, from ~/.nv/ComputeCache, is fast",
-             "nvidia-smi-hangs": "nvidia-smi takes as long: the driver itself is slow"},
+            {
+                _SLOW: "the build has no machine code for this GPU: the second start, from ~/.nv/ComputeCache, is fast",
+                "nvidia-smi-hangs": "nvidia-smi takes as long: the driver itself is slow",
+            },
             "time nvidia-smi; ls ~/.nv/ComputeCache",
         )
 

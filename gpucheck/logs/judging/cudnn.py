@@ -21,8 +21,8 @@ def wrong_pair(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first(*_PAIRS)
     if clue is not None:
         yield found(
-            f"cuDNN {clue.get('cudnn_runtime')} was loaded; the program was built with {clue.get('cudnn_compiled')} and "
-            "takes the same major and at least that minor.",
+            f"cuDNN {clue.get('cudnn_runtime')} was loaded; the program was built with {clue.get('cudnn_compiled')} "
+            "and takes the same major and at least that minor.",
             [told(clue), *(told(one) for one in log.all("dnn-library-not-found")[:1])],
             [f"# install cuDNN {clue.get('cudnn_compiled')} or a later one of the same major", _WHICH],
         )
@@ -32,8 +32,11 @@ def wrong_pair(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def outdated(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first("cudnn-outdated")
     if clue is not None:
-        yield found("The cuDNN that was loaded is older than the one that JAX was built with.", [told(clue)],
-                    ['pip install --upgrade "jax[cuda12]"', _WHICH])
+        yield found(
+            "The cuDNN that was loaded is older than the one that JAX was built with.",
+            [told(clue)],
+            ['pip install --upgrade "jax[cuda12]"', _WHICH],
+        )
 
 
 @cause("zlibwapi-missing", Place.CUDNN, explains=("cudnn-wrong-version",))
@@ -91,7 +94,9 @@ def why_part(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         f"cuDNN did not find {clue.get('needs') or clue.get('soname')}.",
         [told(clue)],
         _remaining(log, snapshot, clue),
-        "where cudnn*.dll" if on_windows(log, snapshot) else "ldconfig -p | grep -E 'cudnn|nvrtc|libcuda'; echo $LD_LIBRARY_PATH",
+        "where cudnn*.dll"
+        if on_windows(log, snapshot)
+        else "ldconfig -p | grep -E 'cudnn|nvrtc|libcuda'; echo $LD_LIBRARY_PATH",
     )
 
 
@@ -111,7 +116,7 @@ def _remaining(log: Log, snapshot: Snapshot, clue: Clue) -> dict[str, str]:
 
 @question(Place.CUDNN)
 def why_no_dnn(log: Log, snapshot: Snapshot) -> Iterator[Open]:
-    """"DNN library is not found" and nothing else: the line that says why is cut off."""
+    """ "DNN library is not found" and nothing else: the line that says why is cut off."""
     clue = log.first("dnn-library-not-found", "jax-cudnn-not-loaded", "torch-cudnn-mismatch")
     if clue is None or log.first(*_PAIRS, "cudnn-outdated", "cudnn-handle-failed", "cudnn-part-not-loaded"):
         return
@@ -119,8 +124,8 @@ def why_no_dnn(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         "cuDNN did not start.",
         [told(clue)],
         {
-            "cudnn-wrong-version": 'a line "Loaded runtime CuDNN library: X but source was compiled with: Y" stands above',
-            "gpu-memory-preallocation": 'a line "Could not create cudnn handle" stands above, and little memory is free',
+            "cudnn-wrong-version": '"Loaded runtime CuDNN library: X but source was compiled with: Y" stands above',
+            "gpu-memory-preallocation": '"Could not create cudnn handle" stands above, and little memory is free',
         },
         "# the lines above the error, from the first one of cuda_dnn.cc on",
     )

@@ -128,7 +128,7 @@ def why_busy(log: Log, snapshot: Snapshot) -> Iterator[Open]:
             [told(clue)],
             {
                 "exclusive-compute-mode": "the compute mode is not Default, and another process has the GPU",
-                "gpu-memory-held-by-other-process": "the mode is Default, and nvidia-smi lists a process with its memory",
+                "gpu-memory-held-by-other-process": "the mode is Default, and nvidia-smi lists a process",
             },
             "nvidia-smi --query-gpu=compute_mode,memory.used --format=csv; nvidia-smi",
         )
@@ -153,6 +153,9 @@ def not_ready(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             "CUDA waits for the fabric manager, which does not run or is of another version than the driver.",
             [told(clue)],
-            ["systemctl status nvidia-fabricmanager", "sudo systemctl enable --now nvidia-fabricmanager",
-             "# its version has to be exactly the driver's: nvidia-smi --query-gpu=driver_version --format=csv"],
+            [
+                "systemctl status nvidia-fabricmanager",
+                "sudo systemctl enable --now nvidia-fabricmanager",
+                "# its version has to be exactly the driver's: nvidia-smi --query-gpu=driver_version --format=csv",
+            ],
         )

@@ -51,7 +51,9 @@ def two_reported_versions(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 @question(Place.START)
 def why_combination(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """Error 803 and 804: the kernel module and a libcuda that do not belong together."""
-    clue = log.first("compat-not-supported", "system-driver-mismatch") or _cuinit(log, "SYSTEM_DRIVER_MISMATCH", "COMPAT")
+    clue = log.first("compat-not-supported", "system-driver-mismatch") or _cuinit(
+        log, "SYSTEM_DRIVER_MISMATCH", "COMPAT"
+    )
     if clue is None or gpu_works(log) or log.first("driver-versions-differ"):
         return
     compat = {"cuda-compat-libcuda-on-geforce": "ldconfig -p or LD_LIBRARY_PATH names a cuda/compat folder"}
@@ -87,7 +89,10 @@ def why_stub(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             "A program loaded the toolkit's stub of libcuda, or lists it.",
             [told(clue)],
-            {"libcuda-stub-on-path": "LD_LIBRARY_PATH names a stubs folder", "libcuda-missing": "no other libcuda.so.1"},
+            {
+                "libcuda-stub-on-path": "LD_LIBRARY_PATH names a stubs folder",
+                "libcuda-missing": "no other libcuda.so.1",
+            },
             "echo $LD_LIBRARY_PATH; ldconfig -p | grep libcuda",
         )
 
@@ -157,8 +162,10 @@ def why_link(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             f"{clue.get('path')} should be the library itself and is a link.",
             [told(one) for one in log.all("session-libcuda-link")],
-            {"libcuda-missing": "the links lead in a circle or nowhere: ls -lL fails",
-             "driver-library-version-mismatch": "they lead to a file of another version"},
+            {
+                "libcuda-missing": "the links lead in a circle or nowhere: ls -lL fails",
+                "driver-library-version-mismatch": "they lead to a file of another version",
+            },
             "ls -lL /usr/lib64/libcuda.so.1 /usr/lib/x86_64-linux-gnu/libcuda.so.1",
         )
 
@@ -189,9 +196,11 @@ def why_insufficient(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             "The CUDA runtime found no driver that is new enough, and may have found none.",
             [told(clue)],
-            {"docker-no-gpus-flag": "it ran in a container without GPUs",
-             "nvidia-kernel-module-not-loaded": "nvidia-smi does not work",
-             "driver-too-old-for-cuda": "nvidia-smi works and tells an old driver"},
+            {
+                "docker-no-gpus-flag": "it ran in a container without GPUs",
+                "nvidia-kernel-module-not-loaded": "nvidia-smi does not work",
+                "driver-too-old-for-cuda": "nvidia-smi works and tells an old driver",
+            },
             "nvidia-smi",
         )
 

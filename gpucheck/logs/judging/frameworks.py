@@ -18,8 +18,10 @@ def torch_for_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             "The PyTorch that runs is a build for the CPU.",
             [told(clue), *(told(one) for one in log.all("torch-version-cpu")[:1])],
-            ["python -c 'import torch; print(torch.__version__, torch.version.cuda)'",
-             "# install the build with CUDA: https://pytorch.org/get-started/locally/"],
+            [
+                "python -c 'import torch; print(torch.__version__, torch.version.cuda)'",
+                "# install the build with CUDA: https://pytorch.org/get-started/locally/",
+            ],
         )
 
 
@@ -41,8 +43,10 @@ def why_jax_on_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             "JAX computes on the CPU.",
             [told(clue)],
-            {"cpu-only-package": "pip list shows jaxlib without +cuda and no jax-cuda plug-in",
-             "ok-cpu-expected": "the machine has no NVIDIA GPU"},
+            {
+                "cpu-only-package": "pip list shows jaxlib without +cuda and no jax-cuda plug-in",
+                "ok-cpu-expected": "the machine has no NVIDIA GPU",
+            },
             "pip list | grep -i jax; nvidia-smi -L",
         )
 
@@ -54,7 +58,7 @@ def other_backend(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"Keras computes with {clue.get('name')}, not with TensorFlow.",
             [told(clue)],
-            ["cat ~/.keras/keras.json  # \"backend\": \"tensorflow\"", "echo $KERAS_BACKEND"],
+            ['cat ~/.keras/keras.json  # "backend": "tensorflow"', "echo $KERAS_BACKEND"],
             severity=None if clue.get("name") in ("theano", "cntk", "plaidml", "mxnet") else Severity.WARNING,
         )
 
@@ -77,7 +81,10 @@ def keras_mixed(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             "Keras and TensorFlow are of releases that do not belong together.",
             [told(clue)],
-            ["pip list | grep -iE 'keras|tensorflow'", "# keras 2.x belongs to TensorFlow 2.x of the same minor, up to 2.15"],
+            [
+                "pip list | grep -iE 'keras|tensorflow'",
+                "# keras 2.x belongs to TensorFlow 2.x of the same minor, up to 2.15",
+            ],
         )
 
 
@@ -88,22 +95,34 @@ def no_libdevice(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             "XLA found no libdevice.10.bc.",
             [told(clue)],
-            ["find / -name libdevice.10.bc 2>/dev/null  # it has to lie in DIR/nvvm/libdevice",
-             "export XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR"],
+            [
+                "find / -name libdevice.10.bc 2>/dev/null  # it has to lie in DIR/nvvm/libdevice",
+                "export XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR",
+            ],
         )
 
 
 @cause("ptxas-missing-or-too-old", Place.DEVICE, explains=("gpu-arch-too-new-for-build",))
 def old_ptxas(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    clue = log.first("ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed", "no-ptx-compiler")
+    clue = log.first(
+        "ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed", "no-ptx-compiler"
+    )
     if clue is None:
         return
     capability = clue.get("capability")
     hard = log.first("ptxas-failed", "ptx-version-unsupported", "no-ptx-compiler", "ptxas-too-old-for-gpu")
     yield found(
-        "The ptxas that comes first on PATH is too old" + (f" for compute capability {capability}." if capability else "."),
-        [told(one) for one in log.all("ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed",
-                                      "no-ptx-compiler")[:4]],
-        ["which -a ptxas; ptxas --version", "# put the ptxas of a newer CUDA first on PATH: pip install nvidia-cuda-nvcc-cu12"],
+        "The ptxas that comes first on PATH is too old"
+        + (f" for compute capability {capability}." if capability else "."),
+        [
+            told(one)
+            for one in log.all(
+                "ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed", "no-ptx-compiler"
+            )[:4]
+        ],
+        [
+            "which -a ptxas; ptxas --version",
+            "# put the ptxas of a newer CUDA first on PATH: pip install nvidia-cuda-nvcc-cu12",
+        ],
         severity=None if hard else Severity.WARNING,
     )

@@ -67,8 +67,11 @@ def gpu_in_use(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """
     clue = log.first(*DEVICE)
     if clue is not None:
-        yield found("TensorFlow has made a device for the GPU: the GPU is in use.", [told(clue)],
-                    ["gpucheck bench --batch-size 64,256,1024"])
+        yield found(
+            "TensorFlow has made a device for the GPU: the GPU is in use.",
+            [told(clue)],
+            ["gpucheck bench --batch-size 64,256,1024"],
+        )
 
 
 @cause("ok-cpu-expected", Place.NOTHING, severity=Severity.INFO)

@@ -92,9 +92,13 @@ def _family(release: str) -> str:
 
 def _fix(log: Log, snapshot: Snapshot) -> list[str]:
     if on_windows(log, snapshot):
-        return ["# install the CUDA and cuDNN that this release was built with: https://www.tensorflow.org/install/source_windows#gpu"]
-    return ["gpucheck install --dry-run  # which releases fit this machine",
-            "# or install the CUDA that this release was built with: https://www.tensorflow.org/install/source#gpu"]
+        return [
+            "# install the CUDA and cuDNN that this release was built with: https://www.tensorflow.org/install/source_windows#gpu"
+        ]
+    return [
+        "gpucheck install --dry-run  # which releases fit this machine",
+        "# or install the CUDA that this release was built with: https://www.tensorflow.org/install/source#gpu",
+    ]
 
 
 @question(Place.SONAMES)
@@ -114,7 +118,9 @@ def why_not_loaded(log: Log, snapshot: Snapshot) -> Iterator[Open]:
 
 def _remaining(log: Log, snapshot: Snapshot, lacking: list[Clue]) -> dict[str, str]:
     releases = releases_with(_names(lacking))
-    wrong = {_WRONG: f"another CUDA than {_shown(releases[0]) if releases else 'the one asked for'} is installed, or none"}
+    wrong = {
+        _WRONG: f"another CUDA than {_shown(releases[0]) if releases else 'the one asked for'} is installed, or none"
+    }
     path = {_PATH: "the files are there, in a folder that is not searched"}
     partial = {_PARTIAL: "the other libraries of that CUDA are there"}
     store = {"windows-dll-search-path": "PATH names their folder: Python 3.8 and later does not search PATH"}
@@ -150,7 +156,7 @@ def why_no_cudnn(log: Log, snapshot: Snapshot) -> Iterator[Open]:
 
 @question(Place.SONAMES)
 def why_no_gpu_libraries(log: Log, snapshot: Snapshot) -> Iterator[Open]:
-    """TensorFlow 2.12 and later name no library: a GPU that was found and not registered, or libcudart that is not there."""
+    """TensorFlow 2.12 and later name no library: a GPU that was found and not registered, or no libcudart."""
     dlopen, drivers = log.first("cannot-dlopen-gpu-libraries"), log.first("cuda-drivers-not-found")
     if (dlopen is None and drivers is None) or gpu_works(log) or log.all(*_MISSING):
         return
@@ -165,7 +171,8 @@ def why_no_gpu_libraries(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         message,
         [told(one) for one in (dlopen, drivers) if one],
         _remaining_unnamed(log, snapshot, dlopen is not None),
-        "TF_CPP_MAX_VLOG_LEVEL=3 python -c 'import tensorflow as tf; tf.config.list_physical_devices()' 2>&1 | grep -i dlerror",
+        "TF_CPP_MAX_VLOG_LEVEL=3 python -c 'import tensorflow as tf; tf.config.list_physical_devices()' 2>&1"
+        " | grep -i dlerror",
     )
 
 
@@ -188,8 +195,11 @@ def _remaining_unnamed(log: Log, snapshot: Snapshot, registered: bool) -> dict[s
 def outdated_for_jax(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first("jax-outdated-component")
     if clue is not None:
-        yield found("One of CUDA's libraries is older than the one that JAX was built with.", [told(clue)],
-                    ['pip install --upgrade "jax[cuda12]"', "echo $LD_LIBRARY_PATH"])
+        yield found(
+            "One of CUDA's libraries is older than the one that JAX was built with.",
+            [told(clue)],
+            ['pip install --upgrade "jax[cuda12]"', "echo $LD_LIBRARY_PATH"],
+        )
 
 
 @question(Place.SONAMES)
@@ -200,8 +210,10 @@ def why_not_imported(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             "One of CUDA's libraries did not load.",
             [told(clue)],
-            {_WHEELS: "NVIDIA's wheels are installed, and LD_LIBRARY_PATH or an older copy is in their way",
-             _WRONG: "the CUDA that is installed is another one than jaxlib's"},
+            {
+                _WHEELS: "NVIDIA's wheels are installed, and LD_LIBRARY_PATH or an older copy is in their way",
+                _WRONG: "the CUDA that is installed is another one than jaxlib's",
+            },
             "pip list | grep -iE 'nvidia|jax'; echo $LD_LIBRARY_PATH",
         )
 
@@ -218,7 +230,7 @@ def dll_although_on_path(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     TensorFlow up to 2.10 uses the CPU, and says that cudart64_110.dll was not found.
 
     ## How to fix
-    Call os.add_dll_directory with CUDA's bin folder before TensorFlow is imported, or use python.org's or conda's Python.
+    Call os.add_dll_directory with CUDA's bin folder before TensorFlow is imported, or use python.org's Python.
 
     ## References
     https://github.com/tensorflow/tensorflow/issues/48868
@@ -230,6 +242,8 @@ def dll_although_on_path(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{_names(lacking)[0]} was not found by the Python of the Microsoft Store, which does not search PATH.",
             [told(lacking[0]), told(store)],
-            ["# install Python from python.org, or before the import:",
-             r'''os.add_dll_directory(r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v11.2\bin")'''],
+            [
+                "# install Python from python.org, or before the import:",
+                r"""os.add_dll_directory(r"C:\Program Files\NVIDIA GPU Computing Toolkit\CUDA\v11.2\bin")""",
+            ],
         )

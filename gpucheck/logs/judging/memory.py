@@ -13,8 +13,10 @@ from gpucheck.logs.judging.driver import below_floor
 from gpucheck.logs.judging.setting import driver_of
 from gpucheck.rules.engine import Found, found
 
-_GROW = ["export TF_FORCE_GPU_ALLOW_GROWTH=true",
-         "# in the program: tf.config.experimental.set_memory_growth(gpu, True), before the GPU is used"]
+_GROW = [
+    "export TF_FORCE_GPU_ALLOW_GROWTH=true",
+    "# in the program: tf.config.experimental.set_memory_growth(gpu, True), before the GPU is used",
+]
 _PREALLOCATION, _HELD = "gpu-memory-preallocation", "gpu-memory-held-by-other-process"
 _MUCH = 1 << 30  # bytes: cuDNN and cuBLAS start with less
 _LITTLE = 300 << 20
@@ -63,8 +65,8 @@ def took_all(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     own = bool(taken and totals and totals[0] and taken[0] > totals[0] / 2)
     if clue is not None and free is not None and free < _LITTLE and own:
         yield found(
-            f"TensorFlow took {taken[0] >> 20} MB of the GPU's memory, and {free / (1 << 20):.0f} MB were left when cuDNN "
-            "started.",
+            f"TensorFlow took {taken[0] >> 20} MB of the GPU's memory, and {free / (1 << 20):.0f} MB were left when "
+            "cuDNN started.",
             [told(one) for one in (clue, *log.all("cudnn-memory")[:1], *log.all("gpu-device-created")[:1])],
             _GROW,
         )
@@ -87,9 +89,17 @@ def driver_fails_cudnn(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def why_no_handle(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """cuDNN or cuBLAS did not start. TensorFlow's own words accuse the driver; free memory tells."""
     clue = handle_failed(log)
-    if clue is None or log.first(*_OWN) or log.first("no-kernel-image", "invalid-ptx", "kernels-not-built-for-capability"):
+    if (
+        clue is None
+        or log.first(*_OWN)
+        or log.first("no-kernel-image", "invalid-ptx", "kernels-not-built-for-capability")
+    ):
         return
-    beside = (*log.all("cudnn-memory")[-1:], *log.all("driver-possibly-insufficient")[:1], *log.all("gpu-device-created")[:1])
+    beside = (
+        *log.all("cudnn-memory")[-1:],
+        *log.all("driver-possibly-insufficient")[:1],
+        *log.all("gpu-device-created")[:1],
+    )
     yield left(
         f"{'cuBLAS' if 'cublas' in clue.message else 'cuDNN'} did not start on the GPU ({clue.get('error')}).",
         [told(clue), *(told(one) for one in beside)],
@@ -102,14 +112,18 @@ def why_no_handle(log: Log, snapshot: Snapshot) -> Iterator[Open]:
 def why_no_algorithm(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """The convolution failed, and the lines that say why are cut off."""
     clue = log.first("convolution-algorithm-failed", "blas-unsupported", "jax-no-supported-device")
-    if clue is None or handle_failed(log) or log.first(*_OWN, "dnn-library-not-found", "no-kernel-image", "invalid-ptx"):
+    if (
+        clue is None
+        or handle_failed(log)
+        or log.first(*_OWN, "dnn-library-not-found", "no-kernel-image", "invalid-ptx")
+    ):
         return
     yield left(
         "cuDNN or cuBLAS did not start, or found no memory to work in.",
         [told(clue)],
         {
             _PREALLOCATION: "with TF_FORCE_GPU_ALLOW_GROWTH=true (JAX: XLA_PYTHON_CLIENT_PREALLOCATE=false) it works",
-            "cudnn-wrong-version": 'a line "Loaded runtime CuDNN library: X but source was compiled with: Y" stands above',
+            "cudnn-wrong-version": '"Loaded runtime CuDNN library: X but source was compiled with: Y" stands above',
             _HELD: "nvidia-smi lists another process with much of the memory",
         },
         "# the lines above the error, from the first one of cuda_dnn.cc on; and nvidia-smi before the program starts",
@@ -179,7 +193,9 @@ def _others(clue: Clue) -> bool:
 @cause(_HELD, Place.DEVICE)
 def nothing_left(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """The GPU could not even be opened for want of memory, or TensorFlow got a small part of it."""
-    clue = next((one for one in log.all("device-context-failed", "cuinit-failed") if "MEMORY" in (one.get("error") or "")), None)
+    clue = next(
+        (one for one in log.all("device-context-failed", "cuinit-failed") if "MEMORY" in (one.get("error") or "")), None
+    )
     small = log.first("gpu-out-of-memory", "cuda-out-of-memory") if _took_little(log) else None
     if clue is None and small is None:
         return
@@ -201,7 +217,7 @@ def why_out_of_memory(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     grow = {_PREALLOCATION: "the program itself, or a second one, took all of it at the start"}
     refused = log.first("cuda-out-of-memory") is not None and log.first("gpu-out-of-memory") is None
     yield left(
-        "The GPU has no memory left for what was asked; where nothing else holds it, the model or the batch is too large.",
+        "The GPU has no memory left for what was asked; if nothing else holds it, the model or the batch is too large.",
         [told(clue)],
         {**grow, **held_} if refused and clue.message == "cuda-out-of-memory" else {**held_, **grow},
         "nvidia-smi  # before the program starts: is the memory free?",

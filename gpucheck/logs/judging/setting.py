@@ -110,8 +110,13 @@ def driver_of(log: Log, snapshot: Snapshot) -> Union[DriverVersion, None]:
 
 def capability_of(log: Log) -> Union[str, None]:
     """A GPU's compute capability, as the log tells it."""
-    for name in ("kernels-not-built-for-capability", "gpu-ignored-capability", "torch-gpu-not-supported",
-                 "gpu-device-created", "gpu-properties"):
+    for name in (
+        "kernels-not-built-for-capability",
+        "gpu-ignored-capability",
+        "torch-gpu-not-supported",
+        "gpu-device-created",
+        "gpu-properties",
+    ):
         values = log.values(name, "capability")
         if values:
             return values[0]

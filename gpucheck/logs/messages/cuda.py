@@ -67,6 +67,27 @@ def _driver(text: str) -> Values:
     return kept(driver_cuda=version)
 
 
+def _error_in(text: str) -> Values:
+    if "CUDA_ERROR_" not in text:
+        return None
+    word = text.partition("CUDA_ERROR_")[2]
+    end = next((at for at, sign in enumerate(word) if not (sign.isupper() or sign == "_")), len(word))
+    return {"error": f"CUDA_ERROR_{word[:end]}"}
+
+
+def _libcuda(text: str) -> Values:
+    """Of libcuda, and not that it was opened or only mentioned."""
+    low = text.lower()
+    if "nvcuda.dll" not in low and "libcuda.so" not in low:
+        return None
+    if not any(word in low for word in ("could not", "cannot", "unable", "failed", "not found", "no such", "too many")):
+        return None
+    if "successfully" in low or ("libcuda.so dso loaded into this program" in low and "unable" not in low):
+        return None
+    plain = "libcuda.so" in text and "libcuda.so." not in text and "dso" not in low
+    return kept(soname="libcuda.so" if plain else "libcuda.so.1", loop="yes" if "too many levels" in low else None)
+
+
 MESSAGES = (
     Message(
         "cuinit-failed",
@@ -79,7 +100,7 @@ MESSAGES = (
     Message(
         "device-context-failed",
         ("cuDevicePrimaryCtxRetain", "cuCtxCreate"),
-        lambda text: _error_in(text),
+        _error_in,
         "The driver is there and does not give this program the GPU.",
         look=("nvidia-smi",),
         source="stream_executor/cuda/cuda_driver.cc, 1.4 to 2.21",
@@ -138,9 +159,14 @@ MESSAGES = (
     ),
     Message(
         "libcuda-not-loaded",
-        ("unable to find libcuda.so DSO", "Failed to dlopen libcuda.so", "load dynamic library", "libcuda.so",
-         "nvcuda.dll"),
-        lambda text: _libcuda(text),
+        (
+            "unable to find libcuda.so DSO",
+            "Failed to dlopen libcuda.so",
+            "load dynamic library",
+            "libcuda.so",
+            "nvcuda.dll",
+        ),
+        _libcuda,
         "The driver's user-space library did not load.",
         look=("ldconfig -p | grep libcuda", "nvidia-smi"),
         source=f"{_DIAGNOSTICS}; the loader's dlerror",
@@ -177,8 +203,12 @@ MESSAGES = (
     ),
     Message(
         "driver-too-old",
-        ("NVIDIA driver on your system is too old", "driver is too old", "update your GPU driver",
-         "usually caused by stale driver version"),
+        (
+            "NVIDIA driver on your system is too old",
+            "driver is too old",
+            "update your GPU driver",
+            "usually caused by stale driver version",
+        ),
         _driver,
         "The driver is older than the CUDA runtime of the program needs.",
         look=("nvidia-smi",),
@@ -186,8 +216,11 @@ MESSAGES = (
     ),
     Message(
         "ptx-toolchain-unsupported",
-        ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "PTX was compiled with an unsupported toolchain",
-         "cudaErrorUnsupportedPtxVersion"),
+        (
+            "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+            "PTX was compiled with an unsupported toolchain",
+            "cudaErrorUnsupportedPtxVersion",
+        ),
         said,
         "The PTX was made by a newer CUDA than the driver understands.",
         look=("nvidia-smi",),
@@ -203,7 +236,12 @@ MESSAGES = (
     ),
     Message(
         "invalid-device",
-        ("invalid device ordinal", "listed an invalid Device id", "CUDA_ERROR_INVALID_DEVICE", "cudaErrorInvalidDevice"),
+        (
+            "invalid device ordinal",
+            "listed an invalid Device id",
+            "CUDA_ERROR_INVALID_DEVICE",
+            "cudaErrorInvalidDevice",
+        ),
         said,
         "The program asks for a GPU by a number that it does not see.",
         look=("nvidia-smi -L", "echo $CUDA_VISIBLE_DEVICES"),
@@ -211,8 +249,12 @@ MESSAGES = (
     ),
     Message(
         "device-busy",
-        ("CUDA-capable devices are busy", "CUDA-capable device(s) is/are busy", "CUDA_ERROR_DEVICE_UNAVAILABLE",
-         "cudaErrorDevicesUnavailable"),
+        (
+            "CUDA-capable devices are busy",
+            "CUDA-capable device(s) is/are busy",
+            "CUDA_ERROR_DEVICE_UNAVAILABLE",
+            "cudaErrorDevicesUnavailable",
+        ),
         said,
         "The GPU may not be used: its compute mode allows one process, or none.",
         look=("nvidia-smi -q -d COMPUTE", "nvidia-smi"),
@@ -228,8 +270,14 @@ MESSAGES = (
     ),
     Message(
         "cuda-unknown-error",
-        ("CUDA unknown error", "CUDA_ERROR_UNKNOWN", "cudaErrorUnknown", "UNKNOWN_ERROR(999)", "error (999)",
-         "Error 999"),
+        (
+            "CUDA unknown error",
+            "CUDA_ERROR_UNKNOWN",
+            "cudaErrorUnknown",
+            "UNKNOWN_ERROR(999)",
+            "error (999)",
+            "Error 999",
+        ),
         said,
         "The driver is in a bad state; most often nvidia_uvm is not loaded, or broke when the computer slept.",
         look=("lsmod | grep nvidia_uvm", "ls -l /dev/nvidia-uvm"),
@@ -245,8 +293,11 @@ MESSAGES = (
     ),
     Message(
         "system-driver-mismatch",
-        ("unsupported display driver / cuda driver combination", "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
-         "cudaErrorSystemDriverMismatch"),
+        (
+            "unsupported display driver / cuda driver combination",
+            "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+            "cudaErrorSystemDriverMismatch",
+        ),
         said,
         "libcuda and the kernel module do not belong together: an upgrade without a reboot, or a compat library.",
         look=("cat /proc/driver/nvidia/version", "ldconfig -p | grep libcuda"),
@@ -254,8 +305,11 @@ MESSAGES = (
     ),
     Message(
         "compat-not-supported",
-        ("forward compatibility was attempted on non supported HW", "COMPAT_NOT_SUPPORTED_ON_DEVICE",
-         "CompatNotSupportedOnDevice"),
+        (
+            "forward compatibility was attempted on non supported HW",
+            "COMPAT_NOT_SUPPORTED_ON_DEVICE",
+            "CompatNotSupportedOnDevice",
+        ),
         said,
         "A libcuda newer than the kernel module was loaded, which only data centre GPUs allow.",
         look=("ldconfig -p | grep libcuda", "echo $LD_LIBRARY_PATH"),
@@ -271,8 +325,13 @@ MESSAGES = (
     ),
     Message(
         "no-kernel-image",
-        ("no kernel image is available", "CUDA_ERROR_NO_BINARY_FOR_GPU", "cudaErrorNoKernelImageForDevice",
-         "device kernel image is invalid", "invalid device function"),
+        (
+            "no kernel image is available",
+            "CUDA_ERROR_NO_BINARY_FOR_GPU",
+            "cudaErrorNoKernelImageForDevice",
+            "device kernel image is invalid",
+            "invalid device function",
+        ),
         said,
         "The program has no code for this generation of GPU.",
         look=("nvidia-smi --query-gpu=name,compute_cap --format=csv",),
@@ -303,24 +362,3 @@ MESSAGES = (
         source=_CUDA_H,
     ),
 )
-
-
-def _error_in(text: str) -> Values:
-    if "CUDA_ERROR_" not in text:
-        return None
-    word = text.partition("CUDA_ERROR_")[2]
-    end = next((at for at, sign in enumerate(word) if not (sign.isupper() or sign == "_")), len(word))
-    return {"error": f"CUDA_ERROR_{word[:end]}"}
-
-
-def _libcuda(text: str) -> Values:
-    """Of libcuda, and not that it was opened or only mentioned."""
-    low = text.lower()
-    if "nvcuda.dll" not in low and "libcuda.so" not in low:
-        return None
-    if not any(word in low for word in ("could not", "cannot", "unable", "failed", "not found", "no such", "too many")):
-        return None
-    if "successfully" in low or "libcuda.so dso loaded into this program" in low and "unable" not in low:
-        return None
-    plain = "libcuda.so" in text and "libcuda.so." not in text and "dso" not in low
-    return kept(soname="libcuda.so" if plain else "libcuda.so.1", loop="yes" if "too many levels" in low else None)

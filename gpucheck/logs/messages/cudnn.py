@@ -52,9 +52,11 @@ def _bare(text: str) -> Values:
 
 
 def _memory(text: str) -> Values:
-    return kept(
-        free_bytes=number_after(text, "Memory usage:"), total_bytes=number_after(text, "bytes free,")
-    ) if "bytes free" in text else None
+    return (
+        kept(free_bytes=number_after(text, "Memory usage:"), total_bytes=number_after(text, "bytes free,"))
+        if "bytes free" in text
+        else None
+    )
 
 
 def _driver(text: str) -> Values:
@@ -110,8 +112,12 @@ MESSAGES = (
     ),
     Message(
         "cudnn-handle-failed",
-        ("reate cudnn handle", "reate cuDNN handle", "cudnn library could not create a handle",
-         "before creating cudnn handle"),
+        (
+            "reate cudnn handle",
+            "reate cuDNN handle",
+            "cudnn library could not create a handle",
+            "before creating cudnn handle",
+        ),
         lambda text: _handle(text) or {"error": "unknown"} if "destroy" not in text else None,
         "cuDNN could not be started on the GPU, most often for want of memory.",
         look=("nvidia-smi",),
@@ -120,7 +126,9 @@ MESSAGES = (
     Message(
         "cublas-handle-failed",
         ("reate cublas handle", "cublasCreate", "cublas error", "create cuBlas instance", "cuBlas call failed"),
-        lambda text: _status(text) or ({"error": "CUBLAS_STATUS_NOT_INITIALIZED"} if "not initialized" in text else None),
+        lambda text: (
+            _status(text) or ({"error": "CUBLAS_STATUS_NOT_INITIALIZED"} if "not initialized" in text else None)
+        ),
         "cuBLAS could not be started on the GPU, most often for want of memory.",
         look=("nvidia-smi",),
         source="stream_executor/cuda/cuda_blas.cc, 0.6 to 2.21; ATen/cuda/CublasHandlePool.cpp",
@@ -135,9 +143,16 @@ MESSAGES = (
     ),
     Message(
         "convolution-algorithm-failed",
-        ("Failed to get convolution algorithm", "best cudnn convolution algorithm", "GetConvolveAlgorithms",
-         "GetRnnAlgorithms", "No algorithm worked", "cuDNN launch failure", "cuDNN Launch failed",
-         "cuDNN failed to initialize"),
+        (
+            "Failed to get convolution algorithm",
+            "best cudnn convolution algorithm",
+            "GetConvolveAlgorithms",
+            "GetRnnAlgorithms",
+            "No algorithm worked",
+            "cuDNN launch failure",
+            "cuDNN Launch failed",
+            "cuDNN failed to initialize",
+        ),
         said,
         "cuDNN did not start or found no memory to work in; the lines before say why.",
         look=("nvidia-smi",),
@@ -145,9 +160,17 @@ MESSAGES = (
     ),
     Message(
         "cudnn-status",
-        ("CUDNN_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_INTERNAL_ERROR", "CUDNN_STATUS_ALLOC_FAILED",
-         "CUDNN_STATUS_EXECUTION_FAILED", "CUDNN_STATUS_ARCH_MISMATCH", "CUDNN_STATUS_VERSION_MISMATCH",
-         "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH", "CUDNN_STATUS_MAPPING_ERROR", "CUDNN_STATUS_NOT_SUPPORTED"),
+        (
+            "CUDNN_STATUS_NOT_INITIALIZED",
+            "CUDNN_STATUS_INTERNAL_ERROR",
+            "CUDNN_STATUS_ALLOC_FAILED",
+            "CUDNN_STATUS_EXECUTION_FAILED",
+            "CUDNN_STATUS_ARCH_MISMATCH",
+            "CUDNN_STATUS_VERSION_MISMATCH",
+            "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH",
+            "CUDNN_STATUS_MAPPING_ERROR",
+            "CUDNN_STATUS_NOT_SUPPORTED",
+        ),
         _bare,
         "An error of cuDNN.",
         look=("nvidia-smi",),
@@ -178,15 +201,27 @@ MESSAGES = (
     ),
     Message(
         "dnn-library-not-found",
-        ("DNN library is not found", "DNN library initialization failed", "No DNN in stream executor", "Dnn is not found",
-         "cuDNN could not be found or could not be loaded", "Cudnn version is too old"),
+        (
+            "DNN library is not found",
+            "DNN library initialization failed",
+            "No DNN in stream executor",
+            "Dnn is not found",
+            "cuDNN could not be found or could not be loaded",
+            "Cudnn version is too old",
+        ),
         said,
         "cuDNN did not start; a line before says why.",
         source="tensorflow/core/kernels, xla/service/gpu, 2.8 to 2.21",
     ),
     Message(
         "cudnn-part-not-loaded",
-        ("Could not load library", "Unable to load any of", "Could not locate", "Cannot load symbol cudnn", "Please make sure"),
+        (
+            "Could not load library",
+            "Unable to load any of",
+            "Could not locate",
+            "Cannot load symbol cudnn",
+            "Please make sure",
+        ),
         _part,
         "cuDNN did not find one of its own parts, or something that a part needs.",
         look=("gpucheck doctor --verbose",),

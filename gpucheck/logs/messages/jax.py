@@ -65,8 +65,14 @@ MESSAGES = (
     ),
     Message(
         "jax-library-not-loaded",
-        ("Unable to load CUDA. Is it", "Unable to load cuSPARSE", "Unable to load cuBLAS", "Unable to load cuSOLVER",
-         "Unable to load cuFFT", "Unable to load CUPTI"),
+        (
+            "Unable to load CUDA. Is it",
+            "Unable to load cuSPARSE",
+            "Unable to load cuBLAS",
+            "Unable to load cuSOLVER",
+            "Unable to load cuFFT",
+            "Unable to load CUPTI",
+        ),
         said,
         "One of CUDA's libraries did not load.",
         look=("pip list | grep -i nvidia", "echo $LD_LIBRARY_PATH"),

@@ -28,6 +28,31 @@ def _backend(text: str) -> Values:
     return {"name": short}
 
 
+def _mixed(text: str) -> Values:
+    """Import errors between Keras and TensorFlow, and a model of Keras 3 that Keras 2 cannot read."""
+    if "batch_shape" in text:
+        return {} if "nrecognized keyword" in text else None
+    if "KerasTensor cannot be used as input to a TensorFlow function" in text:
+        return {}
+    if "keras.Layer" in text:
+        return {} if "can be added to a Sequential model" in text else None
+    error = any(one in text for one in ("ModuleNotFoundError", "ImportError", "AttributeError", "No module named"))
+    inner = any(
+        one in text
+        for one in (
+            "keras.src",
+            "keras.engine",
+            "keras.api",
+            "keras.saving",
+            "keras.__internal__",
+            "compat.v2.__internal__",
+            "keras.utils.generic_utils",
+            "tensorflow.python.keras",
+        )
+    )
+    return {} if error and inner and "No module named 'keras'" not in text else None
+
+
 MESSAGES = (
     Message(
         "keras-backend",
@@ -47,8 +72,15 @@ MESSAGES = (
     ),
     Message(
         "keras-3-not-supported",
-        ("version of Keras is Keras 3", "is not supported in Keras 3", "Keras 3 only supports", "install tf_keras",
-         "install the backwards-compatible tf-keras", "requires tf_keras", "tf-keras package"),
+        (
+            "version of Keras is Keras 3",
+            "is not supported in Keras 3",
+            "Keras 3 only supports",
+            "install tf_keras",
+            "install the backwards-compatible tf-keras",
+            "requires tf_keras",
+            "tf-keras package",
+        ),
         lambda text: {} if "eras 3" in text or "tf_keras" in text or "tf-keras" in text else None,
         "Code for Keras 2 met Keras 3, which comes with TensorFlow 2.16 and later.",
         look=("pip list | grep -i keras",),
@@ -56,26 +88,22 @@ MESSAGES = (
     ),
     Message(
         "keras-modules-mixed",
-        ("No module named keras", "keras.src", "keras.engine", "keras.api._v2", "keras.saving", "keras.__internal__",
-         "keras.utils.generic_utils", "batch_shape", "KerasTensor cannot be used", "compat.v2.__internal__",
-         "keras.Layer"),
-        lambda text: _mixed(text),
+        (
+            "No module named keras",
+            "keras.src",
+            "keras.engine",
+            "keras.api._v2",
+            "keras.saving",
+            "keras.__internal__",
+            "keras.utils.generic_utils",
+            "batch_shape",
+            "KerasTensor cannot be used",
+            "compat.v2.__internal__",
+            "keras.Layer",
+        ),
+        _mixed,
         "Keras and TensorFlow are of releases that do not belong together.",
         look=("pip list | grep -iE 'keras|tensorflow'",),
         source="Python's import errors with keras 2.3 to 3",
     ),
 )
-
-
-def _mixed(text: str) -> Values:
-    """Import errors between Keras and TensorFlow, and a model of Keras 3 that Keras 2 cannot read."""
-    if "batch_shape" in text:
-        return {} if "nrecognized keyword" in text else None
-    if "KerasTensor cannot be used as input to a TensorFlow function" in text:
-        return {}
-    if "keras.Layer" in text:
-        return {} if "can be added to a Sequential model" in text else None
-    error = any(one in text for one in ("ModuleNotFoundError", "ImportError", "AttributeError", "No module named"))
-    inner = any(one in text for one in ("keras.src", "keras.engine", "keras.api", "keras.saving", "keras.__internal__", "compat.v2.__internal__",
-                                        "keras.utils.generic_utils", "tensorflow.python.keras"))
-    return {} if error and inner and "No module named 'keras'" not in text else None

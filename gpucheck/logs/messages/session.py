@@ -30,8 +30,14 @@ def _docker(text: str) -> Values:
     engine = next((one for one in words if one.rpartition("/")[2] in ("docker", "nvidia-docker", "podman")), None)
     if engine is None or "run" not in words:
         return None
-    gpus = ("--gpus" in text or "nvidia-docker" in text or "=nvidia" in text or "runtime nvidia" in text
-            or "nvidia.com/gpu" in text or "/dev/nvidia" in text)
+    gpus = (
+        "--gpus" in text
+        or "nvidia-docker" in text
+        or "=nvidia" in text
+        or "runtime nvidia" in text
+        or "nvidia.com/gpu" in text
+        or "/dev/nvidia" in text
+    )
     return {"gpus": "yes" if gpus else "no"}
 
 
@@ -76,8 +82,18 @@ MESSAGES = (
     ),
     Message(
         "session-windows",
-        ("win_amd64", "Windows-10", "Windows-11", "Windows 10", "Windows 11", "tf_jenkins", "AppData", "Program Files",
-         "\\Users\\", "on win32"),
+        (
+            "win_amd64",
+            "Windows-10",
+            "Windows-11",
+            "Windows 10",
+            "Windows 11",
+            "tf_jenkins",
+            "AppData",
+            "Program Files",
+            "\\Users\\",
+            "on win32",
+        ),
         lambda text: {} if "WSL" not in text and "/mnt/" not in text else None,
         "The program ran on Windows.",
         source="paths, platform.platform()",
@@ -114,8 +130,20 @@ MESSAGES = (
     ),
     Message(
         "session-mig",
-        ("UUID: MIG-", "=MIG-", "with MIG", "MIG mode", "MIG instance", "MIG device", "mig.mode", "MIG partition", "g.5gb", "g.10gb",
-         "g.20gb", "g.40gb"),
+        (
+            "UUID: MIG-",
+            "=MIG-",
+            "with MIG",
+            "MIG mode",
+            "MIG instance",
+            "MIG device",
+            "mig.mode",
+            "MIG partition",
+            "g.5gb",
+            "g.10gb",
+            "g.20gb",
+            "g.40gb",
+        ),
         _mig,
         "A GPU is divided (MIG).",
         look=("nvidia-smi -L",),
@@ -123,8 +151,18 @@ MESSAGES = (
     ),
     Message(
         "session-suspended",
-        ("PM: suspend", "suspend entry", "suspend exit", "after suspend", "suspended and resumed", "from suspend",
-         "suspend/resume", "resume from", "hibernation", "from sleep"),
+        (
+            "PM: suspend",
+            "suspend entry",
+            "suspend exit",
+            "after suspend",
+            "suspended and resumed",
+            "from suspend",
+            "suspend/resume",
+            "resume from",
+            "hibernation",
+            "from sleep",
+        ),
         said,
         "The computer slept.",
         source="dmesg",
@@ -161,7 +199,9 @@ MESSAGES = (
     Message(
         "session-stub",
         ("stubs/libcuda.so",),
-        lambda text: {} if not any(one in text for one in ("CMake", " -l", "Found CUDA", "cmake", "g++", "gcc")) else None,
+        lambda text: (
+            {} if not any(one in text for one in ("CMake", " -l", "Found CUDA", "cmake", "g++", "gcc")) else None
+        ),
         "The toolkit's link-time stub of libcuda is named as a file that was loaded.",
         source="numba -s, ldd, /proc/self/maps",
     ),

@@ -40,7 +40,7 @@ def _before(text: str, after: str) -> Union[str, None]:
 
 def _listed(text: str) -> Values:
     """The list of physical devices, as a prompt shows it."""
-    gpu = "GPU:" in text or "\"GPU\"" in text or "'GPU'" in text
+    gpu = "GPU:" in text or '"GPU"' in text or "'GPU'" in text
     return {} if gpu and "XLA_" not in text else None
 
 
@@ -78,14 +78,32 @@ def _not_loaded(text: str) -> Values:
     )
 
 
-_FAILED = ("cannot open shared object", "could not find", "cannot load", "can't load", "could not load", "not found",
-           "no such file", "unable to load", "could not be found", "cannot find", "is missing", "failed to load")
+_FAILED = (
+    "cannot open shared object",
+    "could not find",
+    "cannot load",
+    "can't load",
+    "could not load",
+    "not found",
+    "no such file",
+    "unable to load",
+    "could not be found",
+    "cannot find",
+    "is missing",
+    "failed to load",
+)
 
 
 def _not_imported(text: str) -> Values:
     """Any other sentence that says of one of CUDA's libraries that it is not there."""
     low = text.lower()
-    if "dynamic library" in low or "dlopen library" in low or "cuda library" in low or "uccessfully" in low or "could not load library" in low:
+    if (
+        "dynamic library" in low
+        or "dlopen library" in low
+        or "cuda library" in low
+        or "uccessfully" in low
+        or "could not load library" in low
+    ):
         return None
     if not any(word in low for word in _FAILED) or "undefined symbol" in low:
         return None
@@ -170,8 +188,22 @@ MESSAGES = (
     ),
     Message(
         "library-import-failed",
-        ("libcudart", "libcublas", "libcufft", "libcurand", "libcusolver", "libcusparse", "libcudnn", "cudart64_",
-         "cublas64_", "cufft64_", "curand64_", "cusolver64_", "cusparse64_", "cudnn64_"),
+        (
+            "libcudart",
+            "libcublas",
+            "libcufft",
+            "libcurand",
+            "libcusolver",
+            "libcusparse",
+            "libcudnn",
+            "cudart64_",
+            "cublas64_",
+            "cufft64_",
+            "curand64_",
+            "cusolver64_",
+            "cusparse64_",
+            "cudnn64_",
+        ),
         _not_imported,
         "Python or a program did not get this library.",
         look=("gpucheck doctor", "ldconfig -p | grep -E 'libcu(dart|blas|dnn)'"),
@@ -264,8 +296,13 @@ MESSAGES = (
     ),
     Message(
         "gpu-out-of-memory",
-        ("ut of memory trying to allocate", "ut of memory while trying to allocate", "OOM when allocating tensor",
-         "ran out of memory trying", "Failed to allocate request for"),
+        (
+            "ut of memory trying to allocate",
+            "ut of memory while trying to allocate",
+            "OOM when allocating tensor",
+            "ran out of memory trying",
+            "Failed to allocate request for",
+        ),
         _no_memory,
         "The memory that TensorFlow has on the GPU does not hold this tensor.",
         look=("nvidia-smi",),
@@ -313,8 +350,13 @@ MESSAGES = (
     ),
     Message(
         "cpu-features",
-        ("binary was not compiled to use", "optimized to use available CPU instructions", "wasn't compiled to use SSE",
-         "was optimized with oneAPI Deep Neural Network", "optimized with oneDNN"),
+        (
+            "binary was not compiled to use",
+            "optimized to use available CPU instructions",
+            "wasn't compiled to use SSE",
+            "was optimized with oneAPI Deep Neural Network",
+            "optimized with oneDNN",
+        ),
         said,
         "The processor can do more than the build makes use of.",
         harmless="it concerns the speed of the CPU alone.",

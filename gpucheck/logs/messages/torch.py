@@ -25,7 +25,11 @@ def _supported(text: str) -> Values:
     rest = text.partition("supports CUDA capabilities")[2] or text.partition("cuda capabilities")[2]
     found = [word.strip(".,") for word in rest.split()[:30] if word.startswith("sm_")]
     numbers = [int(word[3:].rstrip("af")) for word in found if word[3:].rstrip("af").isdigit()]
-    return {"newest": f"{max(numbers) // 10}.{max(numbers) % 10}", "oldest": f"{min(numbers) // 10}.{min(numbers) % 10}"} if numbers else None
+    return (
+        {"newest": f"{max(numbers) // 10}.{max(numbers) % 10}", "oldest": f"{min(numbers) // 10}.{min(numbers) % 10}"}
+        if numbers
+        else None
+    )
 
 
 def _range(text: str) -> Values:
@@ -45,7 +49,9 @@ def _memory(text: str) -> Values:
     free = between(text, "allocated; ", " free") or between(text, "of which ", " is free")
     own = between(text, "free; ", " reserved") or between(text, "free; ", " cached")
     own = own or between(text, "this process has ", " memory in use")
-    others = "yes" if "Process " in text and "memory in use" in text.partition("Process ")[2].partition(".")[0] else None
+    others = (
+        "yes" if "Process " in text and "memory in use" in text.partition("Process ")[2].partition(".")[0] else None
+    )
     others = others or ("yes" if "Process " in text and " has " in text.partition("Process ")[2][:30] else None)
     return kept(wanted=between(text, "Tried to allocate ", " ("), total=total, free=free, own=own, others=others)
 

@@ -17,15 +17,23 @@ def _version_of_ptx(text: str) -> Values:
 
 
 def _older(text: str) -> Values:
-    used, least = version_after(text, "using ptxas"), version_after(text, "older than") or word_after(text, "requires ptxas")
+    used, least = (
+        version_after(text, "using ptxas"),
+        version_after(text, "older than") or word_after(text, "requires ptxas"),
+    )
     return kept(ptxas=used, least=least) if used else None
 
 
 MESSAGES = (
     Message(
         "libdevice-not-found",
-        ("find libdevice directory", "libdevice not found at", "libdevice is required by this HLO module",
-         "libdevice.10.bc not found", "not find libdevice"),
+        (
+            "find libdevice directory",
+            "libdevice not found at",
+            "libdevice is required by this HLO module",
+            "libdevice.10.bc not found",
+            "not find libdevice",
+        ),
         said,
         "XLA found no libdevice.10.bc, the part of CUDA's toolkit that its code is linked with.",
         look=("find / -name libdevice.10.bc 2>/dev/null", "echo $XLA_FLAGS"),
@@ -57,7 +65,11 @@ MESSAGES = (
     ),
     Message(
         "ptxas-failed",
-        ("ptxas returned an error during compilation", "ptxas exited with non-zero", "has a bug that we think can affect XLA"),
+        (
+            "ptxas returned an error during compilation",
+            "ptxas exited with non-zero",
+            "has a bug that we think can affect XLA",
+        ),
         said,
         "ptxas failed.",
         look=("which -a ptxas", "ptxas --version", "df -h /tmp"),
@@ -65,7 +77,13 @@ MESSAGES = (
     ),
     Message(
         "ptxas-not-invoked",
-        ("invoke ptxas", "find ptxas binary", "get ptxas version", "get ptxas/nvlink version", "Failed to launch ptxas"),
+        (
+            "invoke ptxas",
+            "find ptxas binary",
+            "get ptxas version",
+            "get ptxas/nvlink version",
+            "Failed to launch ptxas",
+        ),
         said,
         "There is no ptxas on PATH; the driver compiles in its place.",
         harmless="the driver compiles PTX as well, unless an error follows.",
@@ -73,8 +91,11 @@ MESSAGES = (
     ),
     Message(
         "driver-compiles-ptx",
-        ("Relying on driver to perform ptx compilation", "Falling back to the driver to compile",
-         "Falling back to compilation by driver"),
+        (
+            "Relying on driver to perform ptx compilation",
+            "Falling back to the driver to compile",
+            "Falling back to compilation by driver",
+        ),
         said,
         "PTX is compiled by the driver, not by ptxas.",
         harmless="the driver compiles PTX as well, only a little slower.",
