@@ -124,6 +124,8 @@ def encoding_of(head: bytes) -> tuple[str, int]:
             return encoding, len(mark)
     even, odd = head[0::2].count(0), head[1::2].count(0)
     half = max(1, len(head) // 2)
+    if 0 not in head[:4]:  # plain text, whatever somebody appended to it
+        even = odd = 0
     if odd > 0.4 * half and even < 0.1 * half:
         return "utf-16-le", 0
     if even > 0.4 * half and odd < 0.1 * half:
@@ -156,7 +158,8 @@ def text_of(data: bytes) -> str:
     return _bare(text.translate(_QUOTES)).strip()
 
 
-_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+_DATE = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
 _FRONTS = tuple(
     re.compile(front)
     for front in (
@@ -164,10 +167,10 @@ _FRONTS = tuple(
         r"\[\d{1,6},\d{1,6}\]<std(?:err|out)>:",  # mpirun --tag-output
         r"\([\w.]{1,80} pid=\d{1,9}(?:, ip=[\d.]{7,15})?\)",  # Ray
         r"\[pod/[\w./-]{1,200}\]",  # kubectl logs --prefix
-        rf"{_TIME} std(?:err|out) [FP] ",  # a node's own file of a pod
-        rf"{_TIME} (?=[IWEF] |\S{{1,80}} \S{{1,80}}\[?\d{{0,9}}\]?: )",  # docker logs -t, journalctl -o short-iso
+        rf"(?:{_DATE}|{_TIME}) [\w.-]{{1,255}} [\w./@-]{{1,80}}\[\d{{1,9}}\]: ",  # journald, syslog
+        rf"{_TIME} (?:std(?:err|out) [FP] )?",  # docker logs -t; a node's own file of a pod
+        rf"{_DATE} [\w.-]{{1,255}} kernel: ",
         r"[\w.-]{1,60} {1,40}\| ",  # docker compose
-        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,255} [\w./@-]{1,80}(?:\[\d{1,9}\])?: ",  # journald, syslog
     )
 )
 

@@ -91,7 +91,7 @@ def _opened(
             at = placed.index(closed_by)
             evidence = tuple(dict.fromkeys((*closed_by.finding.evidence, *question.evidence)))
             placed[at] = _Placed(closed_by.finding._replace(evidence=evidence), min(closed_by.place, place))
-        elif not any(one.place < place and one.finding.severity is Severity.ERROR for one in placed):
+        elif not any(one.place <= place and one.finding.severity is Severity.ERROR for one in placed):
             left = _still_possible(question, trusted)
             note, reason = _note(question, left)
             placed.append(_Placed(note, place))

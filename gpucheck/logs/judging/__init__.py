@@ -83,7 +83,7 @@ def question(place: Place) -> Callable[[Ask], Ask]:
     """Register a function that yields what the log leaves open (made by `left`).
 
     It is closed, and not shown, where one of its remaining causes is settled by whatever function or machine rule (that
-    finding gets the question's evidence, too), or an error further up in the order of reading is.
+    finding gets the question's evidence, too), or an error of its place or further up in the order of reading is.
     """
 
     def register(ask: Ask) -> Ask:
