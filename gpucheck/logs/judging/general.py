@@ -27,6 +27,9 @@ def log_does_not_settle(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     ## How to fix
     Give the missing fact: on the machine that made the log, `gpucheck doctor --log FILE --here`; elsewhere
     `gpucheck snapshot --output facts.json` there and `gpucheck doctor --log FILE --snapshot facts.json` here.
+
+    ## References
+    docs/logs.md of gpucheck
     """
     yield from ()
 
@@ -44,5 +47,8 @@ def log_of_another_machine(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
     ## How to fix
     Judge the log alone, or take the facts on the machine and with the Python that made it.
+
+    ## References
+    docs/logs.md of gpucheck
     """
     yield from ()
