@@ -69,7 +69,6 @@ def _remaining_without_device(log: Log, snapshot: Snapshot) -> Mapping[str, str]
     hidden_ = {_HIDDEN: "CUDA_VISIBLE_DEVICES is -1, empty, or names a GPU that is not there; scripts set it, too"}
     denied = {"device-node-permission": "nvidia-smi works as root alone; /dev/nvidia* are not readable and writable"}
     mig = {"mig-no-instance-visible": "nvidia-smi -L lists a GPU in MIG mode and no MIG device, or none is chosen"}
-    uvm = {"nvidia-uvm-not-loaded": "nvidia-smi works, and there is no /dev/nvidia-uvm"}
     flag = {"docker-no-gpus-flag": "the container was started without --gpus all: it has no /dev/nvidia0"}
     module = {"nvidia-kernel-module-not-loaded": "nvidia-smi cannot communicate with the driver"}
     if log.first("session-mig"):
@@ -84,7 +83,22 @@ def _remaining_without_device(log: Log, snapshot: Snapshot) -> Mapping[str, str]
         return {**hidden_, **denied, **mig}
     if in_container(log, snapshot) and without_gpus_flag(log):
         return {**flag, **hidden_}
-    return {**hidden_, **denied, **({**flag} if in_container(log, snapshot) else {**uvm})}
+    return {**hidden_, **flag, **denied} if in_container(log, snapshot) else {**hidden_, **denied, **mig}
+
+
+@question(Place.START)
+def why_counts_differ(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    clue = log.first("torch-device-count-differs")
+    if clue is not None:
+        yield left(
+            "PyTorch counted other GPUs than CUDA shows it.",
+            [told(clue), *(told(one) for one in log.all("visible-devices"))],
+            {
+                "mig-no-instance-visible": "nvidia-smi -L lists MIG devices: one has to be chosen, a process sees no more",
+                _HIDDEN: "the program sets CUDA_VISIBLE_DEVICES after it has imported torch",
+            },
+            _SHOW,
+        )
 
 
 @cause(_HIDDEN, Place.START)

@@ -124,7 +124,10 @@ def _remaining_without_driver(log: Log, snapshot: Snapshot, no_library: bool) ->
     if in_container(log, snapshot):
         return {**flag, **module}
     if on_wsl(log, snapshot):
-        return {"wsl-libcuda-not-on-path": "/usr/lib/wsl/lib/libcuda.so.1 is there", **module}
+        return {
+            "wsl-libcuda-not-on-path": "/usr/lib/wsl/lib/libcuda.so.1 is there",
+            "wsl-no-windows-driver": "Windows has no NVIDIA driver, or one that does not serve WSL",
+        }
     return {**none, **module, **flag} if no_library else {**module, **none, **flag}
 
 

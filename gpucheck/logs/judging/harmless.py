@@ -22,6 +22,16 @@ def _harmless(clue: Clue) -> str:
     return message.harmless if message else ""
 
 
+@cause("ok-cpu-expected", Place.NOTHING, severity=Severity.INFO)
+def no_gpu_measured(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """The log's lines are what a machine without an NVIDIA GPU prints, and it was measured to have none."""
+    clue: Union[Clue, None] = log.first(*_NO_GPU)
+    pci = None if isinstance(snapshot.driver, Gap) else snapshot.driver.pci
+    if clue is None or pci is None or isinstance(pci, Gap) or any(one.vendor == "10de" for one in pci):
+        return
+    yield found("This machine has no NVIDIA GPU: the CPU is all there is.", [told(clue)])
+
+
 @cause("ok-harmless-log-line", Place.NOTHING, severity=Severity.INFO)
 def harmless_lines(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """The log holds lines that look like errors and are none.
@@ -45,7 +55,7 @@ def harmless_lines(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 @cause("ok-gpu-in-use-but-slow", Place.NOTHING, severity=Severity.INFO)
@@ -72,13 +82,3 @@ def gpu_in_use(log: Log, snapshot: Snapshot) -> Iterator[Found]:
             [told(clue)],
             ["gpucheck bench --batch-size 64,256,1024"],
         )
-
-
-@cause("ok-cpu-expected", Place.NOTHING, severity=Severity.INFO)
-def no_gpu_measured(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    """The log's lines are what a machine without an NVIDIA GPU prints, and it was measured to have none."""
-    clue: Union[Clue, None] = log.first(*_NO_GPU)
-    pci = None if isinstance(snapshot.driver, Gap) else snapshot.driver.pci
-    if clue is None or pci is None or isinstance(pci, Gap) or any(one.vendor == "10de" for one in pci):
-        return
-    yield found("This machine has no NVIDIA GPU: the CPU is all there is.", [told(clue)])

@@ -124,6 +124,8 @@ def _remaining(log: Log, snapshot: Snapshot, lacking: list[Clue]) -> dict[str, s
     path = {_PATH: "the files are there, in a folder that is not searched"}
     partial = {_PARTIAL: "the other libraries of that CUDA are there"}
     store = {"windows-dll-search-path": "PATH names their folder: Python 3.8 and later does not search PATH"}
+    if all(one.get("ctypes") for one in lacking):  # PyTorch opens the libraries of its own wheels so
+        return {**path, _WHEELS: "the wheel that holds it is not installed, or was overwritten", **wrong}
     if _opened(log) and len(_names(lacking)) <= 2:
         return {**partial, **path, **wrong}
     if any(one.get("needs") for one in lacking):

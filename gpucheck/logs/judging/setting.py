@@ -15,13 +15,17 @@ from gpucheck.logs.messages.session import container_name
 DEVICE = ("gpu-device-created", "gpu-listed")
 
 
+def hosts(log: Log) -> tuple[str, ...]:
+    """The names of hosts that StreamExecutor's diagnosis prints."""
+    return (*log.values("diagnosed-host", "name"), *log.values("kernel-driver-not-running", "name"))
+
+
 def in_container(log: Log, snapshot: Snapshot) -> bool:
     """Does the log show a container, or was one measured? Docker names its hosts with twelve hexadecimal digits."""
     if not isinstance(snapshot.system, Gap) and known(snapshot.system.container, None):
         return True
-    hosts = (*log.values("diagnosed-host", "name"), *log.values("kernel-driver-not-running", "name"))
     shown = log.first("session-container", "session-prompt-of-container", "session-container-started")
-    return shown is not None or any(container_name(host) for host in hosts)
+    return shown is not None or any(container_name(host) for host in hosts(log))
 
 
 def without_gpus_flag(log: Log) -> bool:
@@ -32,7 +36,9 @@ def without_gpus_flag(log: Log) -> bool:
 def on_wsl(log: Log, snapshot: Snapshot) -> bool:
     """WSL 2."""
     measured = not isinstance(snapshot.system, Gap) and known(snapshot.system.wsl, None) is not None
-    return measured or log.first("session-wsl") is not None
+    # Windows gives such names to computers, and WSL takes them over.
+    named = any(host.startswith(("DESKTOP-", "LAPTOP-", "WIN-")) for host in hosts(log))
+    return measured or log.first("session-wsl") is not None or named
 
 
 def on_windows(log: Log, snapshot: Snapshot) -> bool:

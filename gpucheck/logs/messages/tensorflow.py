@@ -109,7 +109,9 @@ def _not_imported(text: str) -> Values:
         return None
     names = [name for name in names_in(text) if not is_optional(name) and library(name) not in (None, "cuda", "zlib")]
     parts = ("could not locate", "unable to load any", "cudnn_")
-    return None if not names or any(one in low for one in parts) else {"soname": names[0]}
+    if not names or any(one in low for one in parts):
+        return None
+    return kept(soname=names[0], ctypes="yes" if text.lstrip().startswith("OSError") else None)
 
 
 def _optional_not_loaded(text: str) -> Values:
@@ -342,7 +344,13 @@ MESSAGES = (
     ),
     Message(
         "numa-node-unknown",
-        ("NUMA node read from SysFS had negative value", "to read NUMA node", "built without NUMA support"),
+        (
+            "NUMA node read from SysFS had negative value",
+            "to read NUMA node",
+            "built without NUMA support",
+            "identify NUMA node",
+            "built with NUMA support",
+        ),
         said,
         "The kernel names no NUMA node for the GPU, as on every machine with one socket, and under WSL.",
         harmless="the kernel does not tell which processor the GPU hangs on; TensorFlow takes node 0.",
@@ -369,6 +377,22 @@ MESSAGES = (
         "The driver cannot tell how machines are joined by NVLink.",
         harmless="it says so itself: it concerns racks that are joined by NVLink.",
         source="xla/stream_executor/cuda/cuda_executor.cc, 2.20 to 2.21",
+    ),
+    Message(
+        "allow-growth-overridden",
+        ("Overriding allow_growth setting", "Overriding orig_value setting"),
+        said,
+        "TF_FORCE_GPU_ALLOW_GROWTH or a device decides how memory is taken.",
+        harmless="it says which of two settings of yours counts.",
+        source="tensorflow/core/common_runtime/gpu/gpu_bfc_allocator.cc, 1.14 to 2.21",
+    ),
+    Message(
+        "delay-kernel-skipped",
+        ("Skipping the delay kernel",),
+        said,
+        "XLA's timing of kernels is less exact.",
+        harmless="it concerns how exactly XLA times kernels when it chooses between them.",
+        source="xla/stream_executor/gpu/gpu_timer.cc, 2.17 to 2.21",
     ),
     Message(
         "onednn-on",

@@ -132,6 +132,14 @@ MESSAGES = (
         source=_INIT,
     ),
     Message(
+        "torch-device-count-differs",
+        ("device < num_gpus INTERNAL ASSERT FAILED",),
+        said,
+        "PyTorch counted other GPUs than CUDA shows it.",
+        look=("nvidia-smi -L", "echo $CUDA_VISIBLE_DEVICES"),
+        source="aten/src/ATen/cuda/CUDAContext.cpp, 2.1 to 2.9",
+    ),
+    Message(
         "torch-out-of-memory",
         ("CUDA out of memory",),
         _memory,
