@@ -38,3 +38,8 @@ class Snapshot(NamedTuple):
     deep: Union[Deep, None, Gap]  # None: --deep was not asked for
     probes: tuple[ProbeRun, ...]
     log: Union[Log, None] = None  # None: no log was given
+
+    @property
+    def of_log_alone(self) -> bool:
+        """No machine was looked at: the facts are what a log says."""
+        return self.log is not None and not self.probes

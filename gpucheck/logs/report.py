@@ -30,7 +30,7 @@ class _Placed(NamedTuple):
 def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     """Judge a snapshot that holds a log: measured facts beside it, or those that the log says (no probe ran)."""
     assert facts.log is not None
-    log, measured, ignored = facts.log, bool(facts.probes), set(ignore)
+    log, measured, ignored = facts.log, not facts.of_log_alone, set(ignore)
     machine = judge_all(facts, ignored)
     elsewhere = contradictions(log, facts) if measured else None
     settled = [one for one in _settled(log, facts) if one.finding.name not in ignored]

@@ -9,7 +9,6 @@ from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
 from gpucheck.render.hardware import nothing_there
-from gpucheck.render.logs import log_alone
 from gpucheck.render.text import count, plain
 
 
@@ -83,7 +82,7 @@ def headline(report: Report) -> str:
 
 
 def _proof(report: Report) -> str:
-    if log_alone(report.snapshot):
+    if report.snapshot.of_log_alone:
         return " in what the log says"
     deep, driver, gpus = report.snapshot.deep, report.snapshot.driver, report.snapshot.gpus
     if isinstance(driver, Driver) and nothing_there(driver):

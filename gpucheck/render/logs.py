@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpucheck.facts.log import LogFile
-from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.log import Log, LogFile
 from gpucheck.render.text import count, shorten
 
 
-def log_alone(snapshot: Snapshot) -> bool:
-    """No machine was looked at: the facts are what a log says."""
-    return snapshot.log is not None and not snapshot.probes
-
-
-def log_rows(snapshot: Snapshot) -> Iterator[str]:
+def log_rows(log: Log) -> Iterator[str]:
     """Each file, and how much of it gpucheck knows."""
-    if snapshot.log is None:
-        return
-    for file in snapshot.log.files:
+    for file in log.files:
         yield f"{_name(file.path)}: {_size(file.bytes)}, {count(file.lines, 'line')}, {file.encoding}{_notes(file)}"
-    yield f"{count(len(snapshot.log.clues), 'different message')} that gpucheck knows"
+    yield f"{count(len(log.clues), 'different message')} that gpucheck knows"
 
 
-def clue_rows(snapshot: Snapshot) -> Iterator[str]:
+def clue_rows(log: Log) -> Iterator[str]:
     """Every clue: where, how often, what it is, its line."""
-    for clue in snapshot.log.clues if snapshot.log is not None else ():
+    for clue in log.clues:
         often = f" ({clue.times} times)" if clue.times > 1 else ""
         yield f"{_name(clue.file)}:{clue.line}{often} {clue.message}: {shorten(clue.text, 160)}"
 

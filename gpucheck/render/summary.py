@@ -15,7 +15,6 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import Cpu, System
 from gpucheck.facts.toolkits import Toolkits
 from gpucheck.render.hardware import driver_rows, gpu_rows
-from gpucheck.render.logs import log_alone, log_rows
 from gpucheck.render.software import library_rows, python_rows
 from gpucheck.render.text import gib, say, shorten
 
@@ -31,11 +30,16 @@ class Block(NamedTuple):
 
 def blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     """What `gpucheck doctor` shows without --verbose."""
-    log = (Block("Log", tuple(log_rows(snapshot))),) if snapshot.log is not None else ()
-    if log_alone(snapshot):
-        return log
+    every = () if snapshot.of_log_alone else _machine(snapshot)
+    if snapshot.log is None:
+        return every
+    from gpucheck.render.logs import log_rows
+
+    return (Block("Log", tuple(log_rows(snapshot.log))), *every)
+
+
+def _machine(snapshot: Snapshot) -> tuple[Block, ...]:
     every = (
-        *log,
         _block("System", snapshot.system, system_rows),
         Block("GPUs", tuple(gpu_rows(snapshot))),
         _block("Driver", snapshot.driver, driver_rows),
