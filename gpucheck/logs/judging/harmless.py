@@ -45,6 +45,9 @@ def harmless_lines(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
     ## How to fix
     Nothing. `TF_CPP_MIN_LOG_LEVEL=2` hides them, and hides what matters with them.
+
+    ## References
+    https://github.com/tensorflow/tensorflow/issues/62987
     """
     lines = {clue.message: clue for clue in reversed(log.clues) if _harmless(clue)}
     if not lines:
