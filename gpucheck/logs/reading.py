@@ -21,6 +21,7 @@ _HEAD = 1024  # bytes that tell the encoding
 _ANSI = re.compile(
     rb"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)|[()][0-9A-B]|[=>78M])"
 )
+_COLORS = tuple(b"\x1b[%sm" % number for number in (b"0", b"1", b"31", b"32", b"33", b"36", b"37"))
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -111,7 +112,11 @@ class Pages:
 
 
 def _uncolored(data: bytes) -> bytes:
-    return _ANSI.sub(b"", data) if b"\x1b" in data else data
+    if b"\x1b" not in data:
+        return data
+    for color in _COLORS:  # most sequences are these, and a literal goes ten times faster
+        data = data.replace(color, b"")
+    return _ANSI.sub(b"", data)
 
 
 def encoding_of(head: bytes) -> tuple[str, int]:

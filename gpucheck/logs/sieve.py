@@ -5,8 +5,8 @@ with other numbers. So lines are compared by their shape (no digits, no bars, bl
 is looked at once in a log; of a new shape each word is looked at once. What is done to every page is one translation,
 one split and one set, at some hundred megabytes a second.
 
-Each needle has a key, its longest word: a line that holds a needle has the key in its shape. A needle without a word of
-`LEAST` letters has none, and every page is searched for it; a few are no matter.
+Each needle has a shape, too, and a key, the longest word of that: a line that holds a needle has both in its own shape.
+A needle without a word of `LEAST` letters has no key, and every page is searched for it; a few are no matter.
 """
 
 from __future__ import annotations
@@ -21,9 +21,14 @@ _MOST = 100_000  # lines and words that are remembered; a log that says more is 
 _LONG = 2000  # bytes of a shape that are remembered
 
 
+def shape_of(text: bytes) -> bytes:
+    """What is left of lines where numbers do not count."""
+    return text.translate(_SHAPE, _DROPPED)
+
+
 def key_of(needle: bytes) -> bytes:
     """The longest word of a needle's shape; empty where that is short."""
-    key = max(needle.translate(_SHAPE, _DROPPED).split(), key=len, default=b"")
+    key = max(shape_of(needle).split(), key=len, default=b"")
     return key if len(key) >= LEAST else b""
 
 
@@ -31,39 +36,44 @@ class Sieve:
     """Finds needles in the pages of a log."""
 
     def __init__(self, needles: Iterable[str]) -> None:
-        keyed: dict[bytes, list[bytes]] = {}
-        for needle in dict.fromkeys(needles):
+        self._shapes: dict[bytes, dict[bytes, bytes]] = {}  # by key: needles and their shapes
+        for needle in needles:
             data = needle.encode("ascii")
-            keyed.setdefault(key_of(data), []).append(data)
-        self._anywhere = tuple(keyed.pop(b"", ()))
-        self._keyed = keyed
-        self._lines: set[bytes] = set()  # shapes without a key
+            self._shapes.setdefault(key_of(data), {})[data] = shape_of(data)
+        self._anywhere = tuple(self._shapes.pop(b"", ()))
+        self._lines: set[bytes] = set()  # shapes of lines that hold no needle's shape
         self._words: set[bytes] = set()  # words without a key
 
     def needles_in(self, page: bytes) -> tuple[bytes, ...]:
-        """The needles that the page may hold; for most pages none."""
-        lines = set(page.translate(_SHAPE, _DROPPED).split(b"\n"))
+        """The needles that the page holds; for most pages none."""
+        lines = set(shape_of(page).split(b"\n"))
         lines -= self._lines
-        keys = self._keys_in(lines) if lines else []
-        self._lines |= _without(keys, (line for line in lines if len(line) < _LONG))
+        found = self._look_at(lines) if lines else {}
         if len(self._lines) > _MOST:
             self._lines.clear()
-        keyed = (needle for key in keys for needle in self._keyed[key])
-        return tuple(needle for needle in (*keyed, *self._anywhere) if needle in page)
+        return tuple(needle for needle in (*found, *self._anywhere) if needle in page)
 
-    def _keys_in(self, lines: Iterable[bytes]) -> list[bytes]:
-        words = set(b" ".join(lines).split())
+    def _look_at(self, lines: set[bytes]) -> dict[bytes, bytes]:
+        """The needles that shapes not seen before can stand for. What stands for none is remembered."""
+        text = b"\n".join(lines)
+        keys = self._keys_in(text)
+        found = {needle: shape for key in keys for needle, shape in self._shapes[key].items() if shape in text}
+        self._lines |= _without(set(found.values()), (line for line in lines if len(line) < _LONG))
+        return found
+
+    def _keys_in(self, text: bytes) -> list[bytes]:
+        words = set(text.split())
         words -= self._words
-        text = b" ".join(words)
-        keys = [key for key in self._keyed if key in text]
+        joined = b" ".join(words)
+        keys = [key for key in self._shapes if key in joined]
         self._words |= _without(keys, words)
         if len(self._words) > _MOST:
             self._words.clear()
         return keys
 
 
-def _without(keys: list[bytes], texts: Iterable[bytes]) -> set[bytes]:
+def _without(parts: Iterable[bytes], texts: Iterable[bytes]) -> set[bytes]:
     left = set(texts)
-    for key in keys:
-        left = {text for text in left if key not in text}
+    for part in parts:
+        left = {text for text in left if part not in text}
     return left
