@@ -43,8 +43,8 @@ def too_new(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     capability = _capability(log)
     fails = _failed(log) or log.first("cudnn-handle-failed") or _invalid_handle(log)
     new = capability is not None and capability >= _BLACKWELL
-    clue = log.first("invalid-ptx") if log.first("ptx-toolchain-unsupported") is None else None
-    if clue is None and not (new and (built or fails)):
+    clue = log.first("invalid-ptx")
+    if not (new and (built or fails)):
         return
     shown = [one for one in (clue, built, fails) if one]
     yield found(
@@ -52,6 +52,22 @@ def too_new(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         ", and its PTX does not become any.",
         dict.fromkeys(told(one) for one in shown),
         ["# a release that was built for it (CUDA 12.8 or later for Blackwell), or NVIDIA's container of it"],
+    )
+
+
+@question(Place.DEVICE)
+def why_invalid_ptx(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The driver could not compile the PTX: made for an older GPU than this one, or by a newer CUDA than the driver."""
+    clue, capability = log.first("invalid-ptx"), _capability(log)
+    if clue is None or (capability is not None and capability >= _BLACKWELL) or log.first("ptx-toolchain-unsupported"):
+        return
+    new = {_NEW: "the GPU is newer than the build (nvidia-smi tells 10.0 or later)"}
+    driver = {"driver-too-old-for-cuda": "the driver is older than the CUDA that made the PTX"}
+    yield left(
+        "The driver could not compile the program's PTX.",
+        [told(clue)],
+        {**new, **driver} if capability is None else {**driver, **new},
+        "nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv",
     )
 
 

@@ -44,6 +44,8 @@ def hidden(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     if clue is None:
         return
     missing = no_device(log)
+    if missing is None and clue.message == "visible-devices":
+        return
     yield found(
         "CUDA_VISIBLE_DEVICES hides every GPU from the program: "
         f"it is {(clue.get('value') or 'empty') if clue.message == 'visible-devices' else 'set so'}.",
@@ -73,6 +75,8 @@ def _remaining_without_device(log: Log, snapshot: Snapshot) -> Mapping[str, str]
     module = {"nvidia-kernel-module-not-loaded": "nvidia-smi cannot communicate with the driver"}
     if log.first("session-mig"):
         return {**mig, **hidden_}
+    if log.first("session-nodes-closed"):
+        return {**denied, **hidden_}
     if log.all("visible-devices"):
         return {**hidden_, **denied}
     if log.first("device-node-missing", "kernel-driver-not-running"):
@@ -94,7 +98,7 @@ def why_counts_differ(log: Log, snapshot: Snapshot) -> Iterator[Open]:
             "PyTorch counted other GPUs than CUDA shows it.",
             [told(clue), *(told(one) for one in log.all("visible-devices"))],
             {
-                "mig-no-instance-visible": "nvidia-smi -L lists MIG devices: one has to be chosen, a process sees no more",
+                "mig-no-instance-visible": "nvidia-smi -L lists MIG devices: one has to be chosen",
                 _HIDDEN: "the program sets CUDA_VISIBLE_DEVICES after it has imported torch",
             },
             _SHOW,
@@ -120,16 +124,24 @@ def why_unknown(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     clue = clue or log.first(*_UNKNOWN)
     if clue is None or gpu_works(log) or log.first("kernel-driver-not-running"):
         return
-    slept = log.first("session-suspended")
-    uvm = {"nvidia-uvm-not-loaded": "lsmod shows no nvidia_uvm, or there is no /dev/nvidia-uvm (in the container, too)"}
-    broken = {"nvidia-uvm-broken-after-suspend": "nvidia_uvm is loaded, and the computer slept since it started"}
-    denied = {"device-node-permission": "it works as root"}
+    slept = log.first("session-suspended", "session-hybrid", "session-nodes-closed")
     yield left(
         "The driver answers CUDA with an unknown error.",
         [told(one) for one in (clue, slept) if one],
-        {**broken, **uvm} if slept else {**uvm, **broken, **denied},
+        _remaining_unknown(slept),
         "lsmod | grep nvidia_uvm; ls -l /dev/nvidia-uvm; sudo modprobe -r nvidia_uvm && sudo modprobe nvidia_uvm",
     )
+
+
+def _remaining_unknown(hint: Union[Clue, None]) -> dict[str, str]:
+    uvm = {"nvidia-uvm-not-loaded": "lsmod shows no nvidia_uvm, or there is no /dev/nvidia-uvm (in the container, too)"}
+    broken = {"nvidia-uvm-broken-after-suspend": "nvidia_uvm is loaded, and the computer slept since it started"}
+    denied = {"device-node-permission": "it works as root"}
+    off = {"hybrid-graphics-gpu-off": "the card is powered off: optirun python, or prime-select nvidia, makes it work"}
+    if hint is None:
+        return {**uvm, **broken, **denied}
+    first = {"session-suspended": broken, "session-hybrid": off, "session-nodes-closed": denied}[hint.message]
+    return {**first, **uvm}
 
 
 @question(Place.START)

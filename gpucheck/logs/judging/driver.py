@@ -8,6 +8,7 @@ from typing import Union
 from gpucheck.compat.drivers import floor_for, lowest
 from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.versions import DriverVersion
 from gpucheck.logs.judging import Open, Place, cause, left, question, told
 from gpucheck.logs.judging.setting import (
     cuda_of,
@@ -26,11 +27,32 @@ _NO_LIBCUDA = ("303", "-1")
 @cause("driver-library-version-mismatch", Place.START, explains=("cuda-init-failed", "cuda-visible-devices-hides-gpu"))
 def two_versions(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first("driver-versions-differ")
-    if clue is not None and not gpu_works(log):
+    if clue is not None and not gpu_works(log) and not _of_the_image(log, snapshot, clue):
         yield found(
             f"The kernel module is of version {clue.get('kernel_version')}, libcuda of {clue.get('dso_version')}.",
             [told(clue)],
             ["sudo reboot", "# if it stays: an old copy comes first", "ldconfig -p | grep libcuda"],
+        )
+
+
+def _of_the_image(log: Log, snapshot: Snapshot, clue: Clue) -> bool:
+    """In a container libcuda is the host's and fits; a newer one is the image's own, of its cuda-compat package."""
+    module, library = (DriverVersion.parse(clue.get(one) or "") for one in ("kernel_version", "dso_version"))
+    return in_container(log, snapshot) and module is not None and library is not None and library > module
+
+
+@question(Place.START)
+def why_newer_in_a_container(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    clue = log.first("driver-versions-differ")
+    if clue is not None and not gpu_works(log) and _of_the_image(log, snapshot, clue):
+        yield left(
+            f"In the container libcuda is {clue.get('dso_version')}, and the host's kernel module is older.",
+            [told(clue)],
+            {
+                "cuda-compat-libcuda-on-geforce": "ldconfig -p in the container names a cuda/compat folder",
+                "driver-library-version-mismatch": "it does not: the host's driver was updated, and not rebooted",
+            },
+            "ldconfig -p | grep libcuda; nvidia-smi  # in the container, then on the host",
         )
 
 
@@ -39,6 +61,8 @@ def two_reported_versions(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """Without StreamExecutor's own conclusion: the two versions that it printed."""
     library, module = log.first("libcuda-version"), log.first("kernel-module-version")
     if library is None or module is None or gpu_works(log) or log.first("driver-versions-differ"):
+        return
+    if in_container(log, snapshot):
         return
     if library.get("dso_version") != module.get("kernel_version"):
         yield found(
@@ -121,6 +145,8 @@ def _remaining_without_driver(log: Log, snapshot: Snapshot, no_library: bool) ->
     flag = {"docker-no-gpus-flag": "it ran in a container that was started without --gpus all"}
     module = {"nvidia-kernel-module-not-loaded": "lspci lists an NVIDIA GPU, and lsmod no nvidia module"}
     none = {"ok-cpu-expected": "lspci lists no NVIDIA GPU: the CPU is all there is"}
+    if log.first("session-hybrid"):
+        return {"hybrid-graphics-gpu-off": "the card is powered off: optirun python makes it work", **module}
     if in_container(log, snapshot):
         return {**flag, **module}
     if on_wsl(log, snapshot):
@@ -187,9 +213,8 @@ def too_old(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def _insufficient(log: Log, snapshot: Snapshot) -> Union[Clue, None]:
     """The runtime's words mean "no driver at all", too: then nothing else in the log speaks of a GPU."""
     clue = log.first("driver-insufficient")
-    if clue is None or log.first("kernel-driver-not-running", "torch-no-driver", "device-node-missing"):
-        return None
-    return clue if not (in_container(log, snapshot) and without_gpus_flag(log)) else None
+    seen = log.first("gpu-properties", "gpu-memory", "gpu-device-created", "session-nvidia-smi", "adding-visible-gpus")
+    return clue if seen is not None and not without_gpus_flag(log) else None
 
 
 @question(Place.START)
@@ -199,13 +224,18 @@ def why_insufficient(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         yield left(
             "The CUDA runtime found no driver that is new enough, and may have found none.",
             [told(clue)],
-            {
-                "docker-no-gpus-flag": "it ran in a container without GPUs",
-                "nvidia-kernel-module-not-loaded": "nvidia-smi does not work",
-                "driver-too-old-for-cuda": "nvidia-smi works and tells an old driver",
-            },
+            _remaining_insufficient(log, snapshot),
             "nvidia-smi",
         )
+
+
+def _remaining_insufficient(log: Log, snapshot: Snapshot) -> dict[str, str]:
+    old = {"driver-too-old-for-cuda": "nvidia-smi works, and its driver is older than the program's CUDA needs"}
+    flag = {"docker-no-gpus-flag": "it ran in a container that was started without --gpus all"}
+    module = {"nvidia-kernel-module-not-loaded": "nvidia-smi does not work"}
+    if log.first("kernel-driver-not-running", "torch-no-driver", "device-node-missing"):
+        return {**(flag if in_container(log, snapshot) else module), **old}
+    return {**flag, **old} if without_gpus_flag(log) else {**old, **module, **flag}
 
 
 def below_floor(log: Log, snapshot: Snapshot) -> Union[bool, None]:

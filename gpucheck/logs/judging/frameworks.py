@@ -8,6 +8,7 @@ from gpucheck.facts.log import Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.logs.judging import Open, Place, cause, left, question, told
+from gpucheck.logs.judging.setting import gpu_works, on_windows
 from gpucheck.rules.engine import Found, found
 
 
@@ -90,7 +91,7 @@ def keras_mixed(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 @cause("libdevice-not-found", Place.DEVICE)
 def no_libdevice(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    clue = log.first("libdevice-not-found")
+    clue = log.first("libdevice-not-found", "libdevice-folder-not-found")
     if clue is not None:
         yield found(
             "XLA found no libdevice.10.bc.",
@@ -99,30 +100,84 @@ def no_libdevice(log: Log, snapshot: Snapshot) -> Iterator[Found]:
                 "find / -name libdevice.10.bc 2>/dev/null  # it has to lie in DIR/nvvm/libdevice",
                 "export XLA_FLAGS=--xla_gpu_cuda_data_dir=DIR",
             ],
+            severity=None if log.first("libdevice-not-found") else Severity.WARNING,
         )
+
+
+_OLD = ("ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-has-a-bug", "no-ptx-compiler")
+_FATAL = ("ptxas-failed", "ptx-version-unsupported", "ptxas-has-a-bug", "no-ptx-compiler")
 
 
 @cause("ptxas-missing-or-too-old", Place.DEVICE, explains=("gpu-arch-too-new-for-build",))
 def old_ptxas(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    clue = log.first(
-        "ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed", "no-ptx-compiler"
-    )
+    clue = log.first(*_OLD)
     if clue is None:
         return
     capability = clue.get("capability")
-    hard = log.first("ptxas-failed", "ptx-version-unsupported", "no-ptx-compiler", "ptxas-too-old-for-gpu")
     yield found(
         "The ptxas that comes first on PATH is too old"
         + (f" for compute capability {capability}." if capability else "."),
-        [
-            told(one)
-            for one in log.all(
-                "ptxas-too-old-for-gpu", "ptx-version-unsupported", "ptxas-version", "ptxas-failed", "no-ptx-compiler"
-            )[:4]
-        ],
+        [told(one) for one in log.all(*_OLD, "ptxas-failed")[:4]],
         [
             "which -a ptxas; ptxas --version",
             "# put the ptxas of a newer CUDA first on PATH: pip install nvidia-cuda-nvcc-cu12",
         ],
-        severity=None if hard else Severity.WARNING,
+        severity=None if log.first(*_FATAL) else Severity.WARNING,
     )
+
+
+@question(Place.DEVICE)
+def why_ptxas_failed(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """ptxas failed and did not say why."""
+    clue = log.first("ptxas-failed")
+    if clue is not None and log.first(*_OLD) is None:
+        yield left(
+            "ptxas failed.",
+            [told(clue)],
+            {
+                "ptxas-missing-or-too-old": "ptxas --version is older than the program's CUDA",
+                "disk-or-tmp-full": "df -h /tmp shows no room",
+            },
+            "which -a ptxas; ptxas --version; df -h /tmp",
+        )
+
+
+@question(Place.TRACEBACK)
+def why_no_gpu_to_place_on(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The program asks for a GPU, and TensorFlow registered none; the lines that say why are cut off."""
+    clue = log.first("gpu-asked-for-in-vain")
+    if clue is None or gpu_works(log):
+        return
+    cpu = {"cpu-only-package": "tf.sysconfig.get_build_info()['is_cuda_build'] is False"}
+    wrong = {"cuda-toolkit-wrong-version": "the lines of TensorFlow's start name libraries that did not load"}
+    hidden = {"cuda-visible-devices-hides-gpu": "CUDA_VISIBLE_DEVICES is -1, empty, or names a GPU that is not there"}
+    yield left(
+        "The program asks for a GPU, and TensorFlow has none.",
+        [told(clue)],
+        {**wrong, **hidden} if clue.get("xla") else {**cpu, **wrong, **hidden},
+        "python -c 'import tensorflow as tf; print(tf.sysconfig.get_build_info(), tf.config.list_physical_devices())'",
+    )
+
+
+@cause("cpu-only-package", Place.TRACEBACK)
+def tensorflow_for_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("tensorflow-built-without-cuda")
+    if clue is not None and not on_windows(log, snapshot):
+        yield found(
+            "This TensorFlow was built for the CPU.", [told(clue)], ["gpucheck install --dry-run  # one with CUDA"]
+        )
+
+
+@question(Place.TRACEBACK)
+def why_without_cuda_on_windows(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    clue = log.first("tensorflow-built-without-cuda")
+    if clue is not None and on_windows(log, snapshot):
+        yield left(
+            "This TensorFlow was built for the CPU.",
+            [told(clue)],
+            {
+                "tf-windows-native-no-gpu": "it is 2.11 or later: none of them has CUDA on Windows itself",
+                "cpu-only-package": "it is 2.10 or earlier",
+            },
+            "pip show tensorflow",
+        )

@@ -76,7 +76,8 @@ def took_all(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def driver_fails_cudnn(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """cuDNN does not start and the driver is below what the build's CUDA needs."""
     clue = handle_failed(log)
-    if clue is not None and below_floor(log, snapshot):
+    free = _free(log)
+    if clue is not None and below_floor(log, snapshot) and (free is None or free > _LITTLE):
         yield found(
             f"The driver {driver_of(log, snapshot)} is older than the program's CUDA needs; that is why cuDNN did not "
             "start.",
@@ -159,15 +160,17 @@ def _of_tensorflow(log: Log) -> bool:
 def _took_little(log: Log) -> bool:
     """TensorFlow takes nearly all that is free: a device with a small part of the GPU's memory means that another
     process holds the rest."""
-    totals = [bytes_of(one) for one in log.values("gpu-memory", "total")]
-    frees = [bytes_of(one) for one in log.values("gpu-memory", "free")]
-    total, free = next((one for one in totals if one), None), next((one for one in frees if one), None)
+    total = next((one for one in map(bytes_of, log.values("gpu-memory", "total")) if one), None)
     taken = [int(one) * (1 << 20) for one in log.values("gpu-device-created", "megabytes")]
-    if total and free and free < total / 2:
-        return True
-    if taken and total and taken[0] < total / 3:
-        return True
-    return bool(taken) and taken[0] < 700 << 20
+    least = total / 3 if total else 700 << 20
+    return _little_was_free(log) or (bool(taken) and taken[0] < least)
+
+
+def _little_was_free(log: Log) -> bool:
+    """TensorFlow counted it when it started."""
+    total = next((one for one in map(bytes_of, log.values("gpu-memory", "total")) if one), None)
+    free = next((one for one in map(bytes_of, log.values("gpu-memory", "free")) if one), None)
+    return bool(total and free is not None and free < total / 2)
 
 
 @cause(_HELD, Place.DEVICE)
@@ -196,7 +199,7 @@ def nothing_left(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = next(
         (one for one in log.all("device-context-failed", "cuinit-failed") if "MEMORY" in (one.get("error") or "")), None
     )
-    small = log.first("gpu-out-of-memory", "cuda-out-of-memory") if _took_little(log) else None
+    small = log.first("gpu-out-of-memory", "cuda-out-of-memory") if _little_was_free(log) else None
     if clue is None and small is None:
         return
     memory = log.all("gpu-memory")[:1] + log.all("gpu-device-created")[:1]
@@ -211,7 +214,7 @@ def nothing_left(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def why_out_of_memory(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """The GPU's memory does not do: another process, this program's own pool, or simply too large a model."""
     clue = log.first("gpu-out-of-memory", "torch-out-of-memory", "cuda-out-of-memory")
-    if clue is None or _took_little(log):
+    if clue is None or _little_was_free(log):
         return
     held_ = {_HELD: "nvidia-smi lists another process (an old kernel of a notebook, say) with much of the memory"}
     grow = {_PREALLOCATION: "the program itself, or a second one, took all of it at the start"}
@@ -219,6 +222,8 @@ def why_out_of_memory(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     yield left(
         "The GPU has no memory left for what was asked; if nothing else holds it, the model or the batch is too large.",
         [told(clue)],
-        {**grow, **held_} if refused and clue.message == "cuda-out-of-memory" else {**held_, **grow},
+        {**grow, **held_}
+        if refused and clue.message == "cuda-out-of-memory" and not _took_little(log)
+        else {**held_, **grow},
         "nvidia-smi  # before the program starts: is the memory free?",
     )

@@ -60,6 +60,12 @@ def _link(text: str) -> Values:
     return {"path": base} if arrow and base.startswith("libcuda.so.") and "." in version else None
 
 
+def _closed(text: str) -> Values:
+    """``crw-rw---- 1 root video 195, 0 … /dev/nvidia0``, or "Permission denied"."""
+    denied = "ermission denied" in text or "EACCES" in text
+    return {} if denied or text.startswith(("crw-rw---", "crw------")) else None
+
+
 def _mig(text: str) -> Values:
     if "MIG M." in text:  # the head of nvidia-smi's table
         return None
@@ -148,6 +154,22 @@ MESSAGES = (
         "A GPU is divided (MIG).",
         look=("nvidia-smi -L",),
         source="nvidia-smi -L",
+    ),
+    Message(
+        "session-hybrid",
+        ("optirun", "primusrun", "bumblebee", "prime-select", "bbswitch", "prime-run", "nvidia-prime"),
+        said,
+        "A laptop with two graphics chips, of which one can be off.",
+        look=("prime-select query", "cat /proc/acpi/bbswitch"),
+        source="bumblebee, nvidia-prime",
+    ),
+    Message(
+        "session-nodes-closed",
+        ("/dev/nvidia",),
+        _closed,
+        "A device file of the driver may not be used by everybody.",
+        look=("ls -l /dev/nvidia*", "id"),
+        source="ls -l; the system's error",
     ),
     Message(
         "session-suspended",

@@ -40,8 +40,17 @@ def _before(text: str, after: str) -> Union[str, None]:
 
 def _listed(text: str) -> Values:
     """The list of physical devices, as a prompt shows it."""
-    gpu = "GPU:" in text or '"GPU"' in text or "'GPU'" in text
-    return {} if gpu and "XLA_" not in text else None
+    if "PhysicalDevice(" in text or "device_type" in text:
+        listed = "GPU:" in text or '"GPU"' in text or "'GPU'" in text
+    else:  # an operation that ran there, not one that asks for it
+        listed = "/task:0/device:GPU:" in text and not any(word in text for word in ("specification", "annot assign"))
+    return {} if listed and "XLA_" not in text else None
+
+
+def _without_cuda(text: str) -> Values:
+    """The answer beside the question: 'is_cuda_build': False."""
+    rest = text.partition("cuda_build")[2] or text.partition("built_with_cuda")[2]
+    return {} if rest.lstrip("'\"()=: ,").startswith("False") else None
 
 
 def _properties(text: str) -> Values:
@@ -165,6 +174,22 @@ MESSAGES = (
         _listed,
         "TensorFlow lists a GPU: the driver and the CUDA libraries work.",
         source="tf.config.list_physical_devices, device_lib.list_local_devices, names of operations on a device",
+    ),
+    Message(
+        "gpu-asked-for-in-vain",
+        ("explicit device specification",),
+        lambda text: {"xla": "yes"} if "XLA_GPU" in text else {} if "GPU" in text.upper() else None,
+        "The program asks for a GPU, and TensorFlow has none.",
+        look=("python -c 'import tensorflow as tf; print(tf.sysconfig.get_build_info())'", "gpucheck doctor"),
+        source="tensorflow/core/common_runtime/placer.cc, 0.6 to 2.21",
+    ),
+    Message(
+        "tensorflow-built-without-cuda",
+        ("is_cuda_build", "is_built_with_cuda", "built_with_cuda"),
+        _without_cuda,
+        "This TensorFlow was built for the CPU.",
+        look=("python -c 'import tensorflow as tf; print(tf.sysconfig.get_build_info())'",),
+        source="tf.sysconfig.get_build_info, tf.test.is_built_with_cuda",
     ),
     Message(
         "gpu-properties",

@@ -26,9 +26,16 @@ def _older(text: str) -> Values:
 
 MESSAGES = (
     Message(
+        "libdevice-folder-not-found",
+        ("find libdevice directory",),
+        said,
+        "XLA found no folder with libdevice.10.bc; what needs it will fail.",
+        look=("find / -name libdevice.10.bc 2>/dev/null", "echo $XLA_FLAGS"),
+        source="xla/service/gpu/llvm_gpu_backend/nvptx_utils.cc and its forerunners, 1.14 to 2.21",
+    ),
+    Message(
         "libdevice-not-found",
         (
-            "find libdevice directory",
             "libdevice not found at",
             "libdevice is required by this HLO module",
             "libdevice.10.bc not found",
@@ -68,12 +75,19 @@ MESSAGES = (
         (
             "ptxas returned an error during compilation",
             "ptxas exited with non-zero",
-            "has a bug that we think can affect XLA",
         ),
         said,
         "ptxas failed.",
         look=("which -a ptxas", "ptxas --version", "df -h /tmp"),
         source="xla/service/gpu/nvptx_compiler.cc, 1.14 to 2.21",
+    ),
+    Message(
+        "ptxas-has-a-bug",
+        ("has a bug that we think can affect XLA",),
+        lambda text: kept(ptxas=word_after(text, "ptxas ")) or None,
+        "XLA refuses this release of ptxas.",
+        look=("which -a ptxas", "ptxas --version"),
+        source="xla/stream_executor/cuda/subprocess_compilation.cc, 2.16 to 2.21",
     ),
     Message(
         "ptxas-not-invoked",
