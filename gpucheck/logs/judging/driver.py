@@ -177,6 +177,8 @@ def _remaining_without_libcuda(log: Log, snapshot: Snapshot, clue: Clue) -> dict
     capability = {"docker-driver-capabilities-missing-compute": "NVIDIA_DRIVER_CAPABILITIES lacks compute"}
     wsl = {"wsl-libcuda-not-on-path": "WSL: /usr/lib/wsl/lib is not searched, or has no plain libcuda.so"}
     none = {"ok-cpu-expected": "the machine has no NVIDIA GPU"}
+    if clue.get("soname") == "nvcuda.dll":
+        return {**none, "nvidia-driver-not-installed": "the device manager lists an NVIDIA GPU, without its driver"}
     if without_gpus_flag(log) or in_container(log, snapshot):
         return {**flag, **capability}
     if on_wsl(log, snapshot) or clue.get("soname") == "libcuda.so":

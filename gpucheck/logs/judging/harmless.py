@@ -17,6 +17,28 @@ from gpucheck.rules.engine import Found, found
 _NO_GPU = ("cudart-dlerror-ignorable", "tensorrt-not-found", "cuda-drivers-not-found", "jax-no-gpu-falling-back")
 
 
+# On a GPU that is in use.
+_TROUBLE = (
+    "gpu-out-of-memory",
+    "cuda-out-of-memory",
+    "torch-out-of-memory",
+    "cudnn-handle-failed",
+    "cublas-handle-failed",
+    "cudnn-status",
+    "cublas-status",
+    "convolution-algorithm-failed",
+    "blas-unsupported",
+    "dnn-library-not-found",
+    "cudnn-part-not-loaded",
+    "cudnn-version-mismatch",
+    "libdevice-not-found",
+    "ptxas-failed",
+    "invalid-ptx",
+    "no-kernel-image",
+    "kernels-not-built-for-capability",
+)
+
+
 def _harmless(clue: Clue) -> str:
     message = by_name().get(clue.message)
     return message.harmless if message else ""
@@ -79,7 +101,7 @@ def gpu_in_use(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/keras-team/keras/issues/249
     """
     clue = log.first(*DEVICE)
-    if clue is not None:
+    if clue is not None and not log.all(*_TROUBLE):
         yield found(
             "TensorFlow has made a device for the GPU: the GPU is in use.",
             [told(clue)],

@@ -112,7 +112,7 @@ def why_no_handle(log: Log, snapshot: Snapshot) -> Iterator[Open]:
 @question(Place.DEVICE)
 def why_no_algorithm(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """The convolution failed, and the lines that say why are cut off."""
-    clue = log.first("convolution-algorithm-failed", "blas-unsupported", "jax-no-supported-device")
+    clue = log.first("blas-unsupported", "convolution-algorithm-failed", "jax-no-supported-device")
     if (
         clue is None
         or handle_failed(log)
@@ -123,6 +123,11 @@ def why_no_algorithm(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         "cuDNN or cuBLAS did not start, or found no memory to work in.",
         [told(clue)],
         {
+            _PREALLOCATION: "with TF_FORCE_GPU_ALLOW_GROWTH=true (JAX: XLA_PYTHON_CLIENT_PREALLOCATE=false) it works",
+            _HELD: "nvidia-smi lists another process with much of the memory",
+        }
+        if clue.message == "blas-unsupported"
+        else {
             _PREALLOCATION: "with TF_FORCE_GPU_ALLOW_GROWTH=true (JAX: XLA_PYTHON_CLIENT_PREALLOCATE=false) it works",
             "cudnn-wrong-version": '"Loaded runtime CuDNN library: X but source was compiled with: Y" stands above',
             _HELD: "nvidia-smi lists another process with much of the memory",
@@ -144,12 +149,19 @@ def _remaining_without_handle(log: Log, snapshot: Snapshot, clue: Clue) -> dict[
     if free is not None and free > _MUCH:
         return {**version, **grow}
     if clue.message.endswith("-status") and clue.get("error") == "CUDNN_STATUS_NOT_INITIALIZED" and below is None:
-        return {**driver, **held, **grow} if not _of_tensorflow(log) else {**grow, **held, **driver}
+        return {**grow, **held, **driver} if _of_tensorflow(log) else {**driver, **held}
     if clue.message.endswith("-status") and "VERSION_MISMATCH" in (clue.get("error") or ""):
         return {**version, "ld-library-path-shadows-bundled-cuda": "LD_LIBRARY_PATH names another cuDNN"}
     if clue.message.endswith("-status") and "ARCH_MISMATCH" in (clue.get("error") or ""):
         return {"gpu-arch-too-old-for-build": "the GPU is older than what this cuDNN has code for", **version}
+    if _of_torch(log):  # which takes memory as it needs it
+        return {**held, **driver}
     return {**grow, **held, **(driver if below is None else version)}
+
+
+def _of_torch(log: Log) -> bool:
+    words = ("RuntimeError: cuDNN error", "RuntimeError: CUDA error", "torch")
+    return any(word in clue.text for clue in log.clues for word in words) and not _of_tensorflow(log)
 
 
 def _of_tensorflow(log: Log) -> bool:
@@ -223,7 +235,7 @@ def why_out_of_memory(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         "The GPU has no memory left for what was asked; if nothing else holds it, the model or the batch is too large.",
         [told(clue)],
         {**grow, **held_}
-        if refused and clue.message == "cuda-out-of-memory" and not _took_little(log)
+        if refused and clue.message == "cuda-out-of-memory" and not (_took_little(log) or _of_torch(log))
         else {**held_, **grow},
         "nvidia-smi  # before the program starts: is the memory free?",
     )

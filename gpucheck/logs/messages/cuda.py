@@ -78,14 +78,19 @@ def _error_in(text: str) -> Values:
 def _libcuda(text: str) -> Values:
     """Of libcuda, and not that it was opened or only mentioned."""
     low = text.lower()
-    if "nvcuda.dll" not in low and "libcuda.so" not in low:
+    if "driver library cannot be found" in low:
+        return {"soname": "libcuda.so.1"}
+    if ("nvcuda.dll" not in low and "libcuda.so" not in low) or "libcudnn" in low:
         return None
     if not any(word in low for word in ("could not", "cannot", "unable", "failed", "not found", "no such", "too many")):
         return None
     if "successfully" in low or ("libcuda.so dso loaded into this program" in low and "unable" not in low):
         return None
     plain = "libcuda.so" in text and "libcuda.so." not in text and "dso" not in low
-    return kept(soname="libcuda.so" if plain else "libcuda.so.1", loop="yes" if "too many levels" in low else None)
+    return kept(
+        soname="nvcuda.dll" if "nvcuda" in low else "libcuda.so" if plain else "libcuda.so.1",
+        loop="yes" if "too many levels" in low else None,
+    )
 
 
 MESSAGES = (
@@ -161,6 +166,7 @@ MESSAGES = (
         "libcuda-not-loaded",
         (
             "unable to find libcuda.so DSO",
+            "CUDA driver library cannot be found",
             "Failed to dlopen libcuda.so",
             "load dynamic library",
             "libcuda.so",
@@ -347,7 +353,7 @@ MESSAGES = (
     ),
     Message(
         "cuda-out-of-memory",
-        ("CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation"),
+        ("CUDA_ERROR_OUT_OF_MEMORY", "cudaErrorMemoryAllocation", "CUDA error: out of memory", "Status: out of memory"),
         lambda text: {} if "cuInit" not in text else None,
         "The GPU has no memory left for what was asked.",
         look=("nvidia-smi",),

@@ -46,6 +46,8 @@ def _mixed(text: str) -> Values:
             "keras.saving",
             "keras.__internal__",
             "compat.v2.__internal__",
+            "keras._tf_keras",
+            "tensorflow.compat.v2",
             "keras.utils.generic_utils",
             "tensorflow.python.keras",
         )
@@ -100,6 +102,9 @@ MESSAGES = (
             "KerasTensor cannot be used",
             "compat.v2.__internal__",
             "keras.Layer",
+            "keras._tf_keras",
+            "tensorflow.compat.v2",
+            "tensorflow.python.keras",
         ),
         _mixed,
         "Keras and TensorFlow are of releases that do not belong together.",

@@ -111,7 +111,7 @@ def _not_imported(text: str) -> Values:
         or "dlopen library" in low
         or "cuda library" in low
         or "uccessfully" in low
-        or "could not load library" in low
+        or ("could not load library" in low and "cudnn" in low)
     ):
         return None
     if not any(word in low for word in _FAILED) or "undefined symbol" in low:

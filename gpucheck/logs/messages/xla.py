@@ -116,6 +116,14 @@ MESSAGES = (
         source=_ASM,
     ),
     Message(
+        "driver-older-than-ptx-compiler",
+        ("XLA is disabling parallel compilation", "which is older than the PTX compiler version"),
+        said,
+        "The driver's CUDA is older than ptxas.",
+        harmless="XLA compiles one kernel after another, which takes longer and changes nothing else.",
+        source="xla/service/gpu/nvptx_compiler.cc, 2.16 to 2.21; jaxlib",
+    ),
+    Message(
         "no-ptx-compiler",
         ("No PTX compilation provider is available",),
         said,
