@@ -86,12 +86,14 @@ def explain(words: str) -> int:
         write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
         return 0
     from gpucheck import api
+    from gpucheck.logs.codes import codes_in
 
-    report = api.judge_logs(api.log_of(words))
-    if report.snapshot.log is not None and report.snapshot.log.clues:
+    log = api.log_of(words)
+    codes = codes_in(words, log)
+    if log.clues or codes:
         from gpucheck.render import explained
 
-        write(explained.render(report, columns(), colored()), None)
+        write(explained.render(api.judge_logs(log), codes, columns(), colored()), None)
         return 0
     if len(words.split()) > 1:
         write("gpucheck knows no line like this one.\n", None)

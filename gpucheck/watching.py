@@ -84,6 +84,7 @@ class _Watcher:
         self._different = 0
         self._news: Union[float, None] = None  # when something was said that is not judged yet
         self._told: set[str] = set()
+        self._failed = False  # by the last judgement
         self._broken = False
 
     def since_news(self) -> float:
@@ -100,7 +101,9 @@ class _Watcher:
         """Errors at once, what is open or less at the end; each once."""
         self._news = None
         with self._never_in_the_way():
-            for finding in self._judge().findings:
+            report = self._judge()
+            self._failed = report.verdict == "error"
+            for finding in report.findings:
                 if finding.name not in self._told and _worth_telling(finding, at_end):
                     self._told.add(finding.name)
                     _say(finding)
@@ -112,7 +115,7 @@ class _Watcher:
         with self._never_in_the_way():
             self._gathering.end()
         self.tell(at_end=True)
-        return 1 if fail and self._judge().verdict == "error" else 0
+        return 1 if fail and self._failed else 0
 
     def _look(self, data: bytes) -> None:
         if self._gathering is None:

@@ -123,7 +123,7 @@ def test_a_hostile_line_is_text_in_every_format(tmp_path: Path, form: str) -> No
 
 def _limited() -> None:
     """Constant memory: what a page and the rules take, not what a log has."""
-    resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
+    resource.setrlimit(resource.RLIMIT_AS, (300 << 20, 300 << 20))
 
 
 @pytest.mark.slow
@@ -165,6 +165,14 @@ def test_a_line_is_explained() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "harmless" in done.stdout
     assert "known as  tensorrt-not-found" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("word", ["CUDNN_STATUS_BAD_PARAM", "cudaErrorNoDevice", "ncclSystemError", "804"])
+def test_a_code_is_explained(word: str) -> None:
+    done = run("explain", word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "usually" in done.stdout
 
 
 @pytest.mark.slow

@@ -213,11 +213,11 @@ def test_the_sieve_misses_no_needle_whatever_it_saw_before(pages: list[list[list
 
 def test_the_sieve_forgets_rather_than_grows() -> None:
     sieve = Sieve(NEEDLES)
-    letters = "abcdefghijklmnopqr"
+    letters = "abcdefghijklmnop"
     for front in itertools.product(letters, repeat=2):
         lines = ("".join((*front, *rest)) for rest in itertools.product(letters, repeat=2))
         assert sieve.needles_in("\n".join(lines).encode()) == ()
-    assert len(sieve._lines) <= 100_000
+    assert len(sieve._lines) <= 50_000
     assert sieve.needles_in(b"failed call to cuInit") != ()
 
 

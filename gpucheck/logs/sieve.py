@@ -17,8 +17,8 @@ LEAST = 3
 _DROPPED = b"0123456789.=>-\b" + bytes(range(0x80, 0x100))  # numbers, progress bars; needles are ASCII
 _LETTERS = b"_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHAPE = bytes(sign if sign in _LETTERS else ord("\n" if sign in b"\r\n" else " ") for sign in range(256))
-_MOST = 100_000  # lines and words that are remembered; a log that says more is slower, not larger
-_LONG = 2000  # bytes of a shape that are remembered
+_MOST = 50_000  # shapes and words that are remembered; a log that says more is slower, not larger
+_LONG = 500  # bytes of what is remembered
 
 
 def shape_of(text: bytes) -> bytes:
@@ -58,7 +58,7 @@ class Sieve:
         text = b"\n".join(lines)
         keys = self._keys_in(text)
         found = {needle: shape for key in keys for needle, shape in self._shapes[key].items() if shape in text}
-        self._lines |= _without(set(found.values()), (line for line in lines if len(line) < _LONG))
+        self._lines |= _without(set(found.values()), lines)
         return found
 
     def _keys_in(self, text: bytes) -> list[bytes]:
@@ -73,7 +73,8 @@ class Sieve:
 
 
 def _without(parts: Iterable[bytes], texts: Iterable[bytes]) -> set[bytes]:
-    left = set(texts)
+    """What holds none of the parts, and is worth to be remembered."""
+    left = {text for text in texts if len(text) < _LONG}
     for part in parts:
         left = {text for text in left if part not in text}
     return left
