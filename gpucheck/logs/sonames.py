@@ -5,7 +5,7 @@ What a release calls its libraries is in gpucheck.compat.libraries and gpucheck.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Union
 
@@ -13,8 +13,8 @@ from gpucheck.compat.dlls import dll
 from gpucheck.compat.libraries import BY_NAME, soname
 from gpucheck.facts.versions import CudaVersion
 
-# Bounded, so that no line makes it slow.
-_NAME = re.compile(r"lib[A-Za-z_]{2,40}\.so(?:\.\d{1,5}){0,4}|[A-Za-z_]{4,40}(?:64|32)?(?:_\d{1,4}){0,3}\.dll")
+_LONGEST = 60  # characters of a name, so that no line makes the search slow
+_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _STEMS = {row.stem[3:].lower(): name for name, row in BY_NAME.items()}
 # CUDA releases that name at least one library differently. "11" and later: every release of that major.
 RELEASES = ("8.0", "9.0", "9.1", "9.2", "10.0", "10.1", "10.2", "11.0", "11", "12", "13")
@@ -24,14 +24,44 @@ _OPTIONAL = ("nvinfer", "nvinfer_plugin", "cupti", "nccl", "nvtoolsext", "nvrtc"
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """The shared libraries that a line names, each once, as it writes them."""
-    return tuple(dict.fromkeys(_NAME.findall(text)))
+    """The shared libraries that a line names, each once, as it writes them: libcublas.so.11, cudart64_110.dll."""
+    return tuple(dict.fromkeys(_names(text)))
 
 
 def first_name(text: str) -> Union[str, None]:
     """The first shared library that a text names."""
-    found = _NAME.search(text)
-    return found.group() if found else None
+    return next(_names(text), None)
+
+
+def _names(text: str) -> Iterator[str]:
+    at = 0
+    while (dot := _next(text, at)) >= 0:
+        windows = text.startswith(".dll", dot)
+        end = dot + 4 if windows else _end_of_version(text, dot + 3)
+        start = dot
+        while start > max(at, dot - _LONGEST) and text[start - 1] in _SIGNS:
+            start -= 1
+        stem = text[start:dot]
+        at = end
+        if (windows and len(stem) > 3) or (not windows and stem.startswith("lib") and len(stem) > 4):
+            yield text[start:end]
+
+
+def _next(text: str, at: int) -> int:
+    found = [one for one in (text.find(".so", at), text.find(".dll", at)) if one >= 0]
+    return min(found, default=-1)
+
+
+def _end_of_version(text: str, at: int) -> int:
+    """Behind ".so": up to four numbers."""
+    for _ in range(4):
+        end = at + 1
+        while end < len(text) and end - at < 6 and text[end].isdigit():
+            end += 1
+        if not text.startswith(".", at) or end == at + 1:
+            break
+        at = end
+    return at
 
 
 def library(name: str) -> Union[str, None]:

@@ -57,7 +57,7 @@ def hidden(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 @question(Place.START)
 def why_no_device(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     clue = no_device(log)
-    if clue is None or gpu_works(log):
+    if clue is None or gpu_works(log) or log.first("driver-versions-differ"):
         return
     yield left(
         "The driver shows this program no GPU.",
