@@ -38,7 +38,7 @@ class Missing(Exception):
 
 
 class Recipe(NamedTuple):
-    """name: of the log. cause: the finding that must be first. how: in words, for the log's head."""
+    """name: of the log. cause: the first finding, or one that it leaves open. how: in words, for the log's head."""
 
     name: str
     cause: str
@@ -68,8 +68,10 @@ def _network() -> dict[str, str]:
     """What pip and uv need to reach the index here."""
     kept = ("PIP_", "UV_", "SSL_", "REQUESTS_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "NO_PROXY")
     settings = {name: value for name, value in os.environ.items() if name.startswith(kept)}
-    config = next((path for path in (Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf") if path.exists()), None)
-    return {**settings, "PIP_NO_CACHE_DIR": "1", "PIP_NO_COLOR": "1", **({"PIP_CONFIG_FILE": str(config)} if config else {})}
+    config = next(
+        (path for path in (Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf") if path.exists()), None
+    )
+    return {**settings, "PIP_NO_COLOR": "1", **({"PIP_CONFIG_FILE": str(config)} if config else {})}
 
 
 def pip(minor: str, *arguments: str) -> Callable[[Path], str]:
@@ -89,7 +91,9 @@ def uv(minor: str, *arguments: str) -> Callable[[Path], str]:
             raise Missing("no uv")
         subprocess.run([program, "venv", "-q", "-p", python(minor), folder / "tf"], check=True, capture_output=True)
         own = ["--python", str(folder / "tf"), "--color", "never"]
-        return said([program, "pip", "install", *own, *arguments], folder, {**_network(), "UV_CACHE_DIR": str(folder / "c")})
+        return said(
+            [program, "pip", "install", *own, *arguments], folder, {**_network(), "UV_CACHE_DIR": str(folder / "c")}
+        )
 
     return make
 
@@ -108,7 +112,11 @@ def system_pip(folder: Path) -> str:
 
 def system_uv(folder: Path) -> str:
     program = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
-    return said([program, "pip", "install", "--python", "/usr/bin/python3", "--color", "never", "tensorflow"], folder, _network())
+    return said(
+        [program, "pip", "install", "--python", "/usr/bin/python3", "--color", "never", "tensorflow"],
+        folder,
+        _network(),
+    )
 
 
 def full_disk(folder: Path) -> str:
@@ -170,76 +178,174 @@ def overlaid(name: str, *requirements: str) -> Callable[[Path], str]:
 
 
 RECIPES: tuple[Recipe, ...] = (
-    Recipe("pip-python-313-tf-2.15", "python-version-no-wheel", "pip 24, Python 3.13", pip("3.13", "tensorflow==2.15.1")),
+    Recipe(
+        "pip-python-313-tf-2.15", "python-version-no-wheel", "pip 24, Python 3.13", pip("3.13", "tensorflow==2.15.1")
+    ),
     Recipe("pip-python-312-tf-1.15", "python-version-no-wheel", "pip 23, Python 3.12", pip("3.12", "tensorflow==1.15")),
     Recipe("pip-python-38-tf-2.16", "python-version-no-wheel", "pip 23, Python 3.8", pip("3.8", "tensorflow==2.16.1")),
     Recipe("pip-python-37-tf-2.12", "python-version-no-wheel", "pip 22, Python 3.7", pip("3.7", "tensorflow==2.12.0")),
     Recipe("pip-python-36-tf-2.9", "python-version-no-wheel", "pip 18, Python 3.6", pip("3.6", "tensorflow==2.9.0")),
     Recipe("pip-python-313-torch-1.13", "python-version-no-wheel", "pip 24, Python 3.13", pip("3.13", "torch==1.13.1")),
     Recipe("pip-refused-wheel", "python-version-no-wheel", "pip 23, Python 3.12, a wheel of Windows", refused_wheel),
-    Recipe("pip-tensorflow-gpu", "tensorflow-gpu-package-removed", "pip 23, Python 3.12", pip("3.12", "tensorflow-gpu")),
-    Recipe("pip-tensorflow-gpu-old-pip", "tensorflow-gpu-package-removed", "pip 22, 3.7", pip("3.7", "tensorflow-gpu==2.12.0")),
-    Recipe("pip-tensorflow-gpu-old-pip-36", "tensorflow-gpu-package-removed", "pip 18, 3.6", pip("3.6", "tensorflow-gpu==2.12.0")),
-    Recipe("pip-and-cuda-2.14", "and-cuda-tensorrt-unresolvable", "pip 23, 3.11", pip("3.11", "--dry-run", "tensorflow[and-cuda]==2.14.0")),
-    Recipe("pip-and-cuda-2.15.0", "and-cuda-tensorrt-unresolvable", "pip 23, 3.11", pip("3.11", "--dry-run", "tensorflow[and-cuda]==2.15.0")),
+    Recipe(
+        "pip-tensorflow-gpu", "tensorflow-gpu-package-removed", "pip 23, Python 3.12", pip("3.12", "tensorflow-gpu")
+    ),
+    Recipe(
+        "pip-tensorflow-gpu-old-pip",
+        "tensorflow-gpu-package-removed",
+        "pip 22, 3.7",
+        pip("3.7", "tensorflow-gpu==2.12.0"),
+    ),
+    Recipe(
+        "pip-tensorflow-gpu-old-pip-36",
+        "tensorflow-gpu-package-removed",
+        "pip 18, 3.6",
+        pip("3.6", "tensorflow-gpu==2.12.0"),
+    ),
+    Recipe(
+        "pip-and-cuda-2.14",
+        "and-cuda-tensorrt-unresolvable",
+        "pip 23, 3.11",
+        pip("3.11", "--dry-run", "tensorflow[and-cuda]==2.14.0"),
+    ),
+    Recipe(
+        "pip-and-cuda-2.15.0",
+        "and-cuda-tensorrt-unresolvable",
+        "pip 23, 3.11",
+        pip("3.11", "--dry-run", "tensorflow[and-cuda]==2.15.0"),
+    ),
     Recipe("pip-system-python", "pep668-externally-managed", "pip 23, Debian's Python", system_pip),
     Recipe("pip-full-tmp", "disk-or-tmp-full", "pip 23, TMPDIR of 8 MB", full_disk),
     Recipe("uv-python-313-tf-2.15", "python-version-no-wheel", "uv, Python 3.13", uv("3.13", "tensorflow==2.15.1")),
     Recipe("uv-python-38-tf-2.16", "python-version-no-wheel", "uv, Python 3.8", uv("3.8", "tensorflow==2.16.1")),
     Recipe("uv-python-312-tf-1.15", "python-version-no-wheel", "uv, Python 3.12", uv("3.12", "tensorflow==1.15.0")),
-    Recipe("uv-tensorflow-gpu", "tensorflow-gpu-package-removed", "uv, Python 3.12", uv("3.12", "tensorflow-gpu==2.12.0")),
-    Recipe("uv-and-cuda-2.14", "and-cuda-tensorrt-unresolvable", "uv, Python 3.11", uv("3.11", "tensorflow[and-cuda]==2.14.0")),
+    Recipe(
+        "uv-tensorflow-gpu", "tensorflow-gpu-package-removed", "uv, Python 3.12", uv("3.12", "tensorflow-gpu==2.12.0")
+    ),
+    Recipe(
+        "uv-and-cuda-2.14",
+        "and-cuda-tensorrt-unresolvable",
+        "uv, Python 3.11",
+        uv("3.11", "tensorflow[and-cuda]==2.14.0"),
+    ),
     Recipe("uv-system-python", "pep668-externally-managed", "uv, Debian's Python", system_uv),
     Recipe("tf210-numpy-2", "numpy2-abi-break", "TensorFlow 2.10.1 with NumPy 2", tensorflow("tf210np2")),
-    Recipe("tf210-protobuf-4", "protobuf-incompatible", "TensorFlow 2.10.1 with protobuf 4.21", overlaid("tf210", "protobuf==4.21.12")),
-    Recipe("tf221-protobuf-5", "protobuf-incompatible", "TensorFlow 2.21 with protobuf 5.28", overlaid("tf221", "protobuf==5.28.3")),
-    Recipe("tf210-no-libraries", "cuda-libraries", "TensorFlow 2.10.1, a driver, no CUDA libraries", tensorflow("tf210")),
-    Recipe("tf2161-and-cuda", "pip-cuda-wheels-not-found", "TensorFlow 2.16.1 with its own wheels, a driver", tensorflow("tf2161")),
-    Recipe("tf221-and-cuda", "pip-cuda-wheels-not-found", "TensorFlow 2.21.0 with its own wheels, a driver", tensorflow("tf221")),
-    Recipe("tfnocuda-driver", "cuda-libraries", "TensorFlow 2.21.0 without [and-cuda], a driver", tensorflow("tfnocuda")),
-    Recipe("tf2181-no-driver", "ok-cpu-expected", "TensorFlow 2.18.1 with its wheels, no driver at all", tensorflow("tf2181", _LIST, "")),
+    Recipe(
+        "tf210-protobuf-4",
+        "protobuf-incompatible",
+        "TensorFlow 2.10.1 with protobuf 4.21",
+        overlaid("tf210", "protobuf==4.21.12"),
+    ),
+    Recipe(
+        "tf221-protobuf-5",
+        "protobuf-incompatible",
+        "TensorFlow 2.21 with protobuf 5.28",
+        overlaid("tf221", "protobuf==5.28.3"),
+    ),
+    Recipe(
+        "tf210-no-libraries",
+        "cuda-libs-not-on-loader-path",
+        "TensorFlow 2.10.1, a driver, no CUDA libraries",
+        tensorflow("tf210"),
+    ),
+    Recipe(
+        "tf2161-and-cuda",
+        "pip-cuda-wheels-not-found",
+        "TensorFlow 2.16.1 with its own wheels, a driver",
+        tensorflow("tf2161"),
+    ),
+    Recipe(
+        "tf221-and-cuda",
+        "pip-cuda-wheels-not-found",
+        "TensorFlow 2.21.0 with its own wheels, a driver",
+        tensorflow("tf221"),
+    ),
+    Recipe(
+        "tfnocuda-driver",
+        "cuda-libraries-not-installed",
+        "TensorFlow 2.21.0 without [and-cuda], a driver",
+        tensorflow("tfnocuda"),
+    ),
+    Recipe(
+        "tf2181-no-driver",
+        "ok-cpu-expected",
+        "TensorFlow 2.18.1 with its wheels, no driver at all",
+        tensorflow("tf2181", _LIST, ""),
+    ),
     Recipe("tf210-no-driver", "ok-cpu-expected", "TensorFlow 2.10.1, no driver at all", tensorflow("tf210", _LIST, "")),
     Recipe("tf2181-fine", "ok-harmless-log-line", "TensorFlow 2.18.1 with its wheels, a driver", tensorflow("tf2181")),
     Recipe(
-        "tf2181-hidden", "cuda-visible-devices-hides-gpu", "TensorFlow 2.18.1, CUDA_VISIBLE_DEVICES=-1",
+        "tf2181-hidden",
+        "cuda-visible-devices-hides-gpu",
+        "TensorFlow 2.18.1, CUDA_VISIBLE_DEVICES=-1",
         tensorflow("tf2181", CUDA_VISIBLE_DEVICES="-1"),
     ),
     Recipe(
-        "tf2181-cuinit-999", "nvidia-uvm-not-loaded", "TensorFlow 2.18.1, cuInit answers 999",
+        "tf2181-cuinit-803",
+        "driver-library-version-mismatch",
+        "TensorFlow 2.18.1, cuInit answers 803",
+        tensorflow("tf2181", FAKE_CODES="cuInit=803"),
+    ),
+    Recipe(
+        "tf2181-cuinit-999",
+        "nvidia-uvm-not-loaded",
+        "TensorFlow 2.18.1, cuInit answers 999",
         tensorflow("tf2181", FAKE_CODES="cuInit=999"),
     ),
     Recipe(
-        "tf2181-cuinit-802", "fabricmanager-not-running", "TensorFlow 2.18.1, cuInit answers 802",
+        "tf2181-cuinit-802",
+        "fabricmanager-not-running",
+        "TensorFlow 2.18.1, cuInit answers 802",
         tensorflow("tf2181", FAKE_CODES="cuInit=802", FAKE_PROFILE="8xh100"),
     ),
     Recipe(
-        "tf2181-cuinit-34", "libcuda-stub-on-path", "TensorFlow 2.18.1, cuInit answers 34",
+        "tf2181-cuinit-34",
+        "libcuda-stub-on-path",
+        "TensorFlow 2.18.1, cuInit answers 34",
         tensorflow("tf2181", FAKE_CODES="cuInit=34"),
     ),
     Recipe(
-        "tf2181-cuinit-804", "cuda-compat-libcuda-on-geforce", "TensorFlow 2.18.1, cuInit answers 804",
+        "tf2181-cuinit-804",
+        "cuda-compat-libcuda-on-geforce",
+        "TensorFlow 2.18.1, cuInit answers 804",
         tensorflow("tf2181", FAKE_CODES="cuInit=804", FAKE_PROFILE="rtx4090"),
     ),
     Recipe(
-        "tf210-cuinit-100", "cuda-visible-devices-hides-gpu", "TensorFlow 2.10.1, CUDA_VISIBLE_DEVICES=-1",
-        tensorflow("tf210", CUDA_VISIBLE_DEVICES="-1"),
+        "tf2181-libcuda-circle",
+        "libcuda-missing",
+        "TensorFlow 2.18.1, libcuda.so.1 is a link to itself",
+        tensorflow("tf2181", _LIST, "circle"),
     ),
-    Recipe("tf210-libcuda-circle", "libcuda-missing", "TensorFlow 2.10.1, libcuda.so.1 is a link to itself", tensorflow("tf210", _LIST, "circle")),
-    Recipe("tf2181-libcuda-circle", "libcuda-missing", "TensorFlow 2.18.1, libcuda.so.1 is a link to itself", tensorflow("tf2181", _LIST, "circle")),
     Recipe(
-        "tf2161-other-cudnn", "cudnn-wrong-version", "TensorFlow 2.16.1 with cuDNN 9 alone in LD_LIBRARY_PATH",
-        tensorflow("tf2161", libraries=("libcudnn.so.9=tf2181/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9",)),
+        "tf2161-other-cudnn",
+        "cudnn-wrong-version",
+        "TensorFlow 2.16.1 with cuDNN 9 alone in LD_LIBRARY_PATH",
+        tensorflow(
+            "tf2161", libraries=("libcudnn.so.9=tf2181/lib/python3.12/site-packages/nvidia/cudnn/lib/libcudnn.so.9",)
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def cleaned(text: str, folder: Path) -> str:
     """Without the paths, the host and the index of this machine; of a long log its beginning and end."""
-    for path, instead in ((str(folder), "/home/user"), (str(_CACHE), "/home/user/venvs"), (str(Path.home()), "/home/user")):
+    for path, instead in (
+        (str(folder), "/home/user"),
+        (str(_CACHE), "/home/user/venvs"),
+        (str(Path.home()), "/home/user"),
+    ):
         text = text.replace(path, instead)
-    text = re.sub(r"(?<![\w.])%s(?![\w.])" % re.escape(socket.gethostname()), "host", text)
-    dropped = ("Looking in indexes:", "Looking in links:", "[notice]", "WARNING: You are using pip", "You should consider")
-    lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines() if not line.startswith(dropped)]
+    text = re.sub(rf"(?<![\w.]){re.escape(socket.gethostname())}(?![\w.])", "host", text)
+    dropped = (
+        "Looking in indexes:",
+        "Looking in links:",
+        "WARNING: Location ",
+        "[notice]",
+        "WARNING: You are using pip",
+        "You should consider",
+    )
+    lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines()]
+    lines = [line for line in lines if not line.startswith(dropped) and "file://" not in line]
     lines = [re.sub(r"https?://\S+\.(whl|tar\.gz|metadata)\S*", "https://index/…", line)[:2000] for line in lines]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES // 2], "[…]", *lines[-_MOST_LINES // 2 :]]

@@ -1,7 +1,7 @@
 """cudaError_t: the runtime's codes, ``cudaError…``. Source: driver_types.h of nvidia-cuda-runtime-cu12 12.3 to 12.9.
 
-Since CUDA 10.1 most of them have the number of the CUresult that says the same (and then its meaning);
-`BEFORE_10_1` holds what the numbers were before that.
+Since CUDA 10.1 most of them have the number of the CUresult that says the same, and its meaning; `BEFORE_10_1` holds
+what the numbers were before that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""cudnnStatus_t. Source: cudnn_graph.h of nvidia-cudnn-cu12 9.3.0 and 9.28.0; cudnn_ops_infer.h of 8.9.7 for old numbers.
+"""cudnnStatus_t. Source: cudnn_graph.h of nvidia-cudnn-cu12 9.3.0 and 9.28.0, cudnn_ops_infer.h of 8.9.7.
 
-cuDNN 9 gave the codes new numbers and many of them a finer name; programs print the name, so a number alone is looked
-up in both.
+cuDNN 9 gave the codes new numbers and many of them finer names; programs print names. `BEFORE_9` has the old numbers.
 """
 
 from __future__ import annotations

@@ -85,6 +85,21 @@ def why_no_library(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     )
 
 
+@question(Place.INSTALLER)
+def why_host_fails(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The host's driver failed NVIDIA's container tool, without a reason."""
+    clue = log.first("container-cli-driver") or _host_error(log, "unknown error")
+    module = {"nvidia-kernel-module-not-loaded": "nvidia-smi fails on the host, too"}
+    toolkit = {_TOOLKIT: "nvidia-smi works there: the toolkit is too old or of another source than NVIDIA's"}
+    if clue is not None:
+        yield left(
+            "On the host, the driver failed NVIDIA's container tool.",
+            [told(clue)],
+            {**module, **toolkit} if clue.message == "container-cli-driver" else {**toolkit, **module},
+            "nvidia-smi; sudo nvidia-container-cli -k -d /dev/tty info",
+        )
+
+
 @cause("driver-too-old-for-cuda", Place.INSTALLER)
 def image_wants_newer(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     conditions = [clue for clue in log.all("container-requirement") if "brand" not in (clue.get("condition") or "")]
@@ -115,9 +130,13 @@ def host_module(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 
 def _host_driver(log: Log, error: str, message: str, fix: str) -> Iterator[Found]:
-    clues = [clue for clue in log.all("container-cli-nvml") if error in (clue.get("error") or "")]
-    if clues:
-        yield found(message, [told(clues[0])], [fix, "nvidia-smi"])
+    clue = _host_error(log, error)
+    if clue is not None:
+        yield found(message, [told(clue)], [fix, "nvidia-smi"])
+
+
+def _host_error(log: Log, error: str) -> Union[Clue, None]:
+    return next((one for one in log.all("container-cli-nvml") if error in (one.get("error") or "")), None)
 
 
 @cause(_FLAG, Place.INSTALLER, explains=("libcuda-missing", "cuda-init-failed", "nvidia-kernel-module-not-loaded"))

@@ -50,8 +50,8 @@ def numpy(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 @question(Place.TRACEBACK)
 def why_numpy_fails(log: Log, snapshot: Snapshot) -> Iterator[Open]:
-    clue = log.first("numpy-import-failed") or log.first("numpy-abi")
-    if clue is not None and not gpu_works(log):
+    clue = log.first("numpy-import-failed")
+    if clue is not None and not gpu_works(log) and log.first("numpy-abi") is None:
         yield left(
             "A package could not use the NumPy that is there.",
             [told(clue)],
@@ -59,6 +59,34 @@ def why_numpy_fails(log: Log, snapshot: Snapshot) -> Iterator[Open]:
              "incomplete-installation": "NumPy is older than the package asks, or installed twice"},
             "python -m pip show numpy tensorflow; python -m pip check",
         )  # fmt: skip
+
+
+@cause("numpy-too-old", Place.TRACEBACK, explains=("deep-import-failed",))
+def old_numpy(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """A package was built for a newer NumPy than the one that is there.
+
+    ## What it means
+    Packages in machine code hold the number of the NumPy interface that they were built for ("module compiled against
+    API version 0x10 but this version of numpy is 0xf"). A newer NumPy serves them, an older one does not.
+
+    ## Why it matters
+    The import fails, mostly in a place that says nothing of NumPy.
+
+    ## How to fix
+    Update NumPy within the bounds that TensorFlow states. Where that changes nothing, a second, older NumPy comes
+    first: the system's, or one in ~/.local.
+
+    ## References
+    https://numpy.org/doc/stable/user/troubleshooting-importerror.html
+    https://github.com/tensorflow/tensorflow/issues/57106
+    """
+    clue = next((one for one in log.all("numpy-abi") if one.get("kind") == "older-numpy"), None)
+    if clue is not None and log.first("numpy-1-module") is None:
+        yield found(
+            "A package was built for a newer NumPy than the one that was imported.",
+            _evidence(clue, log.first("numpy-import-failed")),
+            ["python -m pip install --upgrade numpy", "python -c 'import numpy; print(numpy.__file__)'"],
+        )
 
 
 @cause(_NUMPY, Place.INSTALLER, severity=Severity.WARNING)
@@ -205,7 +233,7 @@ def why_dll(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     path = {_PATH: "CUDA and cuDNN are installed, and their bin folders are not in PATH"}
     cudnn = {"cudnn-wrong-version": "cuDNN is of another version than this TensorFlow asks for"}
     if clue is None:
-        order = {**processor, **runtime}
+        order = {**runtime, **processor} if _is_recent(log, snapshot) else {**processor, **runtime}
     elif _loads_cuda_late(clue, log, snapshot):
         order = {**runtime, **processor}
     else:
@@ -216,6 +244,15 @@ def why_dll(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         order,
         r"where cudart64_*.dll cudnn64_*.dll & dir C:\Windows\System32\msvcp140_1.dll",
     )
+
+
+def _is_recent(log: Log, snapshot: Snapshot) -> bool:
+    """From 2.16 on TensorFlow needs a newer C++ runtime than most computers have, which fails as it starts."""
+    version = tensorflow_of(log, snapshot)
+    if version is not None:
+        return version >= PackageVersion("2.16")
+    minors = [value.split(".")[1:2] for value in log.values("traceback-file", "python")]
+    return any(minor and int(minor[0]) >= 10 for minor in minors)
 
 
 def _no_internal(log: Log) -> Union[Clue, None]:

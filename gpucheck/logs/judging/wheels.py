@@ -119,7 +119,7 @@ def _known(clue: Clue, log: Log) -> str:
 def _advice(clue: Clue, log: Log, snapshot: Snapshot) -> Iterator[str]:
     wanted = (clue.get("requirement") or "").partition("==")[2].strip() or clue.get("version")
     os = "windows" if on_windows(log, snapshot) else "linux"
-    row = of_version(os, "x86_64", wanted) if wanted and clue.get("package", "").startswith("tensorflow") else None
+    row = of_version(os, "x86_64", wanted) if wanted and (clue.get("package") or "").startswith("tensorflow") else None
     if row is not None:
         newest = row.pythons.split()[-1]
         yield f"# {row.version} has wheels for Python {', '.join(row.pythons.split())}"
@@ -131,7 +131,8 @@ def _advice(clue: Clue, log: Log, snapshot: Snapshot) -> Iterator[str]:
 @question(Place.INSTALLER)
 def why_no_distribution(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """pip's last line alone, or an empty list behind a network that does not answer."""
-    clues = of_packages(log, FRAMEWORKS, "pip-no-distribution")
+    bare = [one for one in of_packages(log, FRAMEWORKS, "pip-no-version") if one.get("versions") is None]
+    clues = [*of_packages(log, FRAMEWORKS, "pip-no-distribution"), *bare]
     if clues:
         yield left(
             f"pip found nothing to install for {clues[0].get('requirement')}.",

@@ -65,8 +65,8 @@ def _insmod(text: str) -> Values:
 
 
 def _fell(text: str) -> Values:
-    device = word_after(text, "NVRM: GPU ") or ""
-    return {"device": device.rstrip(":.")} if ":" in device else {}
+    device = (between(text, "NVRM: GPU ", " ") or "").rstrip(":.")
+    return {"device": device} if ":" in device else {}
 
 
 def _unsupported(text: str) -> Values:
@@ -75,7 +75,7 @@ def _unsupported(text: str) -> Values:
 
 
 def _init_failed(text: str) -> Values:
-    device = word_after(text, "NVRM: GPU ")
+    device = between(text, "NVRM: GPU ", " ")
     code = between(text, "failed! (", ")") or between(text, "failed: (", ")")
     values = {"device": (device or "").rstrip(":"), "error": code or ""}
     return {key: value for key, value in values.items() if value}
@@ -194,9 +194,13 @@ MESSAGES = (
     ),
     Message(
         "nvrm-gpu-unsupported",
-        ("Legacy drivers. Please", "NVIDIA Legacy drivers", "Legacy drivers", "is not supported by the NVIDIA",
-         "requires use of the NVIDIA open kernel modules", "not supported by open nvidia.ko",
-         "open nvidia.ko because it does not include the required GPU"),
+        ("Legacy drivers. Please",
+            "NVIDIA Legacy drivers",
+            "installed in this system is not supported",
+            "is not supported by the NVIDIA",
+            "requires use of the NVIDIA open kernel modules",
+            "because it does not include the required GPU",
+        ),
         _unsupported,
         "This driver release does not support this GPU: too old, too new, or the other kind of module is needed.",
         look=("lspci -nn -d 10de:", "cat /proc/driver/nvidia/version"),

@@ -42,9 +42,9 @@ def _handle(text: str) -> Values:
     """Unable to determine the device handle for GPU 0000:03:00.0: Unknown Error"""
     rest = text.partition("device handle for ")[2]
     device, _, error = rest.partition(": ")
-    if ":" in error and error[:4].strip(":").isalnum() and "." in error.partition(": ")[0]:
-        bus, _, error = error.partition(": ")  # GPU0: 0000:C1:00.0: Unknown Error
-        device = f"{device} {bus}"
+    bus = error.partition(": ")[0]
+    if bus.count(":") == 2 and "." in bus:  # GPU0: 0000:C1:00.0: Unknown Error
+        device, error = f"{device}: {bus}", error.partition(": ")[2]
     return {"device": device.strip(), "error": error.strip().rstrip(".")} if error else {}
 
 

@@ -238,7 +238,7 @@ MESSAGES = (
     ),
     Message(
         "protobuf-versions",
-        ("incompatible Protobuf Gencode/Runtime", "Protobuf gencode version"),
+        ("Protobuf Gencode/Runtime", "Protobuf gencode version"),
         _gencode,
         "protobuf is older than the code that TensorFlow carries.",
         look=("python -m pip show protobuf",),

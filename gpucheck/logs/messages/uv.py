@@ -23,7 +23,7 @@ def _no_wheel(text: str) -> Values:
     requirement = requirement or (words[-1] if words else "")
     values = {"requirement": requirement, "package": package_of(requirement)}
     tag = between(rest, "(e.g., `", "`")
-    kind = next((kind for kind in ("ABI", "version", "platform") if f" {kind} tag" in rest[:40]), "")
+    kind = next((kind for kind in ("ABI", "version", "implementation", "platform") if f" {kind} tag" in rest[:40]), "")
     values |= {name: value for name, value in (("tag", tag), ("tag_kind", kind)) if value}
     return values if values["package"] else None
 

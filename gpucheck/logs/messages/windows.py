@@ -139,7 +139,7 @@ MESSAGES = (
     Message(
         "windows-32-bit-program",
         ("not a valid Win32 application", "Program Files (x86)\\Python", "-32\\python.exe", "-32\\lib",
-         "32 bit (Intel)", "win32.whl", "-32/python"),
+         "32 bit (Intel)", "i686 GNU/Linux", "win32.whl", "-32/python"),
         said,
         "A 32-bit Python, or a file of the other kind than this Python.",
         look=("python -c \"import struct; print(struct.calcsize('P') * 8)\"",),
