@@ -160,13 +160,48 @@ def why_busy(log: Log, snapshot: Snapshot) -> Iterator[Open]:
         )
 
 
+@question(Place.START)
+def why_no_context(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The GPU is listed and refuses a context."""
+    refused = (one for one in log.all("device-context-failed") if "MEMORY" not in (one.get("error") or ""))
+    clue = next(refused, None)
+    if clue is not None and log.first("compute-mode-exclusive", "device-busy") is None:
+        yield left(
+            f"The GPU is listed and refuses this process ({clue.get('error')}).",
+            [told(clue)],
+            {
+                "exclusive-compute-mode": "the compute mode is not Default, and another process has the GPU",
+                _HIDDEN: "it works with CUDA_VISIBLE_DEVICES=0",
+            },
+            "nvidia-smi --query-gpu=compute_mode --format=csv; nvidia-smi",
+        )
+
+
+@question(Place.START)
+def why_closed(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """A listing shows device files that not everybody may use; whether this user may, it does not show."""
+    clue = log.first("session-nodes-closed")
+    if clue is not None and no_device(log) is None and log.first(*_UNKNOWN) is None and not gpu_works(log):
+        yield left(
+            "A device file of the driver may not be used by everybody.",
+            [told(clue)],
+            {
+                "device-node-permission": "id does not name the group of /dev/nvidia0; it works as root",
+                _HIDDEN: "id names that group",
+            },
+            "id; ls -l /dev/nvidia*",
+        )
+
+
 @cause("exclusive-compute-mode", Place.START)
 def exclusive(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    mode, busy = log.first("compute-mode-exclusive"), log.first("device-busy", "no-device")
-    if mode is not None and busy is not None:
+    mode, busy = log.first("compute-mode-exclusive"), log.first("device-busy", "no-device", "device-context-failed")
+    if mode is not None and (busy is not None or mode.get("mode") == "thread"):
         yield found(
-            "The GPU's compute mode lets one process use it, and that place is taken.",
-            [told(busy), told(mode)],
+            "The GPU's compute mode lets one process use it, and that place is taken."
+            if mode.get("mode") == "process"
+            else "The GPU's compute mode lets a single thread use it, and TensorFlow has several.",
+            [told(one) for one in (busy, mode) if one],
             ["sudo nvidia-smi --compute-mode=0", "nvidia-smi  # which process has it?"],
         )
 

@@ -104,8 +104,8 @@ MESSAGES = (
     ),
     Message(
         "device-context-failed",
-        ("cuDevicePrimaryCtxRetain", "cuCtxCreate"),
-        _error_in,
+        ("cuDevicePrimaryCtxRetain", "cuCtxCreate", "dynload::cuCtxSetCurrent"),
+        lambda text: _error_in(text) or ({"error": "unknown"} if "CUDA_SUCCESS ==" in text else None),
         "The driver is there and does not give this program the GPU.",
         look=("nvidia-smi",),
         source="stream_executor/cuda/cuda_driver.cc, 1.4 to 2.21",
@@ -248,7 +248,7 @@ MESSAGES = (
             "CUDA_ERROR_INVALID_DEVICE",
             "cudaErrorInvalidDevice",
         ),
-        said,
+        lambda text: None if "CtxRetain" in text else {},
         "The program asks for a GPU by a number that it does not see.",
         look=("nvidia-smi -L", "echo $CUDA_VISIBLE_DEVICES"),
         source=_CUDA_H,
@@ -269,7 +269,7 @@ MESSAGES = (
     Message(
         "compute-mode-exclusive",
         ("E. Process", "E. Thread", "Exclusive_Process", "Exclusive_Thread", "EXCLUSIVE_PROCESS", "EXCLUSIVE_THREAD"),
-        said,
+        lambda text: {"mode": "thread" if "thread" in text.lower() else "process"},
         "The GPU's compute mode lets one process use it.",
         look=("nvidia-smi -q -d COMPUTE",),
         source="nvidia-smi",
