@@ -96,6 +96,13 @@ def test_where_nothing_is_wrong_there_is_no_error(case: Case) -> None:
     assert Severity.ERROR not in {finding.severity for finding in report_of(case).findings}
 
 
+def test_a_log_of_a_training_that_runs_is_fine_and_leaves_nothing_open() -> None:
+    report = report_of(next(case for case in cases() if case.log == "tf-2-18-all-is-well"))
+
+    assert report.exit_code(strict=True) == 0
+    assert {finding.name for finding in report.findings} == {"ok-harmless-log-line", "ok-gpu-in-use-but-slow"}
+
+
 def test_no_harmless_line_is_evidence_of_a_cause() -> None:
     innocent = {name for name, message in by_name().items() if message.harmless} - {"cudart-dlerror-ignorable"}
     named = {

@@ -95,6 +95,13 @@ MESSAGES = (
         source=_CUDNN,
     ),
     Message(
+        "cudnn-loaded",
+        ("Loaded cuDNN version",),
+        lambda text: kept(cudnn_runtime=dotted(version_after(text, "Loaded cuDNN version"))) or None,
+        "The cuDNN that TensorFlow works with.",
+        source=_CUDNN,
+    ),
+    Message(
         "cudnn-version-mismatch-jax",
         ("Found cuDNN version",),
         _jax_pair,
