@@ -262,7 +262,7 @@ RECIPES: tuple[Recipe, ...] = (
     ),
     Recipe(
         "tfnocuda-driver",
-        "cuda-libraries-not-installed",
+        "cuda-libs-not-on-loader-path",
         "TensorFlow 2.21.0 without [and-cuda], a driver",
         tensorflow("tfnocuda"),
     ),
@@ -346,6 +346,7 @@ def cleaned(text: str, folder: Path) -> str:
     )
     lines = [line.rstrip() for line in text.replace("\r", "\n").splitlines()]
     lines = [line for line in lines if not line.startswith(dropped) and "file://" not in line]
+    lines = [re.sub(r"^(\s*)Processing \S*/", r"\1Processing ./", line) for line in lines]
     lines = [re.sub(r"https?://\S+\.(whl|tar\.gz|metadata)\S*", "https://index/…", line)[:2000] for line in lines]
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES // 2], "[…]", *lines[-_MOST_LINES // 2 :]]

@@ -130,7 +130,9 @@ def protobuf(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 def _name_of_protobuf(log: Log) -> Union[Clue, None]:
     """cannot import name 'builder' from 'google.protobuf.internal': the generated code is newer than the package."""
-    return next((one for one in log.all("cannot-import-name") if "google.protobuf" in one.text), None)
+    named = log.all("cannot-import-name")
+    of_protobuf = ("builder", "runtime_version")  # names that only generated code asks for
+    return next((one for one in named if "google.protobuf" in one.text or one.get("name") in of_protobuf), None)
 
 
 @cause(_PROTOBUF, Place.INSTALLER, severity=Severity.WARNING)

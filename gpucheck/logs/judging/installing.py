@@ -11,14 +11,14 @@ from gpucheck.facts.versions import PackageVersion
 from gpucheck.findings import Severity
 from gpucheck.logs.judging import Place, cause, told
 from gpucheck.logs.judging.setting import on_windows
-from gpucheck.logs.judging.wheels import NO_WHEEL, WHICH_PYTHON, lines_of, of_packages
+from gpucheck.logs.judging.wheels import CONFLICT, NO_WHEEL, WHICH_PYTHON, lines_of, of_packages
 from gpucheck.rules.engine import Found, found
 
 _TENSORRT = ("tensorrt", "tensorrt-libs", "tensorrt-bindings", "nvidia-tensorrt")
 _INSTALLERS = ("pip-", "uv-", "conda-")
 
 
-@cause("tensorflow-gpu-package-removed", Place.INSTALLER, explains=(NO_WHEEL,))
+@cause("tensorflow-gpu-package-removed", Place.INSTALLER, explains=(NO_WHEEL, CONFLICT))
 def stub(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """tensorflow-gpu 2.12 is an empty package that fails to install on purpose.
 
@@ -70,7 +70,7 @@ def _stub_is_meant(clue: Clue) -> bool:
     return clue.message in ("pip-collecting", "pip-fetched")
 
 
-@cause("and-cuda-tensorrt-unresolvable", Place.INSTALLER, explains=(NO_WHEEL,))
+@cause("and-cuda-tensorrt-unresolvable", Place.INSTALLER, explains=(NO_WHEEL, CONFLICT))
 def tensorrt(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     asked = of_packages(
         log, _TENSORRT, "pip-no-version", "pip-no-distribution", "uv-not-found", "uv-no-version", "uv-no-wheel",

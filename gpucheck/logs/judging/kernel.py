@@ -238,10 +238,8 @@ def tcc(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/microsoft/WSL/issues/13027
     https://docs.nvidia.com/cuda/wsl-user-guide/
     """
-    model = log.first("driver-model")
-    failed = log.first("access-blocked-by-system", "smi-device-handle")
-    blocked = failed is not None and failed.message.startswith("access") and on_wsl(log, snapshot)
-    if failed is not None and (model or blocked) and not log.first("session-linux-driver-installed"):
+    model, failed = log.first("driver-model"), log.first("access-blocked-by-system", "smi-device-handle")
+    if failed is not None and model is not None:
         yield found(
             "WSL 2 may not use a GPU that Windows runs in TCC mode.",
             _evidence(failed, model),

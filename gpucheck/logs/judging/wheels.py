@@ -13,7 +13,7 @@ from gpucheck.logs.judging import Open, Place, cause, left, question, told
 from gpucheck.logs.judging.setting import on_windows
 from gpucheck.rules.engine import Found, found
 
-NO_WHEEL, _32_BIT = "python-version-no-wheel", "python-32bit"
+NO_WHEEL, _32_BIT, CONFLICT = "python-version-no-wheel", "python-32bit", "requirements-conflict"
 WHICH_PYTHON = "python -c \"import struct, sys; print(sys.version, struct.calcsize('P') * 8, 'bit')\""
 FRAMEWORKS = ("tensorflow", "tensorflow-gpu", "tensorflow-cpu", "tf-nightly", "torch", "torchvision", "jaxlib", "jax")
 
@@ -35,7 +35,7 @@ def _signs_of_32_bit(log: Log) -> list[Clue]:
     return [*told_, *log.all("windows-32-bit-program")]
 
 
-@cause(_32_BIT, Place.INSTALLER, explains=(NO_WHEEL, "msvc-redistributable-missing"))
+@cause(_32_BIT, Place.INSTALLER, explains=(NO_WHEEL, CONFLICT, "msvc-redistributable-missing"))
 def too_narrow(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     refused = [*_refused(log), *log.all("dll-load-failed"), *log.all("windows-error")]
     signs = _signs_of_32_bit(log)
@@ -65,8 +65,9 @@ def _refused(log: Log) -> list[Clue]:
     """The lines that say that there is no wheel of a framework for this Python."""
     clues = of_packages(
         log, FRAMEWORKS, "pip-no-version", "pip-wheel-not-supported", "pip-other-python", "uv-no-wheel",
-        "uv-wheels-for-others", "uv-other-python",
+        "uv-wheels-for-others", "uv-other-python", "uv-no-file",
     )  # fmt: skip
+    clues = [clue for clue in clues if clue.get("kind") != "platform" and clue.get("tag_kind") != "platform"]
     return [clue for clue in clues if clue.message != "pip-no-version" or _of_python(clue)]
 
 
@@ -86,11 +87,11 @@ def _of_python(clue: Clue) -> bool:
     return version < oldest or exists
 
 
-@cause(NO_WHEEL, Place.INSTALLER, explains=("tensorflow-not-installed", "wrong-python-environment"))
+@cause(NO_WHEEL, Place.INSTALLER, explains=(CONFLICT, "tensorflow-not-installed", "wrong-python-environment"))
 def no_wheel(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     refused = _refused(log)
     nothing = all(clue.message == "pip-no-version" and clue.get("versions") == "0" for clue in refused)
-    if not refused or (nothing and log.first("index-unreachable")) or _contradicts(refused, log):
+    if not refused or (nothing and log.first("index-unreachable")) or _contradicts(refused, log) or _at_odds(refused):
         return
     first = refused[0]
     ignored = log.first("pip-ignored-for-python")
@@ -104,6 +105,24 @@ def no_wheel(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def _contradicts(refused: list[Clue], log: Log) -> bool:
     """A wheel for just this Python was refused: then its version is not the reason."""
     return any(_for_this_python(clue, log) for clue in refused)
+
+
+def _at_odds(refused: list[Clue]) -> bool:
+    """A 64-bit wheel that somebody chose for his Python was refused, and the index has nothing at all for it either."""
+    chosen = any(clue.get("platform_tag") == "win_amd64" for clue in refused)
+    return chosen and any(clue.get("versions") == "0" for clue in refused)
+
+
+@question(Place.INSTALLER)
+def why_both_refused(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    refused = _refused(log)
+    if _at_odds(refused):
+        yield left(
+            "pip refuses this wheel for 64-bit Windows, and finds no other on the index.",
+            lines_of(*refused[:3]),
+            {_32_BIT: "the line says 32 bit", NO_WHEEL: "it says another version than the wheel's name"},
+            WHICH_PYTHON,
+        )
 
 
 def _known(clue: Clue, log: Log) -> str:

@@ -127,6 +127,26 @@ def _conflict(text: str) -> Values:
     return {**values, "has": have[1].rstrip(".,")} if len(have) > 1 and have[1][:1].isdigit() else values
 
 
+def _depends(text: str) -> Values:
+    """Of a conflict: ``tensorflow 2.11.0 depends on protobuf<3.20 and >=3.9.2``; The user requested numpy==2.1"""
+    front, _, rest = text.strip("│╰─▶ ").partition(" depends on ")
+    words = front.split()
+    if not rest:
+        return {"requirement": rest_, "needs": package_of(rest_)} if (rest_ := _requested(text)) else None
+    if len(words) != 2 or not words[1][:1].isdigit():
+        return None
+    return {
+        "package": package_of(words[0]),
+        "version": words[1],
+        "requirement": rest.strip(),
+        "needs": package_of(rest),
+    }
+
+
+def _requested(text: str) -> str:
+    return text.partition("The user requested ")[2].strip()
+
+
 def _no_extra(text: str) -> Values:
     """WARNING: tensorflow 2.13.1 does not provide the extra 'and-cuda'"""
     words = text.partition(" does not provide the extra")[0].split()
@@ -179,7 +199,7 @@ MESSAGES = (
     ),
     Message(
         "pip-wheel-not-supported",
-        ("is not a supported wheel on this platform",),
+        ("is not a supported wheel",),
         _wheel,
         "The tags in this wheel's name (Python, ABI, system) are not this Python's.",
         look=("python -m pip debug --verbose",),
@@ -245,6 +265,13 @@ MESSAGES = (
         ("ResolutionImpossible", "these package versions have conflicting dependencies"),
         said,
         "No choice of versions satisfies all that is asked for; the lines after it name who asks for what.",
+        source="pypa/pip, 20.3 to 26",
+    ),
+    Message(
+        "pip-depends",
+        (" depends on ", "The user requested "),
+        _depends,
+        "One side of a conflict between requirements.",
         source="pypa/pip, 20.3 to 26",
     ),
     Message(

@@ -6,37 +6,46 @@ from typing import Union
 
 from gpucheck.logs.messages import Message
 from gpucheck.logs.messages.pip import package_of
-from gpucheck.logs.words import between, word_after
+from gpucheck.logs.words import between, said, word_after
 
 _UV = "astral-sh/uv, 0.4 to 0.9"
 
 Values = Union[dict[str, str], None]
+_BETWEEN = ("has", "have", "is", "are", "unusable", "because")
 
 
 def _no_wheel(text: str) -> Values:
-    """… Because tensorflow==2.15.0 has no wheels with a matching Python ABI tag (e.g., `cp313`) and you require …"""
-    front, _, rest = text.partition(" no wheels with a matching")
-    words = front.replace(",", " ").split()
-    while words and words[-1] in ("has", "have"):
-        words.pop()
+    """… Because tensorflow==2.15.0 has no wheels with a matching Python ABI tag (e.g., `cp313`) and you require …; in
+    early releases: tensorflow==1.7.1 is unusable because no wheels are available with a matching Python ABI
+    """
+    front, _, rest = text.partition(" no wheels ")
+    words = [word for word in front.replace(",", " ").split() if word not in _BETWEEN]
     requirement = next((word for word in reversed(words) if word[:1].isalpha() and ("=" in word or ">" in word)), None)
-    requirement = requirement or (words[-1] if words else "")
+    requirement = (requirement or (words[-1] if words else "")).replace("<==", "==")
     values = {"requirement": requirement, "package": package_of(requirement)}
     tag = between(rest, "(e.g., `", "`")
-    kind = next((kind for kind in ("ABI", "version", "implementation", "platform") if f" {kind} tag" in rest[:40]), "")
+    kind = next((kind for kind in ("ABI", "version", "implementation", "platform") if f" {kind}" in rest[:60]), "")
     values |= {name: value for name, value in (("tag", tag), ("tag_kind", kind)) if value}
     return values if values["package"] else None
 
 
+def _no_file(text: str) -> Values:
+    """Distribution `tensorflow-cpu==2.15.0 @ registry+…` can't be installed because it doesn't have a source …"""
+    word = word_after(text, "Distribution ")
+    return {"requirement": word, "package": package_of(word)} if word else None
+
+
 def _we_only_found(text: str) -> Values:
-    """hint: You require CPython 3.13 (`cp313`), but we only found wheels for `tensorflow` (v2.15.0) with …"""
-    python = word_after(text, "You require CPython ") or word_after(text, "You're using CPython ")
-    package = between(text, "wheels for `", "`")
-    values = {"python": python, "package": package, "version": between(text, "` (v", ")"), "tags": _tags(text)}
-    if "You're on " in text or "current platform" in text:
-        values["platform"] = word_after(text, "You're on ")
-    found = {name: value for name, value in values.items() if value}
-    return found if "package" in found else None
+    """hint: You require CPython 3.13 (`cp313`), but we only found wheels for `tensorflow` (v2.15.0) with …; in other
+    commands: You're using CPython 3.12 (cp312), but tensorflow-cpu (v2.15.0) only has wheels with the following …
+    """
+    front, _, rest = text.partition(" (v")
+    words = front.replace("`", " ").split()
+    if not words or not rest:
+        return None
+    values = {"package": package_of(words[-1]), "version": rest.partition(")")[0], "tags": _tags(text)}
+    values |= {"python": word_after(text, "CPython "), "kind": "python" if " Python " in rest else "platform"}
+    return {name: value for name, value in values.items() if value}
 
 
 def _tags(text: str) -> Union[str, None]:
@@ -97,7 +106,7 @@ def _added(text: str) -> Values:
 MESSAGES = (
     Message(
         "uv-no-wheel",
-        ("no wheels with a matching",),
+        ("no wheels with a matching", "no wheels are available with a matching"),
         _no_wheel,
         "uv found the release, and no wheel of it for this Python or system.",
         look=("python -c 'import sys; print(sys.version)'",),
@@ -105,9 +114,23 @@ MESSAGES = (
     ),
     Message(
         "uv-wheels-for-others",
-        ("but we only found wheels for", "only has wheels for"),
+        ("but we only found wheels for", "only has wheels with", "only has wheels for"),
         _we_only_found,
         "uv names the Python or the system that this is, and those that the release has wheels for.",
+        source=_UV,
+    ),
+    Message(
+        "uv-no-file",
+        ("have a source distribution or wheel for the current platform",),
+        _no_file,
+        "The release that was locked has no wheel for this Python or system.",
+        source=_UV,
+    ),
+    Message(
+        "uv-no-solution",
+        ("No solution found when resolving",),
+        said,
+        "No choice of versions satisfies all that is asked for; the lines after it name who asks for what.",
         source=_UV,
     ),
     Message(
