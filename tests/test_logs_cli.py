@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -213,9 +214,10 @@ class Watched:
         self.stdin = self.process.stdin.fileno()
 
     def says(self, stream: Any, wanted: bytes) -> bytes:
-        """Read until that was said; what never comes ends the test by pytest's own patience."""
+        """Read until that was said."""
         said = b""
         while wanted not in said:
+            assert select.select([stream], [], [], 60)[0], said
             piece = os.read(stream.fileno(), 65536)
             assert piece, said
             said += piece

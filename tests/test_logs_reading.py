@@ -150,7 +150,8 @@ def test_quotes_that_a_word_processor_curled_are_straight() -> None:
 
 
 def test_a_very_long_line_is_cut_around_what_it_says_and_says_it_once() -> None:
-    for at in (0, (1 << 20) - 10, (1 << 20) - REACH, 2 << 20):
+    cut = 1_200_000  # the first piece after which there are more than a megabyte
+    for at in (0, cut - REACH - 10, cut - REACH // 2, cut - 10, cut, 2 << 20):
         data = b"x " * (at // 2) + LINE.encode() + b" y" * (1 << 19)
         log = gathered(data, 200_000)
         assert (only(log).times, only(log).line) == (1, 1)
@@ -186,6 +187,19 @@ def test_what_differs_is_kept_up_to_a_number_and_what_repeats_is_counted() -> No
     log = gathered("\n".join(lines).encode())
     assert [clue.get("error") for clue in log.clues] == [f"ERROR_{number}" for number in range(20)]
     assert {clue.times for clue in log.clues} == {2}
+
+
+def test_each_clue_stands_at_the_line_where_it_is_first_said() -> None:
+    lines = [
+        "TensorRT is absent",
+        "",
+        *(f"failed call to cuInit: E{number}" for number in range(5)),
+        "",
+        "cuInit",
+        LINE,
+    ]
+    log = gathered("\n".join(lines).encode())
+    assert [clue.line for clue in log.clues] == [1, 3, 4, 5, 6, 7, 10]
 
 
 def test_several_logs_are_one_log_of_several_files() -> None:

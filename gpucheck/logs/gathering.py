@@ -76,7 +76,7 @@ class Gathering:
         counted, line = 0, page.line
         for (start, end), messages in sorted(self._hits(page).items()):
             line += page.data.count(b"\n", counted, start)
-            counted = max(counted, start)
+            counted = start
             text = text_of(page.data[start:end])
             for message in sorted(messages, key=lambda one: self._order[one.name]):
                 found = message.read(text)

@@ -106,7 +106,7 @@ class Pages:
     def _page(self, cut: int) -> Page:
         data, line = bytes(self._rest[:cut]), self._line
         del self._rest[:cut]
-        self._line += data.count(b"\n", self._seen)
+        self._line += data.count(b"\n")
         page, self._seen = Page(_uncolored(data), line, self._seen), 0
         return page
 

@@ -92,8 +92,7 @@ def _opened(
             evidence = tuple(dict.fromkeys((*closed_by.finding.evidence, *question.evidence)))
             placed[at] = _Placed(closed_by.finding._replace(evidence=evidence), min(closed_by.place, place))
         elif not any(one.place <= place and one.finding.severity is Severity.ERROR for one in placed):
-            left = _still_possible(question, trusted)
-            note, reason = _note(question, left)
+            note, reason = _note(question, trusted)
             placed.append(_Placed(note, place))
             skipped.append(reason)
     return placed, skipped
@@ -105,17 +104,16 @@ def _answer(question: Open, placed: list[_Placed]) -> Union[_Placed, None]:
     return next((one for one in settled if one.finding.name in names), None)
 
 
-def _still_possible(question: Open, trusted: Union[Report, None]) -> tuple[tuple[str, str], ...]:
-    """Without what a rule has looked for on this very machine and not found; all, where that leaves none."""
+def _note(question: Open, trusted: Union[Report, None]) -> tuple[Finding, Skipped]:
+    """A question as a finding. What a rule looked for on this very machine and did not find remains no longer."""
     looked = set(trusted.checked) if trusted is not None else set()
-    return tuple(one for one in question.remaining if one[0] not in looked) or question.remaining
-
-
-def _note(question: Open, left: tuple[tuple[str, str], ...]) -> tuple[Finding, Skipped]:
+    left = tuple(one for one in question.remaining if one[0] not in looked)
+    gone = "" if left else " The machine, as it is now, shows none of them."
+    left = left or question.remaining
     names = [name for name, _ in left]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
     order = ", likeliest first" if len(names) > 1 else ""
-    message = f"{question.message} The log does not settle why; what remains{order}: {listed}."
+    message = f"{question.message} The log does not settle why; what remains{order}: {listed}.{gone}"
     fix = (question.decide, *(f"# {name}: {how}" for name, how in left))
     note = Finding(names[0], Severity.INFO, message, question.evidence, fix, (), tuple(names[1:]) or (OPEN,))
     return note, Skipped(OPEN, f"the log leaves {listed}; this decides: {question.decide}", True)
