@@ -42,6 +42,13 @@ def test_most_causes_are_named_and_not_only_left_over() -> None:
     assert sum(first) / len(first) >= 0.9
 
 
+def test_a_failure_that_tensorflow_itself_expects_is_none() -> None:
+    """2.21 without CUDA's libraries asks for cuDNN's version all the same, and prints CUDNN_STATUS_INTERNAL_ERROR."""
+    _, text = _read(DATA / "made" / "tfnocuda-driver.log")
+    assert "CUDNN_STATUS_INTERNAL_ERROR" in text
+    assert api.log_of(text).first("cudnn-status") is None
+
+
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_no_path_of_a_developers_machine_is_in_a_log(path: Path) -> None:
     text = path.read_text()
