@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
-from gpucheck import api
+from gpucheck import api, logs
 from gpucheck.findings import Severity
+from gpucheck.logs.judging import documented
+from gpucheck.logs.messages import by_name
 from gpucheck.logs.messages.cudnn import dotted
 from gpucheck.logs.sonames import installed_instead, is_optional, library, names_in, releases_with
+from gpucheck.rules.engine import RULES
 
 _LOADER = (
     "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library '{}'; dlerror: "
@@ -245,3 +251,38 @@ def test_a_created_device_and_nothing_else_is_a_gpu_in_use() -> None:
 
     assert [finding.name for finding in report.findings] == ["ok-gpu-in-use-but-slow"]
     assert report.exit_code() == 0
+
+
+def test_the_driver_that_did_not_start_and_gives_no_reason_is_left_open() -> None:
+    report = judged("RuntimeError: CUDA driver initialization failed, you might not have a CUDA gpu.")
+
+    assert report.findings[0].remaining
+    assert report.exit_code() == 3
+
+
+# --- what is left open has a page
+
+
+def test_every_cause_that_a_question_leaves_has_a_name_that_explain_knows() -> None:
+    known = {*documented(), *RULES, *by_name()}
+
+    assert {name for name in _keys() if name not in known} == set()
+
+
+def _keys() -> set[str]:
+    """The keys of the dictionaries in logs/judging whose values are sentences or more: what remains, and why."""
+    folder = Path(str(logs.__file__)).parent / "judging"
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in folder.glob("*.py")]
+    pairs = [
+        pair
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        for pair in zip(node.keys, node.values)
+    ]
+    keys = [key.value for key, value in pairs if isinstance(key, ast.Constant) and not _a_word(value)]
+    return {key for key in keys if isinstance(key, str) and "-" in key and " " not in key}
+
+
+def _a_word(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and " " not in str(value.value)

@@ -133,6 +133,24 @@ def why_unknown(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     )
 
 
+@question(Place.START)
+def why_not_initialized(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """The driver could not be started, and the program was told no reason."""
+    clue = log.first("cuda-not-initialized")
+    if clue is None or gpu_works(log) or log.first("cuinit-failed", "kernel-driver-not-running", *_UNKNOWN):
+        return
+    yield left(
+        "CUDA could not be started, and the line does not say why.",
+        [told(clue)],
+        {
+            "nvidia-uvm-not-loaded": "nvidia-smi shows the GPU, and lsmod no nvidia_uvm",
+            "nvidia-kernel-module-not-loaded": "nvidia-smi shows no GPU",
+            "driver-too-old-for-cuda": "nvidia-smi shows a CUDA version older than the program's",
+        },
+        "nvidia-smi; lsmod | grep nvidia; sudo dmesg | grep -iE 'nvrm|xid' | tail",
+    )
+
+
 def _remaining_unknown(hint: Union[Clue, None]) -> dict[str, str]:
     uvm = {"nvidia-uvm-not-loaded": "lsmod shows no nvidia_uvm, or there is no /dev/nvidia-uvm (in the container, too)"}
     broken = {"nvidia-uvm-broken-after-suspend": "nvidia_uvm is loaded, and the computer slept since it started"}

@@ -290,6 +290,20 @@ MESSAGES = (
         source=f"{_CUDA_H}; torch/csrc/cuda",
     ),
     Message(
+        "cuda-not-initialized",
+        (
+            "CUDA driver initialization failed",
+            "CUDA_ERROR_NOT_INITIALIZED",
+            "cudaErrorInitializationError",
+            "cudaErrorNotSupported",
+            "Error 801",
+        ),
+        lambda text: {} if "forked" not in text and "CUDNN" not in text else None,
+        "The driver could not be started for this program, and does not say why.",
+        look=("nvidia-smi", "sudo dmesg | grep -iE 'nvrm|xid' | tail", "lsmod | grep nvidia_uvm"),
+        source=f"{_CUDA_H}; c10/cuda/CUDAFunctions.cpp",
+    ),
+    Message(
         "system-not-ready",
         ("system not yet initialized", "CUDA_ERROR_SYSTEM_NOT_READY", "cudaErrorSystemNotReady"),
         said,
