@@ -29,7 +29,7 @@ import fake_driver  # noqa: E402
 MADE = ROOT / "tests/data/logs/made"
 _CACHE = Path(os.environ.get("GPUCHECK_TEST_CACHE") or Path.home() / ".cache/gpucheck-tests")
 _LIST = "import tensorflow as tf; print(tf.config.list_physical_devices('GPU'))"
-_COMPUTE = "import tensorflow as tf; print(tf.linalg.matmul(tf.ones((64, 64)), tf.ones((64, 64))).device)"
+_SESSION = "import tensorflow as tf; print(tf.Session().list_devices())"
 _MOST_LINES = 120
 
 
@@ -177,7 +177,65 @@ def overlaid(name: str, *requirements: str) -> Callable[[Path], str]:
     return make
 
 
+def fresh(minor: str, *requirements: str, program: str = _LIST, **settings: str) -> Callable[[Path], str]:
+    """A release that is installed for this log alone, over the fake driver, without CUDA's libraries."""
+
+    def make(folder: Path) -> str:
+        program_ = shutil.which("uv") or str(Path(sys.executable).parent / "uv")
+        quiet = {"capture_output": True, "check": True, "env": {**os.environ, "UV_CACHE_DIR": str(folder / "cache")}}
+        subprocess.run([program_, "venv", "-q", "-p", python(minor), folder / "tf"], **quiet)  # type: ignore[call-overload]
+        own = str(folder / "tf/bin/python")
+        subprocess.run([program_, "pip", "install", "-q", "-p", own, *requirements], **quiet)  # type: ignore[call-overload]
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        driver = fake_driver.build(folder / "fake").root / "driver"
+        return said([own, "-c", program], folder, {"LD_LIBRARY_PATH": str(driver), **settings})
+
+    return make
+
+
 RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        "tf1155-protobuf-4",
+        "protobuf-incompatible",
+        "TensorFlow 1.15.5 and the protobuf that uv takes for Python 3.7",
+        fresh("3.7", "tensorflow==1.15.5"),
+    ),
+    Recipe(
+        "tf1155-no-libraries",
+        "cuda-libs-not-on-loader-path",
+        "TensorFlow 1.15.5, a driver, no CUDA libraries",
+        fresh("3.7", "tensorflow-gpu==1.15.5", "protobuf<3.21", program=_SESSION),
+    ),
+    Recipe(
+        "tf234-no-libraries",
+        "cuda-libs-not-on-loader-path",
+        "TensorFlow 2.3.4, a driver, no CUDA libraries",
+        fresh("3.8", "tensorflow==2.3.4", "protobuf<3.21"),
+    ),
+    Recipe(
+        "tf264-protobuf-4",
+        "protobuf-incompatible",
+        "TensorFlow 2.6.4 and protobuf 4.21",
+        fresh("3.9", "tensorflow==2.6.4", "protobuf==4.21.12"),
+    ),
+    Recipe(
+        "tf264-no-libraries",
+        "cuda-libs-not-on-loader-path",
+        "TensorFlow 2.6.4, a driver, no CUDA libraries",
+        fresh("3.9", "tensorflow==2.6.4", "protobuf<3.21"),
+    ),
+    Recipe(
+        "tf2121-no-libraries",
+        "cuda-libs-not-on-loader-path",
+        "TensorFlow 2.12.1, a driver, no CUDA libraries",
+        fresh("3.11", "tensorflow==2.12.1"),
+    ),
+    Recipe(
+        "tf2151-no-libraries",
+        "cuda-libs-not-on-loader-path",
+        "TensorFlow 2.15.1 without [and-cuda], a driver",
+        fresh("3.11", "tensorflow==2.15.1"),
+    ),
     Recipe(
         "pip-python-313-tf-2.15", "python-version-no-wheel", "pip 24, Python 3.13", pip("3.13", "tensorflow==2.15.1")
     ),

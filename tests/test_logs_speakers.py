@@ -37,6 +37,13 @@ INNOCENT = (
     "nvidia-nvlink: Nvlink Core is being initialized, major device number 237",
     "Loaded module numpy from cache",
     "keras 3 is installed",
+    "signal 4.2 dB, code -4",
+    "sha256 of model: 9fc000001d53221225501aa",
+    "optional backend not used: No module named 'tensorflow'",
+    "insmod: loading module vboxdrv: Key was accepted",
+    "modprobe: ERROR: could not insert 'vboxdrv': Key was rejected by service",
+    "adb: No devices found",
+    "  The result depends on numpy and more",
 )
 
 

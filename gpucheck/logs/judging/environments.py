@@ -28,7 +28,7 @@ def _evidence(*clues: Union[Clue, None]) -> list[tuple[str, object, str]]:
 def numpy(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     built = log.first("numpy-1-module", "numpy-removed-name")
     abi = next((clue for clue in log.all("numpy-abi") if clue.get("kind") == "numpy2"), None)
-    size = next(iter(log.all("numpy-size-changed")), None)
+    size = next((clue for clue in log.all("numpy-size-changed") if clue.get("kind") == "numpy2"), None)
     clue = built or abi or size
     if clue is None:
         return
@@ -80,7 +80,8 @@ def old_numpy(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     https://numpy.org/doc/stable/user/troubleshooting-importerror.html
     https://github.com/tensorflow/tensorflow/issues/57106
     """
-    clue = next((one for one in log.all("numpy-abi") if one.get("kind") == "older-numpy"), None)
+    built = log.all("numpy-abi", "numpy-size-changed")
+    clue = next((one for one in built if one.get("kind") == "older-numpy"), None)
     if clue is not None and log.first("numpy-1-module") is None:
         yield found(
             "A package was built for a newer NumPy than the one that was imported.",
@@ -177,11 +178,8 @@ def avx(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 def _dll(log: Log, *reasons: str) -> Union[Clue, None]:
     """A framework's own library that Windows could not load, for one of these reasons."""
-    of = [clue for clue in log.all("dll-load-failed") if clue.get("why") in reasons]
-    codes = {"module-not-found": "126", "initialisation": "1114", "procedure-not-found": "127", "not-win32": "193"}
-    wanted = {codes[reason] for reason in reasons if reason in codes}
-    of += [clue for clue in log.all("windows-error") if clue.get("code") in wanted]
-    return next(iter(of), None)
+    said = log.all("dll-load-failed", "windows-error")
+    return next((clue for clue in said if clue.get("why") in reasons), None)
 
 
 @cause(_MSVC, Place.TRACEBACK, explains=(_PATH, "deep-import-failed"))
@@ -294,7 +292,8 @@ def elsewhere(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 def _missing(log: Log) -> Union[Clue, None]:
     """The framework itself is missing; a module of it that moved is another thing."""
     frameworks = ("tensorflow", "torch", "jax", "keras")
-    return next((one for one in log.all("module-not-found") if one.get("module") in frameworks), None)
+    needed = (one for one in log.all("module-not-found") if one.get("optional") is None)
+    return next((one for one in needed if one.get("module") in frameworks), None)
 
 
 def _has(clue: Clue, missing: Union[Clue, None]) -> bool:

@@ -146,7 +146,8 @@ def _remaining(log: Log, snapshot: Snapshot) -> dict[str, str]:
 def switched_off(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     cards = [clue for clue in log.all("display-controller") if clue.get("maker") == "NVIDIA"]
     off = [clue for clue in cards if clue.get("off") == "true"]
-    off += [clue for clue in log.all("hybrid-off") if "bbswitch" in clue.text.lower()]
+    if log.first("smi-no-driver", "cuinit-failed", "kernel-driver-not-running", "no-device", "smi-no-devices"):
+        off += [clue for clue in log.all("hybrid-off") if "bbswitch" in clue.text.lower()]
     clue = next(iter(off), None)
     if clue is not None and not gpu_works(log):
         yield found(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
+from gpucheck.findings import Severity
 from gpucheck.logs.judging import Place, cause
 from gpucheck.logs.judging.setting import gpu_works, on_windows
 from gpucheck.logs.judging.wheels import lines_of, of_packages
@@ -37,14 +38,15 @@ def _installed(log: Log) -> list[Clue]:
 
 
 def _is_cpu_build(clue: Clue) -> bool:
-    """Is `tensorflow` of this version the CPU build? 1.15 and 2.1 and later hold CUDA, of conda the build tells."""
+    """Is `tensorflow` of this version the CPU build? 1.15.0 and 2.1 and later hold CUDA, of conda the build tells."""
     version = PackageVersion.parse(clue.get("version") or "")
     if version is None or clue.get("build"):
         return False
-    return version < PackageVersion("1.15") or PackageVersion("2.0") <= version < PackageVersion("2.1")
+    first = version < PackageVersion("2.0") and version != PackageVersion("1.15.0")
+    return first or PackageVersion("2.0") <= version < PackageVersion("2.1")
 
 
-@cause("cpu-only-package", Place.INSTALLER)
+@cause("cpu-only-package", Place.INSTALLER, severity=Severity.WARNING)
 def cpu_build(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     listed = _installed(log)
     names = {clue.get("package") for clue in listed}
@@ -75,6 +77,7 @@ def conda(log: Log, snapshot: Snapshot) -> Iterator[Found]:
             f"{what}: it takes GPU builds only where it sees a driver, or is told to.",
             lines_of(*cpu[:2], refused),
             ["conda info | grep __cuda", "CONDA_OVERRIDE_CUDA=12.4 conda install 'tensorflow=*=*cuda*'"],
+            severity=None if refused else Severity.WARNING,
         )
 
 

@@ -60,6 +60,12 @@ def _module(text: str) -> Values:
     return {key: value for key, value in values.items() if value}
 
 
+def _rejected(text: str) -> Values:
+    """Of NVIDIA's module, or of one that is not named."""
+    name = between(text, "insert '", "'") or between(text, "module '", "'")
+    return {} if name is None or "nvidia" in name else None
+
+
 def _insmod(text: str) -> Values:
     return {"error": text.rpartition(": ")[2].strip()} if "nvidia" in text else None
 
@@ -227,7 +233,7 @@ MESSAGES = (
         ("Key was rejected by service", "Required key not available", "Loading of unsigned module is rejected",
          "unsigned module loading is restricted",
          "Loading of module with unavailable key is rejected", "module signature verification"),
-        said,
+        _rejected,
         "Secure Boot refused the kernel module: it is not signed with a key that this computer trusts.",
         look=("mokutil --sb-state", "sudo mokutil --import /var/lib/shim-signed/mok/MOK.der"),
         source="Linux kernel/module/signing.c; security/lockdown",

@@ -122,7 +122,7 @@ MESSAGES = (
     ),
     Message(
         "smi-no-devices",
-        ("No devices were found", "No devices found"),
+        ("No devices were found",),
         said,
         "The kernel module is loaded and has no GPU: none could be initialised, or this container or user gets none.",
         look=("sudo dmesg | grep -i nvrm", "ls -l /dev/nvidia*", "lspci -nnk -d 10de:"),

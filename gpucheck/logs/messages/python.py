@@ -22,6 +22,8 @@ def _module(text: str) -> Values:
         return None
     values = {"module": name, "package": name.partition(".")[0]}
     path = text.partition(": No module named")[0]
+    if "Error" not in path and "python" not in path:
+        values["optional"] = "yes"  # said by a program that goes on without it
     # /usr/bin/python3: No module named tensorflow
     return {**values, "path": path} if "python" in path.rpartition("/")[2] and "Error" not in path else values
 
@@ -106,7 +108,10 @@ def _abi(text: str) -> Values:
 def _size(text: str) -> Values:
     """numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88 from PyObject"""
     expected, got = word_after(text, "Expected "), word_after(text, "got ")
-    return {"expected": expected, "got": got} if expected and got and "numpy" in text else {}
+    if not expected or not got or "RuntimeWarning" in text:
+        return None
+    kind = "numpy2" if {expected, got} == {"88", "96"} and "dtype" in text else "older-numpy"
+    return {"expected": expected, "got": got, "kind": kind}
 
 
 def _gencode(text: str) -> Values:
@@ -154,8 +159,16 @@ MESSAGES = (
     ),
     Message(
         "illegal-instruction",
-        ("Illegal instruction", "SIGILL", "illegal hardware instruction", "exit code 132", "exit code: 132",
-         "core dumped) 132", "code -4", "signal 4"),
+        (
+            "Illegal instruction",
+            "illegal instruction",
+            "SIGILL",
+            "illegal hardware instruction",
+            "exit code 132",
+            "exit code: 132",
+            "signal 4)",
+            "signal 4:",
+        ),
         _illegal,
         "The program met an instruction that this processor does not have: wheels of TensorFlow from 1.6 on need AVX.",
         look=("grep -o -m1 -w avx /proc/cpuinfo",),
@@ -194,10 +207,18 @@ MESSAGES = (
     ),
     Message(
         "numpy-size-changed",
-        ("numpy.dtype size changed", "numpy.ufunc size changed", "numpy.ndarray size changed"),
+        ("numpy.dtype size changed", "numpy.ndarray size changed"),
         _size,
         "A package was built for another version of NumPy than the one that is there.",
         look=("python -m pip show numpy",),
+        source="Cython's check of NumPy's structures",
+    ),
+    Message(
+        "numpy-size-remark",
+        ("numpy.ufunc size changed", "numpy.dtype size changed", "numpy.ndarray size changed"),
+        lambda text: {} if "RuntimeWarning" in text or "ufunc" in text else None,
+        "A package was built for an older NumPy than the one that is there.",
+        harmless="As a RuntimeWarning it is a remark: the newer NumPy serves packages built for an older one.",
         source="Cython's check of NumPy's structures",
     ),
     Message(

@@ -20,6 +20,15 @@ _CODES = {
     "3221225477": "access-violation", "1073741819": "access-violation", "C0000005": "access-violation",
     "3221226505": "fast-fail", "1073740791": "fast-fail", "C0000409": "fast-fail",
 }  # fmt: skip
+_NUMBERS = {
+    "126": "module-not-found",
+    "127": "procedure-not-found",
+    "182": "procedure-not-found",
+    "193": "not-win32",
+    "1114": "initialisation",
+    "1455": "paging-file",
+    "4551": "policy",
+}
 RUNTIME = ("msvcp140", "vcruntime140", "concrt140", "vcomp140", "msvcp_win")
 
 
@@ -48,15 +57,17 @@ def _winerror(text: str) -> Values:
     """OSError: [WinError 126] The specified module could not be found. Error loading "C:\\…\\torch\\lib\\c10.dll" …"""
     number = between(text, "[WinError ", "]")
     path = between(text, 'Error loading "', '"') or between(text, "Error loading '", "'")
-    if number not in ("126", "127", "182", "193", "1114", "1455", "4551"):
+    if number not in _NUMBERS:
         return None
-    return {"code": number, **({"path": path} if path else {})}
+    return {"code": number, "why": _NUMBERS[number], **({"path": path} if path else {})}
 
 
 def _exit(text: str) -> Values:
-    low = text.upper()
-    found = next((what for code, what in _CODES.items() if code in low), None)
-    return {"why": found} if found else None
+    """A status where one stands, not the same digits in a sum or an address."""
+    upper = text.upper()
+    said = "0X" in upper or any(word in upper for word in ("EXIT", "CODE", "STATUS", "RETURNED"))
+    found = next((what for code, what in _CODES.items() if code in upper), None)
+    return {"why": found} if found and said else None
 
 
 def _runtime(text: str) -> Values:
