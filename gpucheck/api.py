@@ -94,10 +94,14 @@ def read_logs(paths: Iterable[str]) -> Log:
     for path in paths:
         try:
             if path == "-":
+                if sys.stdin is None:
+                    raise BadFile("there is no standard input")
                 gathering.read(path, _chunks(sys.stdin.buffer))
             else:
                 with open(path, "rb", buffering=0) as file:
                     gathering.read(path, _chunks(file))
+        except BadFile:
+            raise
         except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
             raise BadFile(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     return gathering.log

@@ -53,6 +53,7 @@ def test_a_settled_cause_is_an_error_with_its_line_as_evidence(tmp_path: Path) -
     assert ("8.0.4" in evidence["value"], evidence["source"]) == (True, f"{path}:3")
 
 
+@pytest.mark.slow
 def test_what_the_log_leaves_open_is_said_with_what_decides(tmp_path: Path) -> None:
     done = run("doctor", "--log", log(tmp_path, OPEN))
     assert done.returncode == 3

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+
 import sample
+from examples import examples, few_or
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpucheck import api
 from gpucheck.facts.driver import CudaDriver, Driver
@@ -179,9 +185,34 @@ def test_what_only_a_log_shows_is_in_the_formats_for_people() -> None:
 
 
 def test_no_harmless_line_is_a_cause() -> None:
-    """Each alone: a note, no error, no question."""
-    for message in messages():
-        if message.harmless:
-            for needle in message.needles:
-                report = judged(needle)
-                assert not [one for one in report.findings if one.severity is not Severity.INFO], needle
+    """All of them together: notes, no error, no question."""
+    needles = [message.needles[0] for message in messages() if message.harmless]
+    assert len(needles) > 10
+    report = judged(*needles)
+    assert {finding.severity for finding in report.findings} == {Severity.INFO}
+    assert not [finding for finding in report.findings if finding.remaining]
+
+
+@functools.cache
+def quoted() -> tuple[str, ...]:
+    """Every line that a real report quotes, cut short too, as a terminal or a mail may leave it."""
+    folder = Path(__file__).parent / "data" / "logs"
+    lines = {line for file in folder.rglob("*.log") for line in file.read_text().splitlines() if line[:1] != "#"}
+    return tuple(
+        sorted({*lines, *(line[: len(line) // 2] for line in lines), *(line[len(line) // 3 :] for line in lines)})
+    )
+
+
+@given(st.data())
+@examples(300, few=8)
+def test_any_mixture_of_real_lines_gets_an_answer(data: st.DataObject) -> None:
+    """Of lines that never stood together: an answer that keeps the house's rules."""
+    lines = data.draw(st.lists(st.sampled_from(quoted()), min_size=1, max_size=few_or(25, 60)))
+    for facts in (None, sample.mismatch().snapshot):
+        report = judged(*lines, facts=facts)
+        assert set(names(report)) <= set(rules.every())
+        for finding in report.findings:
+            assert (bool(finding.message), bool(finding.evidence)) == (True, True), finding
+            assert set(finding.remaining) <= set(rules.every())
+        assert terminal.render(report).strip().endswith("checked") or report.skipped
+        assert report.version in markdown.render(report)
