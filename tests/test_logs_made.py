@@ -6,6 +6,7 @@ remain, and then nothing is accused.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,14 @@ def _read(path: Path) -> tuple[str, str]:
     return cause, "\n".join(lines[len(head) :])
 
 
+@functools.cache
+def _judged(path: Path) -> api.Report:
+    return api.judge_logs(api.log_of(_read(path)[1]))
+
+
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_the_known_cause_comes_first(path: Path) -> None:
-    cause, text = _read(path)
-    report = api.judge_logs(api.log_of(text))
+    cause, report = _read(path)[0], _judged(path)
     assert report.findings, "nothing is said at all"
     first = report.findings[0]
     if first.name != cause:
@@ -37,8 +42,8 @@ def test_the_known_cause_comes_first(path: Path) -> None:
 
 
 def test_most_causes_are_named_and_not_only_left_over() -> None:
-    first = [api.judge_logs(api.log_of(text)).findings[0].name == cause for cause, text in map(_read, LOGS)]
-    assert len(first) >= 45
+    first = [_judged(path).findings[0].name == _read(path)[0] for path in LOGS]
+    assert len(first) >= 100
     assert sum(first) / len(first) >= 0.9
 
 
@@ -49,8 +54,7 @@ def test_a_failure_that_tensorflow_itself_expects_is_none() -> None:
     assert api.log_of(text).first("cudnn-status") is None
 
 
-@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
-def test_no_path_of_a_developers_machine_is_in_a_log(path: Path) -> None:
-    text = path.read_text()
-    for word in ("/root", "/opt/pypi", "/work/", "/tmp/lab", "file:///"):
-        assert word not in text
+def test_no_path_of_a_developers_machine_is_in_a_log() -> None:
+    ours = ("/root", "/opt/pypi", "/work/", "/tmp/lab", "file:///")
+    for path in LOGS:
+        assert not [word for word in ours if word in path.read_text()], path.name

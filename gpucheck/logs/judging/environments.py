@@ -265,7 +265,9 @@ def _loads_cuda_late(clue: Clue, log: Log, snapshot: Snapshot) -> bool:
     version = tensorflow_of(log, snapshot)
     if version is not None:
         return version >= PackageVersion("2.1")
-    return "while importing" in clue.text or "importing" in clue.text
+    # Folders of 1.15 to 2.1, which name a missing library of CUDA's themselves (self_check.py).
+    core = any("tensorflow_core" in one.text for one in log.all("traceback-file"))
+    return core or "importing" in clue.text
 
 
 # --- the environment
