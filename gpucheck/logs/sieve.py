@@ -19,6 +19,7 @@ _LETTERS = b"_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SHAPE = bytes(sign if sign in _LETTERS else ord("\n" if sign in b"\r\n" else " ") for sign in range(256))
 _MOST = 50_000  # shapes and words that are remembered; a log that says more is slower, not larger
 _LONG = 500  # bytes of what is remembered
+_MANY = 2000  # new shapes in one page: a text that does not repeat itself, and is not worth remembering
 
 
 def shape_of(text: bytes) -> bytes:
@@ -58,7 +59,8 @@ class Sieve:
         text = b"\n".join(lines)
         keys = self._keys_in(text)
         found = {needle: shape for key in keys for needle, shape in self._shapes[key].items() if shape in text}
-        self._lines |= _without(set(found.values()), lines)
+        if len(lines) < _MANY:
+            self._lines |= _without(set(found.values()), lines)
         return found
 
     def _keys_in(self, text: bytes) -> list[bytes]:
