@@ -259,6 +259,35 @@ def test_the_driver_that_did_not_start_and_gives_no_reason_is_left_open() -> Non
     assert report.exit_code() == 3
 
 
+def test_a_library_whose_own_need_is_of_another_release_is_itself_of_that_release() -> None:
+    """libcusolver.so.11 is in CUDA 11 and in CUDA 12: what it needs tells which one was found."""
+    report = judged(
+        "I tensorflow/stream_executor/platform/default/dso_loader.cc:49] Successfully opened dynamic library"
+        " libcudart.so.11.0",
+        _LOADER.format("libcusolver.so.11") + "libnvJitLink.so.12: cannot open shared object file: No such file",
+    )
+
+    assert report.findings[0].name == "cuda-toolkit-wrong-version"
+    assert "needs libnvJitLink.so.12 and is of CUDA 12" in report.findings[0].message
+
+
+_PLUGIN = "Jax plugin configuration error: Exception when calling jax_plugins.xla_cuda12.initialize()"
+
+
+def test_a_plugin_of_jax_that_failed_is_not_said_to_be_missing() -> None:
+    report = judged(_PLUGIN, "WARNING An NVIDIA GPU may be present, but a CUDA-enabled jaxlib is not installed.")
+
+    assert report.exit_code() == 3
+    assert report.findings[0].name == "jax-plugin-version-mismatch"
+
+
+def test_a_plugin_of_jax_that_asks_for_what_is_not_there_is_of_another_version() -> None:
+    missing = "AttributeError: module 'jaxlib.xla_client' has no attribute 'register_custom_type_id_handler'"
+    report = judged(_PLUGIN, missing)
+
+    assert (report.findings[0].name, report.exit_code()) == ("jax-plugin-version-mismatch", 1)
+
+
 # --- what is left open has a page
 
 

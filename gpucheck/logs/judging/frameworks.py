@@ -29,11 +29,55 @@ def torch_for_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 @cause("cpu-only-package", Place.TRACEBACK)
 def jaxlib_for_the_cpu(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first("jaxlib-without-cuda", "jax-platform-missing")
-    if clue is not None:
+    if clue is not None and log.first("jax-plugin-failed", "jax-parts-differ") is None:
         yield found(
             "The jaxlib that runs is the one for the CPU: JAX's CUDA plug-in is not installed.",
             [told(clue)],
             ["pip install --upgrade 'jax[cuda12]'", "pip list | grep -i jax"],
+        )
+
+
+@cause("jax-plugin-version-mismatch", Place.TRACEBACK)
+def jax_parts(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """jax, jaxlib and JAX's CUDA plug-in are of versions that do not belong together.
+
+    ## What it means
+    The CUDA plug-in (jax-cuda12-plugin, jax-cuda12-pjrt) or jaxlib was installed or upgraded alone: one of them asks
+    the others for a function that they do not have yet, or no longer have.
+
+    ## Why it matters
+    The plug-in does not start, and JAX computes on the CPU.
+
+    ## How to fix
+    Install all of them in one command, which chooses versions that fit: pip install --upgrade "jax[cuda12]".
+
+    ## References
+    https://docs.jax.dev/en/latest/installation.html
+    https://github.com/jax-ml/jax/issues/26750
+    """
+    clue = log.first("jax-parts-differ")
+    if clue is not None and not gpu_works(log):
+        yield found(
+            "jax, jaxlib and JAX's CUDA plug-in are of versions that do not belong together.",
+            [told(one) for one in (log.first("jax-plugin-failed"), clue) if one],
+            ["pip list | grep -i jax", 'pip install --upgrade "jax[cuda12]"'],
+        )
+
+
+@question(Place.TRACEBACK)
+def why_the_plugin_failed(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """JAX's plug-in did not start, and the end of the traceback says nothing that is known, or is cut off."""
+    clue = log.first("jax-plugin-failed")
+    if clue is not None and not gpu_works(log) and log.first("jax-parts-differ") is None:
+        yield left(
+            "JAX's CUDA plug-in is installed and did not start.",
+            [told(clue)],
+            {
+                "jax-plugin-version-mismatch": "pip list shows jax and jax-cuda12-plugin of different versions",
+                "nvidia-kernel-module-not-loaded": "nvidia-smi shows no GPU",
+                "pip-cuda-wheels-not-found": "the traceback names a library of CUDA",
+            },
+            "pip list | grep -i jax; nvidia-smi -L",
         )
 
 

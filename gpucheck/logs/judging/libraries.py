@@ -42,7 +42,7 @@ def _shown(release: str) -> str:
 @cause(_WRONG, Place.SONAMES, explains=("cuda-libraries-not-installed",))
 def another_release_opened(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     """What loaded and what did not fit one other release of CUDA: that one is installed."""
-    lacking = _lacking(log)
+    lacking = [one for one in _lacking(log) if not is_cuda(one.get("needs") or "")]
     instead = installed_instead(_opened(log), _names(lacking))
     wanted = releases_with((*_names(lacking), *_opened(log)))
     if lacking and instead and not gpu_works(log):
@@ -68,6 +68,23 @@ def another_release_named(log: Log, snapshot: Snapshot) -> Iterator[Found]:
             [told(one) for one in (*lacking[:3], *(clue for _, clue in named[:2]))],
             _fix(log, snapshot),
         )
+
+
+@cause(_WRONG, Place.SONAMES, explains=("cuda-libraries-not-installed",))
+def found_one_of_another_release(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    """A library was found, and what it needs itself is of another release than the libraries that did load."""
+    opened = releases_with(_opened(log))
+    for clue in () if gpu_works(log) else _lacking(log):
+        needs = clue.get("needs") or ""
+        of = releases_with((needs,)) if is_cuda(needs) else ()
+        if opened and of and not set(of) & set(opened):
+            yield found(
+                f"The {clue.get('soname')} that is found needs {needs} and is of CUDA {_shown(of[0])}; "
+                f"the libraries that did load are of CUDA {_shown(opened[0])}.",
+                [told(clue), *(told(one) for one in log.all("library-loaded")[:2])],
+                _fix(log, snapshot),
+            )
+            return
 
 
 def _toolkits(log: Log) -> list[tuple[str, Clue]]:
@@ -195,10 +212,11 @@ def _remaining_unnamed(log: Log, snapshot: Snapshot, registered: bool) -> dict[s
 
 @cause(_WRONG, Place.SONAMES)
 def outdated_for_jax(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    clue = log.first("jax-outdated-component")
+    clue = log.first("jax-outdated-component", "jax-library-too-old")
     if clue is not None:
+        which = clue.get("library") or "One of CUDA's libraries"
         yield found(
-            "One of CUDA's libraries is older than the one that JAX was built with.",
+            f"{which} is older than the one that JAX was built with.",
             [told(clue)],
             ['pip install --upgrade "jax[cuda12]"', "echo $LD_LIBRARY_PATH"],
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Union
 
 from gpucheck.logs.messages import Message
-from gpucheck.logs.words import said
+from gpucheck.logs.messages.tensorflow import kept
+from gpucheck.logs.words import said, word_after
 
 Values = Union[dict[str, str], None]
 _BRIDGE = "jax/_src/xla_bridge.py"
@@ -18,15 +19,26 @@ def _backend(text: str) -> Values:
 
 
 def _no_platform(text: str) -> Values:
-    low = text.lower()
-    return {} if "cuda" in low or "gpu" in low else None
+    wanted, _, known = text.lower().partition("platform names are")
+    return {} if ("cuda" in wanted or "gpu" in wanted) and "cuda" not in known else None
+
+
+def _parts(text: str) -> Values:
+    """JAX looks for the TPU's parts at every start; a jaxlib for the CPU lacks the GPU's allocator."""
+    if "tpu" in text or "GpuAllocatorConfig" in text:
+        return None
+    return {} if "has no attribute" in text or "cannot import name" in text else None
+
+
+def _older(text: str) -> Values:
+    return kept(library=word_after(text, "Found "), found=word_after(text, "version "))
 
 
 MESSAGES = (
     Message(
         "jaxlib-without-cuda",
-        ("a CUDA-enabled jaxlib is not installed", "but a CUDA-enabled jaxlib"),
-        said,
+        ("a CUDA-enabled jaxlib is not installed", "but a CUDA-enabled jaxlib", "no attribute 'GpuAllocatorConfig'"),
+        lambda text: {} if "'rocm'" not in text else None,
         "The jaxlib that is installed is the one for the CPU.",
         look=("pip list | grep -i jax",),
         source=f"{_BRIDGE}, 0.4.14 and later",
@@ -38,6 +50,37 @@ MESSAGES = (
         "This jaxlib knows no CUDA: it is the one for the CPU, or its CUDA plug-in is missing.",
         look=("pip list | grep -i jax",),
         source=f"{_BRIDGE}, 0.2 to 0.7",
+    ),
+    Message(
+        "jax-plugin-failed",
+        ("Jax plugin configuration error", "Exception when calling jax_plugins."),
+        said,
+        "JAX's CUDA plug-in is installed and did not start; the end of the traceback below it says why.",
+        look=("pip list | grep -i jax",),
+        source=f"{_BRIDGE}, 0.4.20 and later",
+    ),
+    Message(
+        "jax-parts-differ",
+        (
+            "module 'jaxlib.",
+            "module 'jax._src.lib",
+            "from 'jax._src.lib",
+            "from 'jaxlib",
+            "from 'jax._src",
+            "module 'jax._src",
+        ),
+        _parts,
+        "jax, jaxlib and the CUDA plug-in are of versions that do not belong together.",
+        look=("pip list | grep -i jax",),
+        source="Python, of jax_plugins/xla_cuda12/__init__.py and jax/_src/lib",
+    ),
+    Message(
+        "jax-library-too-old",
+        ("but JAX was built against version",),
+        lambda text: _older(text) if "cuDNN" not in text else None,
+        "One of CUDA's libraries is older than the one that JAX was built with.",
+        look=("pip list | grep -i nvidia", "echo $LD_LIBRARY_PATH"),
+        source=f"{_BRIDGE}, 0.4.14 to 0.4.30",
     ),
     Message(
         "jax-no-gpu-falling-back",
