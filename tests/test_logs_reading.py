@@ -159,6 +159,12 @@ def test_a_very_long_line_is_cut_around_what_it_says_and_says_it_once() -> None:
         assert log.files[0].notes == ("cut lines",)
 
 
+def test_a_cut_within_a_character_leaves_the_others_whole() -> None:
+    for shift in range(3):
+        clue = only(gathered(b"x" * shift + "é✓".encode() * 2000 + LINE.encode() + "✓é".encode() * 2000))
+        assert (clue.get("error"), "é✓" in clue.text) == ("CUDA_ERROR_NO_DEVICE", True)
+
+
 def test_a_page_that_is_cut_counts_its_lines_once() -> None:
     data = b"z" * (3 << 20) + b"\n" + b"second\n" + LINE.encode()
     log = gathered(data, 100_000)

@@ -159,7 +159,8 @@ def text_of(data: bytes) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        text = data.decode("latin-1")
+        # A cut may fall into a character.
+        text = data.decode("utf-8", "ignore") if len(data) > REACH else data.decode("latin-1")
     return _bare(text.translate(_QUOTES)).strip()
 
 

@@ -107,7 +107,8 @@ def contradictions(log: Log, measured: Snapshot) -> Union[Finding, None]:
         return None
     said, found = evidence[0], evidence[1]
     message = f"The log is of another machine, environment or time: it says {said.value}, measured is {found.value}."
-    return Finding(ELSEWHERE, Severity.WARNING, message, evidence)
+    fix = ("# judge the log alone (without --here and --snapshot), or take the facts where it was made:",)
+    return Finding(ELSEWHERE, Severity.WARNING, message, evidence, (*fix, "gpucheck snapshot --output facts.json"))
 
 
 def _differing(stack: Stack, measured: Snapshot) -> Iterator[Evidence]:
