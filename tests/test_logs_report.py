@@ -85,6 +85,17 @@ def test_a_machine_that_shows_none_of_the_causes_leaves_them_and_says_so() -> No
     assert ("shows none of them" in note.message, "shows none of them" in alone.findings[0].message) == (True, False)
 
 
+def test_what_a_log_leaves_open_comes_before_what_only_the_machine_warns_of() -> None:
+    facts = sample.fine().snapshot
+    for machine in (facts, sample.mismatch().snapshot, sample.unknown().snapshot):
+        report = judged(NO_DEVICE, facts=machine)
+        at = next((at for at, one in enumerate(report.findings) if one.remaining), None)
+        before = report.findings[:at] if at is not None else ()
+        assert {one.severity for one in before} <= {Severity.ERROR}
+    later = judged(NO_DEVICE, "Driver Version: 390.12    CUDA Version: 9.1", facts=facts)
+    assert names(later).index("log-of-another-machine") > names(later).index("cuda-visible-devices-hides-gpu")
+
+
 def test_the_facts_of_another_machine_rule_nothing_out() -> None:
     alone = judged(NO_DEVICE)
     facts = sample.fine().snapshot._replace(environment=Gap("not recorded", "not-collected"))

@@ -136,11 +136,13 @@ def _names(ignored: set[str], checked: tuple[str, ...]) -> list[str]:
 
 
 def _ordered(placed: list[_Placed]) -> Iterator[Finding]:
-    """Errors first; among equals what explains others, then the order of reading, then the machine's own order."""
+    """Errors first; among equals what explains others, the order of reading, what the machine alone shows."""
     findings = list(linked([one.finding for one in placed], {**RULES, **documented()}))
     explained = {name for finding in findings for name in finding.explains}
-    rank = [
-        (_WEIGHT[one.severity], one.name in explained, place) for one, (_, place) in zip(findings, placed, strict=True)
-    ]
+    rank = [(_weight(one), one.name in explained, place) for one, (_, place) in zip(findings, placed, strict=True)]
     for at in sorted(range(len(findings)), key=lambda at: (*rank[at], at)):
         yield findings[at]
+
+
+def _weight(finding: Finding) -> int:
+    return _WEIGHT[Severity.WARNING if finding.remaining else finding.severity]

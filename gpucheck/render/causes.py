@@ -35,7 +35,7 @@ def causes(report: Report) -> tuple[Cause, ...]:
                 seen.add(at)
                 found.append(Cause(finding, tuple(_following(report, finding, seen))))
     # A warning that explains an error comes where the error would stand.
-    found.sort(key=lambda one: min(_WEIGHT[each.severity] for each in (one.finding, *one.follows)))
+    found.sort(key=lambda one: min(map(_weight, (one.finding, *one.follows))))
     return tuple(_together(found))
 
 
@@ -52,6 +52,11 @@ def _together(found: list[Cause]) -> list[Cause]:
 
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+def _weight(finding: Finding) -> int:
+    """What a log leaves open weighs as much as a warning."""
+    return _WEIGHT[Severity.WARNING if finding.remaining else finding.severity]
 
 
 def _following(report: Report, cause: Finding, seen: set[int]) -> list[Finding]:
