@@ -105,6 +105,17 @@ def test_the_facts_of_another_machine_rule_nothing_out() -> None:
     assert "log-of-another-machine" in names(strange)
 
 
+def test_the_log_of_another_machine_and_the_measured_facts_are_told_side_by_side() -> None:
+    facts = sample.mismatch().snapshot
+    line = (
+        "kernel version 470.1.0 does not match DSO version 535.2.0 -- cannot find working devices in this configuration"
+    )
+    strange = judged(line, "Driver Version: 390.12    CUDA Version: 9.1", facts=facts)
+    same = [one for one in strange.findings if one.name == "driver-library-version-mismatch"]
+    assert len(same) == 2
+    assert [{one.fact.startswith("log.") for one in finding.evidence} for finding in same] == [{True}, {False}]
+
+
 def test_an_error_further_up_closes_what_stands_below() -> None:
     report = judged(
         "kernel version 470.1.0 does not match DSO version 535.2.0 -- cannot find working devices", NO_DEVICE
@@ -141,6 +152,8 @@ def test_an_ignored_cause_is_not_found() -> None:
     report = judged(CUDNN, ignore=("cudnn-wrong-version",))
     assert "cudnn-wrong-version" not in names(report)
     assert report.verdict == "unknown"
+    only_of_logs = judged(HARMLESS, ignore=("ok-harmless-log-line",))
+    assert (only_of_logs.ignored, names(only_of_logs)) == (("ok-harmless-log-line",), [])
 
 
 def test_what_a_log_says_of_its_machine_is_said_twice_alike_or_not_at_all() -> None:

@@ -12,8 +12,8 @@ from typing import NamedTuple, Union
 from gpucheck.facts.log import Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
-from gpucheck.logs.judging import CAUSES, Open, Place, documented, findings_of, questions_of
-from gpucheck.logs.snapshot import contradictions
+from gpucheck.logs.judging import Open, Place, documented, findings_of, questions_of
+from gpucheck.logs.snapshot import contradictions, snapshot_of
 from gpucheck.rules.engine import RULES, judge_all, linked
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -30,27 +30,35 @@ class _Placed(NamedTuple):
 def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     """Judge a snapshot that holds a log: measured facts beside it, or those that the log says (no probe ran)."""
     assert facts.log is not None
-    log, measured, ignored = facts.log, not facts.of_log_alone, set(ignore)
+    ignored = set(ignore)
     machine = judge_all(facts, ignored)
-    elsewhere = contradictions(log, facts) if measured else None
-    settled = [one for one in _settled(log, facts) if one.finding.name not in ignored]
-    trusted = machine if measured and elsewhere is None else None
-    placed = _together(settled, machine.findings)
+    elsewhere = None if facts.of_log_alone else contradictions(facts.log, facts)
     if elsewhere is not None:
-        placed.append(_Placed(elsewhere, _LAST))
-    placed, skipped = _opened(log, facts, placed, trusted)
-    if measured:
+        return _apart(judge(snapshot_of(facts.log, facts.version), ignored), elsewhere, machine)
+    settled = [one for one in _settled(facts.log, facts) if one.finding.name not in ignored]
+    looked = () if facts.of_log_alone else machine.checked
+    placed, skipped = _opened(facts.log, facts, _together(settled, machine.findings), set(looked))
+    if not facts.of_log_alone:
         skipped += machine.skipped
-    elif not placed and not skipped:
-        skipped = [Skipped(OPEN, _nothing(log), True)]
-    return Report(
-        machine.version,
-        tuple(_ordered(placed)),
-        (*machine.checked, *_names(ignored, machine.checked)),
-        tuple(skipped),
-        machine.ignored,
-        facts,
+    elif not placed:
+        skipped = [Skipped(OPEN, _nothing(facts.log), True)]
+    return machine._replace(
+        findings=tuple(_ordered(placed)),
+        checked=_checked(machine, ignored),
+        skipped=tuple(skipped),
+        ignored=(*machine.ignored, *(name for name in documented() if name in ignored)),
     )
+
+
+def _checked(machine: Report, ignored: set[str]) -> tuple[str, ...]:
+    """The machine's rules that were judged, and the causes that no rule stands for."""
+    return (*machine.checked, *(name for name in documented() if name not in ignored))
+
+
+def _apart(alone: Report, elsewhere: Finding, machine: Report) -> Report:
+    """The log of one machine and the facts of another: neither says anything of the other."""
+    findings = sorted((*alone.findings, elsewhere, *machine.findings), key=_weight)
+    return machine._replace(findings=tuple(findings), skipped=(*alone.skipped, *machine.skipped))
 
 
 def _settled(log: Log, facts: Snapshot) -> Iterator[_Placed]:
@@ -80,10 +88,11 @@ def _joined(said: Finding, measured: Finding) -> Finding:
     return Finding(said.name, severity, said.message, evidence, measured.fix or said.fix, explains)
 
 
-def _opened(
-    log: Log, facts: Snapshot, placed: list[_Placed], trusted: Union[Report, None]
-) -> tuple[list[_Placed], list[Skipped]]:
-    """Ask the questions; those that are not closed become a note and a reason why the verdict is open."""
+def _opened(log: Log, facts: Snapshot, placed: list[_Placed], looked: set[str]) -> tuple[list[_Placed], list[Skipped]]:
+    """Ask the questions; those that are not closed become a note and a reason why the verdict is open.
+
+    looked: rules that looked for their cause on this very machine.
+    """
     skipped: list[Skipped] = []
     for place, question in questions_of(log, facts):
         closed_by = _answer(question, placed)
@@ -92,7 +101,7 @@ def _opened(
             evidence = tuple(dict.fromkeys((*closed_by.finding.evidence, *question.evidence)))
             placed[at] = _Placed(closed_by.finding._replace(evidence=evidence), min(closed_by.place, place))
         elif not any(one.place <= place and one.finding.severity is Severity.ERROR for one in placed):
-            note, reason = _note(question, trusted)
+            note, reason = _note(question, looked)
             placed.append(_Placed(note, place))
             skipped.append(reason)
     return placed, skipped
@@ -104,9 +113,8 @@ def _answer(question: Open, placed: list[_Placed]) -> Union[_Placed, None]:
     return next((one for one in settled if one.finding.name in names), None)
 
 
-def _note(question: Open, trusted: Union[Report, None]) -> tuple[Finding, Skipped]:
-    """A question as a finding. What a rule looked for on this very machine and did not find remains no longer."""
-    looked = set(trusted.checked) if trusted is not None else set()
+def _note(question: Open, looked: set[str]) -> tuple[Finding, Skipped]:
+    """A question as a finding. What was looked for and not found remains no longer."""
     left = tuple(one for one in question.remaining if one[0] not in looked)
     gone = "" if left else " The machine, as it is now, shows none of them."
     left = left or question.remaining
@@ -129,10 +137,6 @@ def _nothing(log: Log) -> str:
 
 def _said(log: Log) -> list[str]:
     return list(dict.fromkeys(clue.message for clue in log.clues))
-
-
-def _names(ignored: set[str], checked: tuple[str, ...]) -> list[str]:
-    return [name for name in dict.fromkeys(one.name for one in CAUSES) if name not in checked and name not in ignored]
 
 
 def _ordered(placed: list[_Placed]) -> Iterator[Finding]:
