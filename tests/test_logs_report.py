@@ -124,6 +124,11 @@ def test_an_error_further_up_closes_what_stands_below() -> None:
     assert not [finding for finding in report.findings if finding.remaining]
 
 
+def test_what_one_line_says_twice_is_said_once() -> None:
+    line = "nvidia-container-cli: initialization error: nvml error: driver/library version mismatch: unknown."
+    assert names(judged(line)).count("driver-library-version-mismatch") == 1
+
+
 def test_a_log_adds_to_the_measured_and_takes_nothing_away() -> None:
     for machine in (sample.fine(), sample.mismatch()):
         alone = api.judge(machine.snapshot)

@@ -69,23 +69,37 @@ def _settled(log: Log, facts: Snapshot) -> Iterator[_Placed]:
         yield _Placed(finding, cause.place)
 
 
-def _together(settled: list[_Placed], machine: Iterable[Finding]) -> list[_Placed]:
-    """What log and machine both say is one finding, with the evidence of both."""
-    placed = list(settled)
-    for finding in machine:
-        at = next((at for at, one in enumerate(placed) if one.finding.name == finding.name), None)
+def _together(settled: Iterable[_Placed], machine: Iterable[Finding]) -> list[_Placed]:
+    """What log and machine both say is one finding, with the evidence of both; so is what one line says twice."""
+    placed: list[_Placed] = []
+    for new in (*settled, *(_Placed(finding, _LAST) for finding in machine)):
+        at = next((at for at, said in enumerate(placed) if _same(said, new)), None)
         if at is None:
-            placed.append(_Placed(finding, _LAST))
+            placed.append(new)
         else:
-            placed[at] = _Placed(_joined(placed[at].finding, finding), placed[at].place)
+            placed[at] = _Placed(_joined(placed[at].finding, new.finding, new.place == _LAST), placed[at].place)
     return placed
 
 
-def _joined(said: Finding, measured: Finding) -> Finding:
-    severity = min(said.severity, measured.severity, key=lambda one: _WEIGHT[one])
-    evidence = tuple(dict.fromkeys((*said.evidence, *measured.evidence)))
-    explains = tuple(dict.fromkeys((*said.explains, *measured.explains)))
-    return Finding(said.name, severity, said.message, evidence, measured.fix or said.fix, explains)
+def _same(said: _Placed, new: _Placed) -> bool:
+    """Whether a finding says what one of the log's says already."""
+    if said.finding.name != new.finding.name or said.place == _LAST:
+        return False
+    return new.place == _LAST or bool(_lines(said.finding) & _lines(new.finding))
+
+
+def _lines(finding: Finding) -> set[tuple[str, str]]:
+    return {(one.value, one.source) for one in finding.evidence}
+
+
+def _joined(said: Finding, other: Finding, measured: bool) -> Finding:
+    """The log's words, the evidence of both, and the cure of what was measured."""
+    return said._replace(
+        severity=min(said.severity, other.severity, key=lambda one: _WEIGHT[one]),
+        evidence=tuple(dict.fromkeys((*said.evidence, *other.evidence))),
+        fix=(other.fix if measured else ()) or said.fix or other.fix,
+        explains=tuple(dict.fromkeys((*said.explains, *other.explains))),
+    )
 
 
 def _opened(log: Log, facts: Snapshot, placed: list[_Placed], looked: set[str]) -> tuple[list[_Placed], list[Skipped]]:
