@@ -129,6 +129,17 @@ def protobuf(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
+@cause(_PROTOBUF, Place.TRACEBACK, explains=("deep-import-failed",))
+def protobuf_linked(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("protobuf-linked-versions")
+    if clue is not None:
+        yield found(
+            "Two versions of protobuf's C++ library met in one process: another package was built with another one.",
+            _evidence(clue),
+            ["python -m pip check", "# a fresh environment with TensorFlow first, then the others one by one"],
+        )
+
+
 def _name_of_protobuf(log: Log) -> Union[Clue, None]:
     """cannot import name 'builder' from 'google.protobuf.internal': the generated code is newer than the package."""
     named = log.all("cannot-import-name")

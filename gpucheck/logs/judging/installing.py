@@ -114,9 +114,12 @@ def managed(log: Log, snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
+_SHARED_MEMORY = ("/dev/shm", "posix_fallocate", "NCCL")  # Docker gives 64 MiB of it: no disk
+
+
 @cause("disk-or-tmp-full", Place.INSTALLER, explains=("wrong-python-environment", "tensorflow-not-installed"))
 def full(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    clues = [clue for clue in log.all("no-space-left") if "/dev/shm" not in clue.text]
+    clues = [clue for clue in log.all("no-space-left") if not any(word in clue.text for word in _SHARED_MEMORY)]
     if not clues:
         return
     installs = _installs(log) or any(_is_installing(clue.text) for clue in clues)

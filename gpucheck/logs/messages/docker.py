@@ -217,7 +217,7 @@ MESSAGES = (
     ),
     Message(
         "kubernetes-no-gpu",
-        ("Insufficient nvidia.com/gpu", "Insufficient nvidia.com/mig"),
+        ("nsufficient nvidia.com/gpu", "nsufficient nvidia.com/mig"),
         _insufficient,
         "No node has a free GPU to give: all are taken, or the device plugin offers none.",
         look=("kubectl describe nodes | grep -A8 Allocatable", "kubectl get pods -A | grep device-plugin"),

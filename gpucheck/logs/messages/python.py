@@ -115,6 +115,8 @@ def _size(text: str) -> Values:
 
 
 def _gencode(text: str) -> Values:
+    if "one major version older" in text:
+        return None  # protobuf-version-remark
     values = {"protobuf_compiled": version_after(text, "gencode "), "protobuf": version_after(text, "runtime ")}
     return {name: value for name, value in values.items() if value}
 
@@ -264,6 +266,22 @@ MESSAGES = (
         "protobuf is older than the code that TensorFlow carries.",
         look=("python -m pip show protobuf",),
         source="google/protobuf/runtime_version.py, 5.26 to 7",
+    ),
+    Message(
+        "protobuf-version-remark",
+        ("is exactly one major version older than the", "is one major version older than the"),
+        said,
+        "protobuf is a version ahead of the code that TensorFlow carries, which still works.",
+        harmless="It is a UserWarning: protobuf still reads code generated for the version before it.",
+        source="google/protobuf/runtime_version.py, 5.27 to 7",
+    ),
+    Message(
+        "protobuf-linked-versions",
+        ("of the Protocol Buffer runtime library", "version of the Protocol Buffer headers"),
+        said,
+        "Two versions of protobuf's C++ library met in one process.",
+        look=("python -m pip check", "conda list protobuf", "python -m pip show protobuf"),
+        source="google/protobuf/stubs/common.cc, 2.6 to 3.21",
     ),
     Message(
         "protobuf-name-gone",
