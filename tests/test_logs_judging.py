@@ -288,6 +288,27 @@ def test_a_plugin_of_jax_that_asks_for_what_is_not_there_is_of_another_version()
     assert (report.findings[0].name, report.exit_code()) == ("jax-plugin-version-mismatch", 1)
 
 
+@pytest.mark.parametrize(
+    ("line", "likeliest"),
+    [
+        ("InternalError: Dst tensor is not initialized.", "gpu-memory-held-by-other-process"),
+        ("UnknownError: Fail to find the dnn implementation. [Op:CudnnRNN]", "cudnn-wrong-version"),
+        ("Invalid handle. Cannot load symbol cudnnCreateTensorDescriptor", "cudnn-wrong-version"),
+        ("InvalidArgumentError: Default MaxPoolingOp only supports NHWC on device type CPU", "cpu-only-package"),
+        ("No OpKernel was registered to support Op 'CudnnRNN' … Registered devices: [CPU]", "cpu-only-package"),
+        ("could not synchronize on CUDA context: CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure", "gpu-xid"),
+    ],
+)
+def test_the_last_line_alone_leaves_open_what_the_lines_before_it_would_tell(line: str, likeliest: str) -> None:
+    report = judged(line)
+
+    assert (report.findings[0].name, report.exit_code()) == (likeliest, 3)
+
+
+def test_a_fault_of_the_gpus_memory_is_said_by_cuda_itself() -> None:
+    assert first("RuntimeError: CUDA error: uncorrectable ECC error encountered") == "gpu-ecc-errors"
+
+
 # --- what is left open has a page
 
 

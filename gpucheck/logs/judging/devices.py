@@ -133,6 +133,30 @@ def why_unknown(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     )
 
 
+@cause("gpu-ecc-errors", Place.DEVICE)
+def memory_fault(log: Log, snapshot: Snapshot) -> Iterator[Found]:
+    clue = log.first("uncorrectable-ecc")
+    if clue is not None:
+        yield found(
+            "The GPU's memory has a fault that it could not correct.",
+            [told(clue)],
+            ["nvidia-smi -q -d ECC,ROW_REMAPPER", "sudo nvidia-smi --gpu-reset  # or restart; if it stays: replace it"],
+        )
+
+
+@question(Place.DEVICE)
+def why_it_died(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """What ran on the GPU was stopped: the Xid in the kernel's log tells the program's fault from the GPU's."""
+    clue = log.first("gpu-program-died")
+    if clue is not None and log.first("uncorrectable-ecc") is None:
+        yield left(
+            "What ran on the GPU was stopped: a fault of the program, or of the GPU.",
+            [told(clue)],
+            {"gpu-xid": "the number tells which: 13, 31 and 43 are the program's, 48, 79, 94 and 95 the GPU's"},
+            "sudo dmesg | grep -i xid",
+        )
+
+
 @question(Place.START)
 def why_not_initialized(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """The driver could not be started, and the program was told no reason."""

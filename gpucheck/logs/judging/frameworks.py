@@ -189,7 +189,7 @@ def why_ptxas_failed(log: Log, snapshot: Snapshot) -> Iterator[Open]:
 @question(Place.TRACEBACK)
 def why_no_gpu_to_place_on(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """The program asks for a GPU, and TensorFlow registered none; the lines that say why are cut off."""
-    clue = log.first("gpu-asked-for-in-vain")
+    clue = log.first("gpu-asked-for-in-vain", "gpu-operation-on-cpu")
     if clue is None or gpu_works(log):
         return
     cpu = {"cpu-only-package": "tf.sysconfig.get_build_info()['is_cuda_build'] is False"}

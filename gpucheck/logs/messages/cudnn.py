@@ -217,6 +217,8 @@ MESSAGES = (
             "Dnn is not found",
             "cuDNN could not be found or could not be loaded",
             "Cudnn version is too old",
+            "Fail to find the dnn implementation",
+            "Cannot load symbol cudnn",
         ),
         said,
         "cuDNN did not start; a line before says why.",

@@ -184,6 +184,14 @@ MESSAGES = (
         source="tensorflow/core/common_runtime/placer.cc, 0.6 to 2.21",
     ),
     Message(
+        "gpu-operation-on-cpu",
+        ("only supports NHWC", "only supports the NHWC", "No OpKernel was registered to support Op 'Cudnn"),
+        lambda text: {} if "Cudnn" not in text or "GPU" not in text.partition("Registered devices:")[2] else None,
+        "An operation that only the GPU can do was given to the CPU: TensorFlow has no GPU.",
+        look=("python -c 'import tensorflow as tf; print(tf.config.list_physical_devices())'",),
+        source="tensorflow/core/kernels/conv_ops.cc, maxpooling_op.cc, 1.0 to 2.21",
+    ),
+    Message(
         "tensorflow-built-without-cuda",
         ("is_cuda_build", "is_built_with_cuda", "built_with_cuda"),
         _without_cuda,
@@ -327,6 +335,7 @@ MESSAGES = (
             "ut of memory trying to allocate",
             "ut of memory while trying to allocate",
             "OOM when allocating tensor",
+            "Dst tensor is not initialized",
             "ran out of memory trying",
             "Failed to allocate request for",
         ),
