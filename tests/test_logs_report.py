@@ -140,6 +140,14 @@ def test_a_log_adds_to_the_measured_and_takes_nothing_away() -> None:
         assert together.snapshot._replace(log=None) == machine.snapshot
 
 
+def test_findings_of_several_gpus_stay_as_many() -> None:
+    facts = sample.fine().snapshot
+    assert not isinstance(facts.gpus, Gap)
+    hot = facts.gpus[0]._replace(temperature_c=99, slowdown_c=90)
+    facts = facts._replace(gpus=(hot, hot._replace(number=1), hot._replace(number=2)))
+    assert names(judged(CUDNN, facts=facts)).count("gpu-too-hot") == names(api.judge(facts)).count("gpu-too-hot") == 3
+
+
 def test_without_a_log_there_is_none_in_the_report() -> None:
     assert api.judge(sample.fine().snapshot).snapshot.log is None
 
