@@ -67,7 +67,8 @@ class Sieve:
         words = set(text.split())
         words -= self._words
         joined = b" ".join(words)
-        keys = [key for key in self._shapes if key in joined]
+        letters = set(joined)  # a megabyte of one letter holds few keys
+        keys = [key for key in self._shapes if letters.issuperset(key) and key in joined]
         self._words |= _without(keys, words)
         if len(self._words) > _MOST:
             self._words.clear()
