@@ -8,9 +8,12 @@ from gpucheck import findings
 from gpucheck.facts.snapshot import SCHEMA, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+    from gpucheck.facts.log import Log
 
 MOST_BYTES = 64 << 20  # of a file to judge; a recording has some hundred kilobytes
+CHUNK = 256 << 10  # bytes of a log that are looked at together
 DEEP_SECONDS = 120.0  # importing TensorFlow from a cold disk, then compiling kernels, takes its time
 
 
@@ -45,6 +48,10 @@ def snapshot(python: Union[str, None] = None, deep: bool = False, *, timeout: fl
 
 def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     """Judge facts. ignore: names of rules to leave out."""
+    if facts.log is not None:
+        from gpucheck.logs import report
+
+        return Report(*report.judge(facts, ignore))
     from gpucheck.rules.engine import judge_all
 
     return Report(*judge_all(facts, ignore))
@@ -83,6 +90,50 @@ def record_here(python: Union[str, None], deep: bool, timeout: float) -> dict[st
         return {**host.machine(), "python": python, "deep": deep}
     finally:
         local.close()
+
+
+def read_logs(paths: Iterable[str]) -> Log:
+    """Read logs of any size, "-" for standard input, into what they say. Raises `BadFile`."""
+    import sys
+
+    from gpucheck.logs.gathering import Gathering
+
+    gathering = Gathering()
+    for path in paths:
+        try:
+            if path == "-":
+                if sys.stdin is None:
+                    raise BadFile("there is no standard input")
+                gathering.read(path, _chunks(sys.stdin.buffer))
+            else:
+                with open(path, "rb", buffering=0) as file:
+                    gathering.read(path, _chunks(file))
+        except BadFile:
+            raise
+        except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError
+            raise BadFile(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+    return gathering.log
+
+
+def log_of(text: str) -> Log:
+    """What a text says that is already here: a pasted line."""
+    from gpucheck.logs.gathering import Gathering
+
+    gathering = Gathering()
+    gathering.read("-", [text.encode("utf-8", "replace")])
+    return gathering.log
+
+
+def _chunks(file: Any) -> Iterator[bytes]:
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+def judge_logs(log: Log, facts: Union[Snapshot, None] = None, ignore: Iterable[str] = ()) -> Report:
+    """Judge what logs say, alone or together with facts that were measured."""
+    from gpucheck import __version__
+    from gpucheck.logs.snapshot import snapshot_of
+
+    return judge(snapshot_of(log, __version__) if facts is None else facts._replace(log=log), ignore)
 
 
 def read_file(path: str) -> Snapshot:

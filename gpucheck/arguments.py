@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import TYPE_CHECKING, Optional
 
 from gpucheck.output import WrongUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def seconds(timeout: Optional[float], deep: bool) -> float:
@@ -47,25 +50,43 @@ def _find_interpreter(python: str) -> Optional[str]:
     return python if shutil.which(python) else None
 
 
-def sorted_out(extra: list[str], snapshots: list[str], ignored: list[str]) -> tuple[list[str], list[str]]:
+def check_log(logs: Sequence[str], here: bool, snapshots: Sequence[str], looks: bool) -> None:
+    """looks: an option is given that says how to look at this machine."""
+    if not logs:
+        raise WrongUsage("--here is for --log FILE; without a log doctor looks at this machine anyway")
+    if here and snapshots:
+        raise WrongUsage("--here and --snapshot: the facts are this machine's or a file's")
+    if looks and not here:
+        raise WrongUsage("--python and --deep look at this machine: with --log only together with --here")
+    if len([one for one in logs if one == "-"]) > 1:
+        raise WrongUsage("--log -: standard input is read once")
+
+
+def sorted_out(
+    extra: list[str], snapshots: list[str], ignored: list[str], logs: list[str]
+) -> tuple[list[str], list[str], list[str]]:
     """``--snapshot A B --ignore C D``: give what follows an option's first value to the option that it belongs to."""
     names: frozenset[str] = frozenset()
     if ignored:
         from gpucheck.render import rules
 
         names = rules.names()
-    files = list(snapshots)
+    files, read = list(snapshots), list(logs)
     for one in extra:
         if ignored and one in names:
             ignored.append(one)
+        elif snapshots and logs:
+            raise WrongUsage(f"{one}: with both, say --log or --snapshot before every file")
         elif snapshots:
             files.append(one)
+        elif logs:
+            read.append(one)
         else:
             raise WrongUsage(f"unexpected argument {one}")
     for one in ignored:
         if one not in names:
             raise WrongUsage(f"--ignore: no rule is called {one}; gpucheck doctor --list-rules lists all")
-    return files, ignored
+    return files, ignored, read
 
 
 MOST_BATCH = 1 << 20

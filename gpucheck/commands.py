@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpucheck.api import Report
+    from gpucheck.facts.snapshot import Snapshot
 
 
 def doctor(
@@ -28,6 +29,8 @@ def doctor(
     ignore: Sequence[str] = (),
     strict: bool = False,
     list_rules: bool = False,
+    log: Sequence[str] = (),
+    here: bool = False,
     fix_paths: bool = False,
     yes: bool = False,
     undo: bool = False,
@@ -39,6 +42,7 @@ def doctor(
         arguments.only_with(fix_paths, "--fix-paths", {"--yes": yes, "--undo": undo})
         others = {"--snapshot": bool(snapshot), "--deep": deep, "--list-rules": list_rules, "--ignore": bool(ignore)}
         others |= {"--output": output is not None, "--format": format != "terminal", "--strict": strict}
+        others |= {"--log": bool(log), "--here": here}
         arguments.not_with("--fix-paths", others)
         return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
     from gpucheck.render.json import worst
@@ -54,7 +58,9 @@ def doctor(
         return 0
     if snapshot and (python is not None or deep):
         raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
-    reports = _judged(snapshot, arguments.interpreter(python), deep, limit, ignore)
+    if here or log:
+        arguments.check_log(log, here, snapshot, python is not None or deep)
+    reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
     write(_rendered(reports, format, strict, verbose, output), output)
     return worst([report.exit_code(strict) for _, report in reports])
 
@@ -82,18 +88,31 @@ def snapshot(
     return 0
 
 
-def explain(name: str) -> int:
-    """Show what a finding means, why it matters and how to fix it."""
+def explain(words: str) -> int:
+    """Show what a finding means, why it matters and how to fix it; or what a line of a log says."""
     from gpucheck.render import rules
 
     _check_documented()
-    rule = rules.find(name)
-    if rule is None:
-        like = rules.alike(name)
-        hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
-        raise WrongUsage(f"no rule is called {name}{hint}")
-    write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
-    return 0
+    rule = rules.find(words)
+    if rule is not None:
+        write(rules.pretty(rule, columns(), colored()) if at_terminal() else rules.document(rule), None)
+        return 0
+    from gpucheck import api
+    from gpucheck.logs.codes import codes_in
+
+    log = api.log_of(words)
+    codes = codes_in(words, log)
+    if log.clues or codes:
+        from gpucheck.render import explained
+
+        write(explained.render(api.judge_logs(log), codes, columns(), colored()), None)
+        return 0
+    if len(words.split()) > 1:
+        write("gpucheck knows no line like this one.\n", None)
+        return 3
+    like = rules.alike(words)
+    hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
+    raise WrongUsage(f"no rule is called {words}{hint}")
 
 
 def _check_documented() -> None:
@@ -104,19 +123,36 @@ def _check_documented() -> None:
 
 
 def _judged(
-    files: Sequence[str], python: Optional[str], deep: bool, limit: float, ignored: Sequence[str]
+    logs: Sequence[str],
+    here: bool,
+    files: Sequence[str],
+    python: Optional[str],
+    deep: bool,
+    limit: float,
+    ignored: Sequence[str],
 ) -> list[tuple[str, Report]]:
     from gpucheck import api
 
-    if not files:
-        return [("", api.judge(api.look_here(python, deep, limit), ignored))]
-    reports = []
-    for file in files:
-        try:
-            reports.append((file, api.judge(api.read_file(file), ignored)))
-        except api.BadFile as error:
-            raise WrongUsage(f"{file}: {error}") from error
-    return reports
+    if not logs:
+        if not files:
+            return [("", api.judge(api.look_here(python, deep, limit), ignored))]
+        return [(file, api.judge(_facts(file), ignored)) for file in files]
+    try:
+        log = api.read_logs(logs)
+    except api.BadFile as error:
+        raise WrongUsage(str(error)) from error
+    if files:
+        return [(file, api.judge_logs(log, _facts(file), ignored)) for file in files]
+    return [("", api.judge_logs(log, api.look_here(python, deep, limit) if here else None, ignored))]
+
+
+def _facts(file: str) -> Snapshot:
+    from gpucheck import api
+
+    try:
+        return api.read_file(file)
+    except api.BadFile as error:
+        raise WrongUsage(f"{file}: {error}") from error
 
 
 def _rendered(

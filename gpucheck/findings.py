@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, Union
 from gpucheck.facts.snapshot import Snapshot
 
 SCHEMA = "gpucheck.report/1"
+OPEN = "log-does-not-settle"  # why a verdict on a log is "unknown"
 
 Verdict = Literal["ok", "warning", "error", "unknown"]
 
@@ -36,7 +37,7 @@ class Finding(NamedTuple):
 
     name: its public name (kebab-case; `gpucheck explain NAME`). message: one sentence with this machine's values.
     fix: lines for a shell, most likely cure first; prose lines start with "# ". explains: names of findings that follow
-    from this one and vanish with it.
+    from this one and vanish with it. remaining: other causes that a log leaves open beside this one; empty: settled.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Finding(NamedTuple):
     evidence: tuple[Evidence, ...]
     fix: tuple[str, ...] = ()
     explains: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
 
 
 class Skipped(NamedTuple):

@@ -62,6 +62,11 @@ def doctor(
         Optional[list[str]],
         typer.Option(metavar="FILE ...", help="Judge snapshots or recorded machines instead of this machine."),
     ] = None,
+    log: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="FILE|- ...", help="Judge what a program printed instead of this machine."),
+    ] = None,
+    here: Annotated[bool, typer.Option("--here", help="With --log: look at this machine, too.")] = False,
     timeout: Timeout = None,
     ignore: Annotated[Optional[list[str]], typer.Option(metavar="NAME ...", help="Leave these rules out.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
@@ -71,8 +76,8 @@ def doctor(
     undo: Annotated[bool, typer.Option("--undo", help="With --fix-paths: take it back.")] = False,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
-    snapshots, ignored = arguments.sorted_out(context.args, snapshot or [], ignore or [])
-    shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules)
+    snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
+    shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
     raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo))
 
 
@@ -343,6 +348,21 @@ def undo(env: _Env = None, yes: _Yes = False) -> None:
 
 
 @app.command()
-def explain(name: Annotated[str, typer.Argument(metavar="NAME", help="A finding's name.")]) -> None:
-    """Show what a finding means, why it matters and how to fix it."""
-    raise typer.Exit(commands.explain(name))
+def explain(
+    words: Annotated[list[str], typer.Argument(metavar="NAME|LINE", help="A finding's name, or a line of a log.")],
+) -> None:
+    """Show what a finding means and how to fix it, or what a pasted line of a log says."""
+    raise typer.Exit(commands.explain(" ".join(words)))
+
+
+@app.command()
+def watch(
+    fail: Annotated[bool, typer.Option("--fail", help="Exit code 1 if a cause was seen that is an error.")] = False,
+) -> None:
+    """Pass a program's output through, unchanged, and explain it on standard error.
+
+    some-training 2>&1 | gpucheck watch
+    """
+    from gpucheck import watching
+
+    raise typer.Exit(watching.watch(fail))

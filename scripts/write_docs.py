@@ -22,7 +22,6 @@ import schemas  # noqa: E402
 
 from gpucheck import api  # noqa: E402
 from gpucheck.render import rules, terminal  # noqa: E402
-from gpucheck.rules.engine import RULES  # noqa: E402
 
 PICTURED = "driver-upgraded-not-rebooted"
 _COLUMNS = 92
@@ -35,9 +34,10 @@ _HELP = re.compile(r"(<!-- help: (.*?) -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 
 def rule_pages() -> dict[str, str]:
     """A page for every rule, and the list of them."""
-    names = sorted(rules.names())
-    pages = {f"docs/rules/{name}.md": rules.document(RULES[name]) for name in names}
-    rows = [f"| [{name}]({name}.md) | {RULES[name].severity.value} | {rules.summary(RULES[name])} |" for name in names]
+    every = rules.every()
+    names = sorted(every)
+    pages = {f"docs/rules/{name}.md": rules.document(every[name]) for name in names}
+    rows = [f"| [{name}]({name}.md) | {every[name].severity.value} | {rules.summary(every[name])} |" for name in names]
     head = "# The rules\n\nWritten from the rules' docstrings; `gpucheck explain NAME` prints the same.\n"
     pages["docs/rules/README.md"] = "\n".join([head, "| name | severity | meaning |", "| --- | --- | --- |", *rows, ""])
     return pages

@@ -8,6 +8,7 @@ from gpucheck.facts.environment import Environment
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.libraries import Libraries
+from gpucheck.facts.log import Log
 from gpucheck.facts.python import Python
 from gpucheck.facts.system import System
 from gpucheck.facts.toolkits import Toolkits
@@ -38,3 +39,9 @@ class Snapshot(NamedTuple):
     deep: Union[Deep, None, Gap]  # None: --deep was not asked for
     probes: tuple[ProbeRun, ...]
     windows: Union[Windows, None, Gap] = None  # None: not Windows
+    log: Union[Log, None] = None  # None: no log was given
+
+    @property
+    def of_log_alone(self) -> bool:
+        """No machine was looked at: the facts are what a log says."""
+        return self.log is not None and not self.probes

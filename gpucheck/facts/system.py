@@ -26,13 +26,13 @@ class System(NamedTuple):
     os: Literal["linux", "windows"]
     distribution: Union[str, None, Gap]  # PRETTY_NAME of /etc/os-release
     distribution_id: Union[str, None, Gap]  # ID: debian, ubuntu, rhel, alpine …
-    kernel: str  # uname -r
-    machine: str  # x86_64, aarch64
+    kernel: Union[str, Gap]  # uname -r; a log often tells the system and not this
+    machine: Union[str, Gap]  # x86_64, aarch64
     libc: Union[LibcVersion, None, Gap]  # None: no glibc (musl)
     wsl: Union[Literal[1, 2], None, Gap]  # None: not under WSL
     container: Union[str, None, Gap]  # docker, podman, kubernetes, lxc, apptainer, systemd-nspawn
-    uid: int
-    groups: tuple[int, ...]
+    uid: Union[int, Gap]
+    groups: Union[tuple[int, ...], Gap]
     memory_bytes: Union[int, None, Gap]
     cpu: Union[Cpu, Gap]
     secure_boot: Union[bool, None, Gap]  # None: no UEFI

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from gpucheck.facts.deep import Deep
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap
-from gpucheck.findings import Finding, Report, Severity, Skipped
+from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
 from gpucheck.render.hardware import nothing_there
 from gpucheck.render.text import count, plain
 
@@ -35,7 +35,7 @@ def causes(report: Report) -> tuple[Cause, ...]:
                 seen.add(at)
                 found.append(Cause(finding, tuple(_following(report, finding, seen))))
     # A warning that explains an error comes where the error would stand.
-    found.sort(key=lambda one: min(_WEIGHT[each.severity] for each in (one.finding, *one.follows)))
+    found.sort(key=lambda one: min(map(_weight, (one.finding, *one.follows))))
     return tuple(_together(found))
 
 
@@ -52,6 +52,11 @@ def _together(found: list[Cause]) -> list[Cause]:
 
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+def _weight(finding: Finding) -> int:
+    """What a log leaves open weighs as much as a warning."""
+    return _WEIGHT[Severity.WARNING if finding.remaining else finding.severity]
 
 
 def _following(report: Report, cause: Finding, seen: set[int]) -> list[Finding]:
@@ -72,7 +77,8 @@ def headline(report: Report) -> str:
     """The verdict and what it rests on, one line: what a reader must know who reads no further."""
     if report.verdict == "unknown":
         skipped = decisive(report)[0]
-        return f"could not tell: {plain(skipped.reason)} ({plain(skipped.name)} was not judged)"
+        which = "" if skipped.name == OPEN else f" ({plain(skipped.name)} was not judged)"
+        return f"could not tell: {plain(skipped.reason)}{which}"
     if report.verdict == "ok":
         return f"no problem found{_proof(report)}"
     first = causes(report)[0].finding
@@ -81,6 +87,8 @@ def headline(report: Report) -> str:
 
 
 def _proof(report: Report) -> str:
+    if report.snapshot.of_log_alone:
+        return " in what the log says"
     deep, driver, gpus = report.snapshot.deep, report.snapshot.driver, report.snapshot.gpus
     if isinstance(driver, Driver) and nothing_there(driver):
         return "; there is no NVIDIA driver here, so programs compute on the CPU"

@@ -22,9 +22,11 @@ from gpucheck.render.text import listed, say
 def detail_blocks(report: Report) -> tuple[Block, ...]:
     """The blocks beyond those of `summary.blocks`; an empty one is left out."""
     snapshot = report.snapshot
+    looked = not snapshot.of_log_alone
     every = (
-        Block("Readings", tuple(_gpus(snapshot))),
-        Block("Details", tuple(_driver(snapshot.driver))),
+        Block("Clues", _clues(snapshot)),
+        Block("Readings", tuple(_gpus(snapshot)) if looked else ()),
+        Block("Details", tuple(_driver(snapshot.driver)) if looked else ()),
         Block("Copies", tuple(_copies(snapshot.libraries))),
         Block("Search", tuple(_search(snapshot.libraries))),
         Block("Wanted", tuple(_wanted(snapshot.libraries))),
@@ -36,6 +38,14 @@ def detail_blocks(report: Report) -> tuple[Block, ...]:
         Block("Ignored", (", ".join(report.ignored),) if report.ignored else ()),
     )
     return tuple(block for block in every if block.rows)
+
+
+def _clues(snapshot: Snapshot) -> tuple[str, ...]:
+    if snapshot.log is None:
+        return ()
+    from gpucheck.render.logs import clue_rows
+
+    return tuple(clue_rows(snapshot.log))
 
 
 def skipped_block(report: Report) -> Block:

@@ -59,7 +59,8 @@ _MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "n
 
 def _finding(cause: Cause) -> list[str]:
     finding = cause.finding
-    lines = [f"### {_MARK[finding.severity]}: {escape(finding.name)}", ""]
+    mark = "possible" if finding.remaining else _MARK[finding.severity]
+    lines = [f"### {mark}: {escape(finding.name)}", ""]
     for case in (finding, *cause.same):
         lines += [escape(case.message), ""]
     for one in finding.evidence:

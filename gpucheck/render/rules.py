@@ -1,21 +1,33 @@
-"""The rules' own documentation: a list of them, and one rule's docstring for a terminal or as Markdown."""
+"""The rules' own documentation: a list of them, and one rule's docstring for a terminal or as Markdown.
+
+What only a log can show (`gpucheck.logs.judging`) is listed and documented like them.
+"""
 
 from __future__ import annotations
 
-from gpucheck.rules import load
+from functools import cache
+
 from gpucheck.rules.engine import RULES, Rule
+
+
+@cache
+def every() -> dict[str, Rule]:
+    """All rules in the order in which they decide, those of logs last."""
+    from gpucheck.logs.judging import documented
+    from gpucheck.rules import load
+
+    load()
+    return {**RULES, **documented()}
 
 
 def names() -> frozenset[str]:
     """The names of all rules."""
-    load()
-    return frozenset(RULES)
+    return frozenset(every())
 
 
 def find(name: str) -> Rule | None:
     """A rule by its name; ``_`` and capitals are forgiven."""
-    load()
-    return RULES.get(name.strip().lower().replace("_", "-"))
+    return every().get(name.strip().lower().replace("_", "-"))
 
 
 def alike(name: str) -> list[str]:
@@ -23,8 +35,8 @@ def alike(name: str) -> list[str]:
     from difflib import get_close_matches
 
     wanted = name.strip().lower().replace("_", "-")
-    close = get_close_matches(wanted, RULES, 3, 0.6)
-    return close or [one for one in RULES if wanted and wanted in one][:3]
+    close = get_close_matches(wanted, every(), 3, 0.6)
+    return close or [one for one in every() if wanted and wanted in one][:3]
 
 
 def clean(rule: Rule) -> str:
@@ -72,8 +84,6 @@ def pretty(rule: Rule, width: int, color: bool) -> str:
 
 def listing(format: str) -> str:
     """All rules in the order in which they decide, in one of the formats of `doctor`."""
-    load()
-    every = list(RULES.values())
     if format == "json":
         import json
 
@@ -85,10 +95,10 @@ def listing(format: str) -> str:
                 "explains": list(rule.explains),
                 "summary": summary(rule),
             }
-            for rule in every
+            for rule in every().values()
         ]
         return json.dumps({"schema": "gpucheck.rules/1", "rules": rows}, indent=1) + "\n"
     if format == "markdown":
-        lines = [f"| `{rule.name}` | {rule.severity.value} | {summary(rule)} |" for rule in every]
+        lines = [f"| `{rule.name}` | {rule.severity.value} | {summary(rule)} |" for rule in every().values()]
         return "\n".join(["| name | severity | meaning |", "| --- | --- | --- |", *lines]) + "\n"
-    return "".join(f"{rule.severity.value:8} {rule.name}\n           {summary(rule)}\n" for rule in every)
+    return "".join(f"{rule.severity.value:8} {rule.name}\n           {summary(rule)}\n" for rule in every().values())

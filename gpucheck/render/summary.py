@@ -31,6 +31,15 @@ class Block(NamedTuple):
 
 def blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     """What `gpucheck doctor` shows without --verbose."""
+    every = () if snapshot.of_log_alone else _machine(snapshot)
+    if snapshot.log is None:
+        return every
+    from gpucheck.render.logs import log_rows
+
+    return (Block("Log", tuple(log_rows(snapshot.log))), *every)
+
+
+def _machine(snapshot: Snapshot) -> tuple[Block, ...]:
     every = (
         _block("System", snapshot.system, system_rows),
         Block("GPUs", tuple(gpu_rows(snapshot))),
@@ -65,10 +74,10 @@ def _block(title: str, fact: Union[T, Gap], rows: Callable[[T], Iterator[str]]) 
 
 def system_rows(system: System) -> Iterator[str]:
     if system.os == "windows":
-        yield f"{say(system.distribution)}, {system.kernel}, {system.machine}"
+        yield f"{say(system.distribution)}, {say(system.kernel)}, {say(system.machine)}"
     else:
         libc = "no glibc" if system.libc is None else f"glibc {say(system.libc)}"
-        yield f"{say(system.distribution)}, kernel {system.kernel}, {system.machine}, {libc}"
+        yield f"{say(system.distribution)}, kernel {say(system.kernel)}, {say(system.machine)}, {libc}"
     yield f"{_cpu(system.cpu)}; {_memory(system.memory_bytes)}; {_disks(system)}"
     places = [
         f"WSL{system.wsl}" if isinstance(system.wsl, int) else "",

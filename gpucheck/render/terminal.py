@@ -8,7 +8,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from gpucheck.findings import Finding, Report, Severity
+from gpucheck.findings import OPEN, Finding, Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.page import TITLE, hang, painted
@@ -58,7 +58,7 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
         hang(console, "", "", case.message, indent=2, column=0)
     every = [one for case in (finding, *cause.same) for one in case.evidence]
     shown = every if verbose else every[: min(_MOST_EVIDENCE, len(finding.evidence))]
-    if finding.severity is Severity.INFO and not verbose:
+    if finding.severity is Severity.INFO and not finding.remaining and not verbose:
         shown = []
     for at, one in enumerate(shown):
         source = f"  ({plain(one.source)})" if one.source else ""
@@ -66,7 +66,7 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
         hang(console, "" if at else "evidence", "dim", text, indent=2)
     if 0 < len(shown) < len(every):
         hang(console, "", "", f"and {len(every) - len(shown)} more (--verbose)", indent=2, style="dim")
-    _paint_fix(console, finding.fix)
+    _paint_fix(console, finding.fix, "to decide" if finding.remaining else "fix")
     for at, follower in enumerate(cause.follows):
         text = f"{plain(follower.name)}: {plain(follower.message)}"
         hang(console, "" if at else "explains", "dim", text, indent=2)
@@ -76,14 +76,16 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
 
 def _paint_heading(console: Console, finding: Finding) -> None:
     severity = (finding.severity.value.upper(), _SEVERITY[finding.severity])
+    if finding.remaining:
+        severity = ("POSSIBLE", _STYLE["unknown"])
     console.print(Text.assemble(severity, "  ", (plain(finding.name), "bold")), soft_wrap=True)
 
 
-def _paint_fix(console: Console, fix: tuple[str, ...]) -> None:
+def _paint_fix(console: Console, fix: tuple[str, ...], title: str) -> None:
     """Each line alone on its own, unwrapped whatever its length: it is copied whole. A comment, too, for its second
     half would be run."""
     if fix:
-        console.print(Text("  fix", style="dim"), soft_wrap=True)
+        console.print(Text(f"  {title}", style="dim"), soft_wrap=True)
     for line in fix:
         console.print(Text(f"    {plain(line)}", style="dim" if line.startswith("#") else "green"), soft_wrap=True)
 
@@ -91,8 +93,11 @@ def _paint_fix(console: Console, fix: tuple[str, ...]) -> None:
 def _paint_skipped(console: Console, report: Report) -> None:
     if not report.skipped:
         return
-    matter = report._replace(skipped=decisive(report))
-    rest = len(report.skipped) - len(matter.skipped)
+    # What a log leaves open is a finding, and the first line says it.
+    matter = report._replace(skipped=tuple(one for one in decisive(report) if one.name != OPEN))
+    rest = sum(not one.decisive for one in report.skipped)
+    if not matter.skipped and not rest:
+        return
     console.print()
     if matter.skipped:
         console.print(Text("Could not be judged", style="bold magenta"), soft_wrap=True)

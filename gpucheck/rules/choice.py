@@ -73,7 +73,7 @@ def for_cpu(snapshot: Snapshot) -> bool:
 
 def machine_of(snapshot: Snapshot) -> Union[str, None]:
     """The system's architecture, where that is known."""
-    return snapshot.system.machine if isinstance(snapshot.system, System) else None
+    return known(snapshot.system.machine, None) if isinstance(snapshot.system, System) else None
 
 
 def driver_floor(row: Release, snapshot: Snapshot) -> Union[DriverVersion, None]:

@@ -133,7 +133,7 @@ def judge_all(snapshot: Snapshot, ignore: Iterable[str] = (), rules: Mapping[str
     findings = list(outranked(findings, snapshot))
     return Report(
         snapshot.version,
-        tuple(_sorted(_linked(findings, rules), tuple(rules))),
+        tuple(_sorted(linked(findings, rules), tuple(rules))),
         tuple(checked),
         tuple(answered(skipped, snapshot)),
         tuple(name for name in rules if name in ignored),
@@ -160,7 +160,7 @@ def _named(rule_: Rule, cases: list[Found]) -> Iterator[Finding]:
         )
 
 
-def _linked(findings: list[Finding], rules: Mapping[str, Rule]) -> Iterator[Finding]:
+def linked(findings: list[Finding], rules: Mapping[str, Rule]) -> Iterator[Finding]:
     """Keep of `explains` what was really found, and add the symptoms that an error accounts for."""
     present = {finding.name: rules[finding.name].symptom_of for finding in findings}
     for finding in findings:

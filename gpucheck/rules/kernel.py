@@ -42,7 +42,7 @@ def _named(driver: Driver) -> str:
 
 
 def _kernel(snapshot: Snapshot) -> str:
-    return need(snapshot.system).kernel
+    return need(need(snapshot.system).kernel)
 
 
 @rule(Severity.INFO, decisive=True)

@@ -64,7 +64,7 @@ def python_version_no_wheel(snapshot: Snapshot) -> Iterator[Found]:
     python = need(snapshot.python)
     if need(python.tensorflow) is not None:
         return
-    version, kind, machine = need(python.version), need(python.implementation), need(snapshot.system).machine
+    version, kind, machine = need(python.version), need(python.implementation), need(need(snapshot.system).machine)
     if version is None or machine not in ("x86_64", "aarch64"):
         return
     rows = _rows(snapshot, machine)
@@ -115,7 +115,8 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/pypa/manylinux
     """
     system, python = need(snapshot.system), need(snapshot.python)
-    if system.machine not in ("x86_64", "aarch64"):
+    machine = need(system.machine)
+    if machine not in ("x86_64", "aarch64"):
         return
     libc, build = need(system.libc), need(python.tensorflow)
     if libc is None:
@@ -126,7 +127,7 @@ def glibc_too_old_for_wheel(snapshot: Snapshot) -> Iterator[Found]:
             severity=None if build is None and gpu_seen(snapshot) else Severity.WARNING,
         )
         return
-    rows = RELEASES if system.machine == "x86_64" else AARCH64
+    rows = RELEASES if machine == "x86_64" else AARCH64
     if build is not None:
         package = installed(python, build.distribution) if build.distribution else None
         row = None if package and by_conda(package) else find(str(need(build.version)))

@@ -87,8 +87,24 @@ int cuCtxSynchronize(void) { CALL("cuCtxSynchronize") return 0; }
 int cuMemGetInfo_v2(size_t *left, size_t *total) { CALL("cuMemGetInfo") *total = chosen()->memory, *left = chosen()->memory - 512 * MIB; return 0; }
 int cuDeviceCanAccessPeer(int *can, int device, int peer) { DEVICE("cuDeviceCanAccessPeer") (void)peer; *can = 0; return 0; }
 
-int cuGetErrorName(int code, const char **text) { (void)code; *text = "CUDA_ERROR_FAKE"; return 0; }
-int cuGetErrorString(int code, const char **text) { (void)code; *text = "the fake driver computes nothing"; return 0; }
+/* The names and words of the codes that tests ask for with FAKE_CODES, as libcuda has them. */
+static const struct { int code; const char *name, *words; } ERRORS[] = {
+    {34, "CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library"},
+    {100, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+    {802, "CUDA_ERROR_SYSTEM_NOT_READY", "system not yet initialized"},
+    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "system has unsupported display driver / cuda driver combination"},
+    {804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility was attempted on non supported HW"},
+    {999, "CUDA_ERROR_UNKNOWN", "unknown error"},
+};
+
+static const char *worded(int code, int name, const char *otherwise) {
+    for (size_t at = 0; at < sizeof ERRORS / sizeof *ERRORS; at++)
+        if (ERRORS[at].code == code) return name ? ERRORS[at].name : ERRORS[at].words;
+    return otherwise;
+}
+
+int cuGetErrorName(int code, const char **text) { *text = worded(code, 1, "CUDA_ERROR_FAKE"); return 0; }
+int cuGetErrorString(int code, const char **text) { *text = worded(code, 0, "the fake driver computes nothing"); return 0; }
 int cuGetExportTable(const void **table, const void *id) { (void)id; *table = 0; return NOT_FOUND; }
 
 int cuGetProcAddress_v2(const char *name, void **found, int version, unsigned long long flags, int *status) {
