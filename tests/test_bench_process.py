@@ -18,6 +18,7 @@ from gpucheck.bench.job import WORKER
 from gpucheck.bench.process import Worker, WorkerFailed
 from gpucheck.facts.bench import Failure
 
+pytestmark = pytest.mark.slow  # its processes, or its many rounds
 slow = pytest.mark.slow
 
 # What the small programs have at hand: `hear()` gives a command's number, `say` answers it.

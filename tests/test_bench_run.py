@@ -29,6 +29,7 @@ from gpucheck.facts.gap import Gap
 from gpucheck.render.bench import json as json_format
 from gpucheck.render.bench import markdown, terminal
 
+pytestmark = pytest.mark.slow  # its processes, or its many rounds
 FIRST = "GPU-00000000-0000-4000-8000-000000000000"
 SCHEMA = json.loads((Path(json_format.__file__).parent / "bench.schema.json").read_text())
 slow = pytest.mark.slow

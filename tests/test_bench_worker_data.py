@@ -16,6 +16,7 @@ from gpucheck.bench import worker
 from gpucheck.bench.data import SAMPLE, SAMPLE_FILE, idx_spellings
 from gpucheck.bench.worker import BadData, read_images
 
+pytestmark = pytest.mark.slow  # its processes, or its many rounds
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 TRAIN, TEST = worker.LEAST_TRAIN, worker.LEAST_TEST
 PIXELS = bytes(worker.PIXELS)

@@ -88,6 +88,7 @@ def test_json_is_one_document_and_nothing_else(files: dict[str, str]) -> None:
     assert report["findings"][0]["name"] == "driver-library-version-mismatch"
 
 
+@pytest.mark.slow
 def test_several_snapshots_are_one_document_and_the_worst_counts(files: dict[str, str]) -> None:
     done = run("doctor", "--format", "json", "--snapshot", files["unknown"], files["mismatch"], files["fine"])
     found = json.loads(done.stdout)
@@ -105,6 +106,7 @@ def test_several_snapshots_on_a_terminal_stand_under_their_names(files: dict[str
     ]
 
 
+@pytest.mark.slow
 def test_an_ignored_rule_finds_nothing_and_is_named(files: dict[str, str]) -> None:
     named = ("driver-library-version-mismatch", "libcuda-missing")
     done = run("doctor", "--snapshot", files["mismatch"], "--format", "json", "--ignore", *named)
@@ -113,6 +115,7 @@ def test_an_ignored_rule_finds_nothing_and_is_named(files: dict[str, str]) -> No
     assert "driver-library-version-mismatch" not in {one["name"] for one in report["findings"]}
 
 
+@pytest.mark.slow
 def test_strict_makes_a_warning_exit_with_1(tmp_path: Path) -> None:
     hot = sample.gpu(clocks_event_reasons=("hw-thermal-slowdown",))
     facts = sample.healthy()._replace(gpus=(hot,))
@@ -143,6 +146,7 @@ RUBBISH = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", first(2, RUBBISH))
 def test_a_file_of_rubbish_is_wrong_usage(tmp_path: Path, content: str) -> None:
     path = tmp_path / "rubbish.json"
@@ -182,6 +186,7 @@ def test_wrong_usage_is_said_in_a_line_and_exits_with_2(arguments: list[str], wo
     assert words in wrong(run(*arguments))
 
 
+@pytest.mark.slow
 def test_output_goes_to_the_file_and_stdout_stays_empty(files: dict[str, str], tmp_path: Path) -> None:
     target = tmp_path / "out" / "report.json"
     target.parent.mkdir()
@@ -221,6 +226,7 @@ def test_a_reader_who_leaves_early_is_no_error(files: dict[str, str]) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", first(1, [">&- 2>&-", ">&-", "2>&-", "<&-"]))
 def test_closed_streams_change_nothing_about_the_exit_code(files: dict[str, str], closed: str) -> None:
     command = f'"{sys.executable}" -m gpucheck doctor --snapshot "{files["mismatch"]}" {closed}'
@@ -228,6 +234,7 @@ def test_closed_streams_change_nothing_about_the_exit_code(files: dict[str, str]
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", first(1, ["terminal", "json", "markdown"]))
 def test_an_ascii_locale_gets_ascii(files: dict[str, str], form: str) -> None:
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
@@ -266,6 +273,7 @@ def test_colours_on_a_terminal_none_with_no_color_none_in_a_pipe(files: dict[str
     assert "\x1b" not in run(*doctor).stdout
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_gets_narrow_lines(files: dict[str, str]) -> None:
     _, screen = on_a_terminal("doctor", "--snapshot", files["unknown"], COLUMNS="40", NO_COLOR="1")
     assert max(map(len, screen.split("\r\n"))) <= 60  # the verdict is one line
@@ -301,6 +309,7 @@ def test_help_is_plain_and_exits_with_0() -> None:
         assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_this_machine_is_examined_recorded_and_judged_alike_elsewhere(tmp_path: Path) -> None:
     raw, facts = tmp_path / "raw.json", tmp_path / "facts.json"
     here = run("doctor", "--python", sys.executable, "--format", "json")
@@ -351,6 +360,7 @@ def test_an_interpreter_that_never_answers_is_named_in_time_and_left_dead(stuck_
 SIGNALS: list[Any] = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), first(1, SIGNALS))
 def test_a_signal_ends_it_at_once_without_a_word_and_takes_the_children_along(
     stuck_python: str, number: signal.Signals, code: int

@@ -22,6 +22,7 @@ from gpucheck.rules import load
 from gpucheck.rules.engine import RULES, Rule, found, judge_all
 
 load()
+pytestmark = pytest.mark.slow  # its processes, or its many rounds
 PRETEND = str(Path(__file__).parent / "pretend")
 SCRIPT = Path(deep_probe.__file__).parent / "children" / "deep.py"
 

@@ -22,6 +22,7 @@ from gpucheck.render import rules  # noqa: E402
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_rule_pages_schemas_picture_and_help_texts_are_what_the_code_says() -> None:
     assert write_docs.stale(write_docs.wanted()) == [], "run scripts/write_docs.py"
 
