@@ -353,7 +353,8 @@ def test_nothing_recorded_is_unknown_and_never_absent() -> None:
     known_system = {name for name, value in seen._asdict().items() if not isinstance(value, Gap)}
     assert known_system <= {"os", "kernel", "machine", "uid", "groups", "wsl", "cpu"}
     known = {name for name, value in kernel._asdict().items() if not isinstance(value, Gap)}
-    assert known <= {"module_source", "smi"}  # no folder on PATH was given, so nvidia-smi is on none
+    # no folder on PATH was given, so nvidia-smi is on none; the kernel's name says that it is not WSL
+    assert known <= {"module_source", "smi", "wsl"}
 
 
 def test_user_libraries_show_links_in_circles_and_other_architectures() -> None:
