@@ -64,8 +64,7 @@ def _to_file(text: Union[str, bytes], path: str) -> None:
         return
     # Not named after the file: a name may be as long as a file system allows.
     temporary = os.path.join(os.path.dirname(target), f".gpucheck-{os.getpid()}.part")
-    # Windows turns every line's end into two characters, a picture's bytes too, where it is not told otherwise.
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

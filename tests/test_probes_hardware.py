@@ -353,7 +353,7 @@ def test_nothing_recorded_is_unknown_and_never_absent() -> None:
     known_system = {name for name, value in seen._asdict().items() if not isinstance(value, Gap)}
     assert known_system <= {"os", "kernel", "machine", "uid", "groups", "wsl", "cpu"}
     known = {name for name, value in kernel._asdict().items() if not isinstance(value, Gap)}
-    # No folder on PATH was given, so nvidia-smi is on none; a system that is not WSL has nothing of WSL.
+    # no folder on PATH was given, so nvidia-smi is on none; the kernel's name says that it is not WSL
     assert known <= {"module_source", "smi", "wsl"}
 
 

@@ -320,7 +320,8 @@ def _wheel(target: Path) -> Path:
     """This checkout's wheel."""
     from uv import find_uv_bin
 
-    command = [str(find_uv_bin()), "build", "--quiet", "--wheel", "--out-dir", str(target), str(ROOT)]
+    command = [str(find_uv_bin()), "build", "--quiet", "--python", sys.executable, "--wheel", "--out-dir", str(target)]
+    command.append(str(ROOT))
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         give_up(f"uv build failed: {done.stderr.strip()[-600:]}")

@@ -115,8 +115,7 @@ def _install(job: Job, change: transaction.Transaction, lock: str, settings: Set
         _uv(settings, "pip", "uninstall", "--python", change.python, *job.leaving)
     path = os.path.join(change.folder, f"pylock.{change.name}.toml")
     # It may hold the login of an index, by which uv's cache is keyed: for nobody else's eyes.
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
-    with open(handle, "w", encoding="utf-8", newline="") as file:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(lock)
     try:
         words = ("pip", "install", "--preview-features", "pylock", "--no-deps", "--offline", *uv.options(settings))
