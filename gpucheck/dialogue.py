@@ -103,6 +103,11 @@ def confirmed(words: Words, question: str) -> bool:
     return True
 
 
+def page(words: Words) -> tuple[int, bool]:
+    """The width and the colour of what is shown: as of a file, or as of this terminal."""
+    return (80, False) if words.output else (columns(), colored())
+
+
 def tell(lines: Sequence[str]) -> None:
     """On standard error, a line each."""
     for line in lines:
