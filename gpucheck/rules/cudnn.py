@@ -50,6 +50,17 @@ def _asked(snapshot: Snapshot) -> Union[Asked, None]:
     return Asked(version, own, join(build.root, "python/platform/build_info.py"), None) if own else None
 
 
+def takes(snapshot: Snapshot, version: Union[LibraryVersion, None, Gap]) -> Union[bool, None]:
+    """Does this TensorFlow take that cuDNN? None: the file does not tell its version, or TensorFlow asks for none.
+
+    Raises
+    ------
+    Unknown: the version could not be read, or what TensorFlow asks for is not known.
+    """
+    asked, known_version = _asked(snapshot), need(version)
+    return asked.takes(CudnnVersion(known_version.text)) if asked and known_version else None
+
+
 def _before_build_info(snapshot: Snapshot, build: TensorFlowBuild) -> bool:
     """tensorflow-gpu 1.0 to 1.3 on Windows: no build_info.py, and a CUDA build by its name."""
     return build.cuda_build is None and build.distribution == "tensorflow-gpu" and on_windows(snapshot)

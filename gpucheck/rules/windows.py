@@ -9,7 +9,7 @@ from gpucheck.facts.gap import known, need
 from gpucheck.facts.libraries import Libraries, LibraryCopy, Wanted
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
-from gpucheck.rules import ways
+from gpucheck.rules import cudnn, ways
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import asked, missing, names, title
 from gpucheck.rules.stakes import stakes
@@ -157,7 +157,8 @@ def windows_path_shadows_cuda(snapshot: Snapshot) -> Iterator[Found]:
 
     ## What it means
     Windows takes the first file of a name in the order of its search: the program's folder, System32, then PATH from
-    left to right. There are several copies here, and the first is broken or an older cuDNN than one behind it.
+    left to right. There are several copies here, and the first is broken, or a cuDNN that this TensorFlow does not
+    take while it takes one behind it.
 
     ## Why it matters
     The better copy is never used: "Loaded runtime CuDNN library: X but source was compiled with: Y", or the DLL does
@@ -173,7 +174,7 @@ def windows_path_shadows_cuda(snapshot: Snapshot) -> Iterator[Found]:
         return
     libraries = need(snapshot.libraries)
     for one in need(libraries.wanted) or ():
-        better = better_copy(libraries, one) if one.needed_for_gpu and one.hides else None
+        better = better_copy(snapshot, libraries, one) if one.needed_for_gpu and one.hides else None
         if better is None:
             continue
         worse = known(one.path, None) or ""
@@ -186,16 +187,19 @@ def windows_path_shadows_cuda(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-def better_copy(libraries: Libraries, one: Wanted) -> LibraryCopy | None:
-    """The copy that the one which would be loaded hides, and that would do better; None: there is none."""
+def better_copy(snapshot: Snapshot, libraries: Libraries, one: Wanted) -> LibraryCopy | None:
+    """The copy that the one which would be loaded hides, and that would do better; None: there is none.
+
+    A cuDNN that TensorFlow takes is left alone, however new another one is: that may want zlibwapi.dll.
+    """
     behind = {paths.key(path) for path in one.hides}
     broken = need(one.defect) is not None
-    mine = need(one.version) if one.library == "cudnn" else None
+    if not broken and (one.library != "cudnn" or cudnn.takes(snapshot, one.version) is not False):
+        return None
     for copy in need(libraries.copies):
         if paths.key(copy.path) not in behind or need(copy.defect) is not None:
             continue
-        theirs = need(copy.version) if one.library == "cudnn" else None
-        if broken or (mine is not None and theirs is not None and mine < theirs):
+        if broken or cudnn.takes(snapshot, copy.version):
             return copy
     return None
 
