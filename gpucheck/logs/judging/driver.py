@@ -12,6 +12,7 @@ from gpucheck.facts.versions import DriverVersion
 from gpucheck.logs.judging import Open, Place, cause, left, question, told
 from gpucheck.logs.judging.setting import (
     cuda_of,
+    driver_answers,
     driver_of,
     gpu_works,
     in_container,
@@ -154,6 +155,8 @@ def _remaining_without_driver(log: Log, snapshot: Snapshot, no_library: bool) ->
             "wsl-libcuda-not-on-path": "/usr/lib/wsl/lib/libcuda.so.1 is there",
             "wsl-no-windows-driver": "Windows has no NVIDIA driver, or one that does not serve WSL",
         }
+    if driver_answers(log):  # to nvidia-smi, and not to this program: a container's host, or another day
+        return {**flag, **module}
     return {**none, **module, **flag} if no_library else {**module, **none, **flag}
 
 
@@ -183,7 +186,7 @@ def _remaining_without_libcuda(log: Log, snapshot: Snapshot, clue: Clue) -> dict
         return {**flag, **capability}
     if on_wsl(log, snapshot) or clue.get("soname") == "libcuda.so":
         return {**wsl, **gone}
-    return {**gone, **none, **flag}
+    return {**gone, **flag, **capability} if driver_answers(log) else {**gone, **none, **flag}
 
 
 @question(Place.START)

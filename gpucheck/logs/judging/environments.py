@@ -101,19 +101,32 @@ def why_dll(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     runtime = {_MSVC: r"there is no msvcp140_1.dll in C:\Windows\System32"}
     processor = {_AVX: "the processor has no AVX"}
     path = {_PATH: "CUDA and cuDNN are installed, and their bin folders are not in PATH"}
+    search = {"windows-dll-search-path": "CUDA is in PATH, where Python 3.8 and later do not look for DLLs"}
     cudnn = {"cudnn-wrong-version": "cuDNN is of another version than this TensorFlow asks for"}
     if clue is None:
         order = {**runtime, **processor} if _is_recent(log, snapshot) else {**processor, **runtime}
+    elif _is_of_another(clue):
+        order = {**runtime, **search, **path}
     elif _loads_cuda_late(clue, log, snapshot):
         order = {**runtime, **processor}
     else:
         order = {**path, **runtime, **cudnn}
     yield left(
-        "Windows could not load a library of TensorFlow's.",
+        f"Windows could not load a library of {_whose(clue)}.",
         _evidence(clue or starts),
         order,
         r"where cudart64_*.dll cudnn64_*.dll & dir C:\Windows\System32\msvcp140_1.dll",
     )
+
+
+def _whose(clue: Union[Clue, None]) -> str:
+    return str(clue.get("module")) if clue is not None and _is_of_another(clue) else "TensorFlow's"
+
+
+def _is_of_another(clue: Clue) -> bool:
+    """A module that Python names and that has nothing of TensorFlow: dlib, pycuda, cupy link CUDA directly."""
+    module = clue.get("module") or ""
+    return bool(module) and not any(word in module for word in ("tensorflow", "pywrap", "tf", "torch", "_C"))
 
 
 def _is_recent(log: Log, snapshot: Snapshot) -> bool:

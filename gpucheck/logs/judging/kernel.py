@@ -9,7 +9,7 @@ from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.logs.judging import Open, Place, cause, left, question, told
-from gpucheck.logs.judging.setting import gpu_works, in_container, on_wsl
+from gpucheck.logs.judging.setting import driver_answers, gpu_works, in_container, on_wsl
 from gpucheck.rules.engine import Found, found
 
 _MODULE, _UVM, _SECURE = "nvidia-kernel-module-not-loaded", "nvidia-uvm-not-loaded", "secure-boot-unsigned-module"
@@ -33,14 +33,19 @@ def mismatch(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     clue = log.first("nvrm-api-mismatch") or _nvml(log, "18")
     if clue is None:
         return
-    user = clue.get("dso_version") or next(iter(log.values("nvml-library-version", "dso_version")), None)
-    kernel = clue.get("kernel_version") or next(iter(log.values("nvrm-module-version", "kernel_version")), None)
+    user = clue.get("dso_version") or _version(log, "dso_version", "nvml-library-version")
+    kernel = clue.get("kernel_version") or _version(log, "kernel_version", "nvrm-module-version")
     versions = f": the files are {user}" + (f", the loaded module is {kernel}" if kernel else "") if user else ""
     yield found(
         f"The driver's files and the loaded kernel module are of different versions{versions}.",
         _evidence(clue, log.first("nvml-library-version"), log.first("nvrm-module-version")),
         ["sudo reboot", "# where it survives that: an old module is left (dkms status), or two drivers are installed"],
     )
+
+
+def _version(log: Log, which: str, message: str) -> Union[str, None]:
+    """As the driver's own words tell it, else as StreamExecutor does."""
+    return next(iter([*log.values(message, which), *log.values("driver-versions-differ", which)]), None)
 
 
 @cause(_SECURE, Place.START, explains=(_MODULE, *_FOLLOW))
@@ -81,7 +86,7 @@ def other_driver(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 @cause(_UVM, Place.START, explains=("cuda-init-failed",))
 def uvm(log: Log, snapshot: Snapshot) -> Iterator[Found]:
-    modules = [clue for clue in log.all("module-not-loadable") if (clue.get("module") or "").endswith("uvm")]
+    modules = [clue for clue in log.all("module-not-loadable") if _of_uvm(clue, log)]
     if modules and not log.first("kernel-driver-not-running", "smi-no-driver", "module-key-rejected"):
         yield found(
             "The module nvidia_uvm could not be loaded: nvidia-smi works without it, CUDA does not.",
@@ -112,8 +117,26 @@ def not_loaded(log: Log, snapshot: Snapshot) -> Iterator[Found]:
 
 def _explained(clue: Clue, log: Log) -> bool:
     """nvidia_uvm alone, or a refusal by Secure Boot, have findings of their own."""
-    alone = (clue.get("module") or "").endswith("uvm") and not log.first("kernel-driver-not-running", "smi-no-driver")
+    alone = _of_uvm(clue, log) and not log.first("kernel-driver-not-running", "smi-no-driver")
     return alone or "ey " in (clue.get("error") or "")
+
+
+def _of_uvm(clue: Clue, log: Log) -> bool:
+    """nvidia_uvm is built together with nvidia: where its file is not there, none is for this kernel."""
+    unbuilt = (clue.get("error") or "").startswith("not found in directory") and not driver_answers(log)
+    return (clue.get("module") or "").endswith("uvm") and not unbuilt
+
+
+@question(Place.START)
+def why_no_uvm(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    clue = log.first("uvm-not-loaded")
+    if clue is not None and not log.first("module-not-loadable", "other-driver-holds-gpu"):
+        yield left(
+            "The module nvidia_uvm could not be loaded, and it is not said why.",
+            [told(clue)],
+            {_UVM: "nvidia-smi works", _MODULE: "it does not: no module of NVIDIA's is loaded"},
+            "nvidia-smi; lsmod | grep nvidia; sudo nvidia-modprobe -c 0 -u; sudo dmesg | tail",
+        )
 
 
 @question(Place.START)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gpucheck.facts.log import Clue, Log
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.logs.judging import Open, Place, cause, left, question, told
-from gpucheck.logs.judging.setting import brings_wheels, gpu_works, in_container, on_windows, on_wsl
+from gpucheck.logs.judging.setting import brings_wheels, driver_answers, gpu_works, in_container, on_windows, on_wsl
 from gpucheck.logs.sonames import installed_instead, is_cuda, library, releases_with
 from gpucheck.rules.engine import Found, found
 
@@ -207,7 +207,10 @@ def _remaining_unnamed(log: Log, snapshot: Snapshot, registered: bool) -> dict[s
         return {**wheels, **cudnn, **path} if brings_wheels(log, snapshot) else {**cudnn, **path, **wrong}
     if registered:
         return {**wheels, **wrong, **path} if brings_wheels(log, snapshot) else {**wrong, **path, **cudnn}
-    return {**wrong, **(wheels if brings_wheels(log, snapshot) else path), **none}
+    if log.first("session-and-cuda"):  # CUDA was asked for as wheels
+        return {**wheels, **wrong, **({} if driver_answers(log) else none)}
+    late = wheels if brings_wheels(log, snapshot) else path
+    return {**wrong, **late, **(cudnn if driver_answers(log) else none)}
 
 
 @cause(_WRONG, Place.SONAMES)

@@ -55,6 +55,11 @@ def gpu_works(log: Log) -> bool:
     return log.first(*DEVICE) is not None
 
 
+def driver_answers(log: Log) -> bool:
+    """nvidia-smi printed a driver's version: there is a GPU, on this machine or on the host of a container."""
+    return log.first("session-nvidia-smi") is not None
+
+
 def tensorflow_of(log: Log, snapshot: Snapshot) -> Union[PackageVersion, None]:
     """TensorFlow's version, where one is named."""
     if not isinstance(snapshot.python, Gap) and not isinstance(snapshot.python.tensorflow, Gap):

@@ -82,7 +82,10 @@ def _part(text: str) -> Values:
 
 
 def _symbol(text: str) -> Values:
-    if "libcudnn" not in text and "libcublas" not in text and "libnv" not in text and "libcus" not in text:
+    """X.so: undefined symbol: Y: one of CUDA's libraries has it in its name, or Y is a function of theirs."""
+    files = ("libcudnn", "libcublas", "libnv", "libcus")
+    symbol = word_after(text, "undefined symbol:") or ""
+    if not any(one in text for one in files) and not symbol.startswith(("cudnn", "cublas", "cusolver", "nccl")):
         return None
     return kept(soname=first_name(text))
 

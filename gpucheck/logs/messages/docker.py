@@ -101,6 +101,14 @@ MESSAGES = (
         source="cncf-tags/container-device-interface; containers/podman",
     ),
     Message(
+        "uvm-not-loaded",
+        ("Could not load UVM kernel module",),
+        said,
+        "NVIDIA's memory module nvidia_uvm could not be loaded for a container.",
+        look=("nvidia-smi", "sudo nvidia-modprobe -c 0 -u"),
+        source="NVIDIA/nvidia-docker 1.0",
+    ),
+    Message(
         "docker-too-old-for-gpus",
         ("unknown flag: --gpus",),
         said,

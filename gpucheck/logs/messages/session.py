@@ -235,6 +235,13 @@ MESSAGES = (
         source="apt",
     ),
     Message(
+        "session-and-cuda",
+        ("[and-cuda]",),
+        lambda text: kept() if " install " in text or " add " in text else None,
+        "TensorFlow was installed with the extra that brings CUDA as wheels.",
+        source="pip, uv, poetry",
+    ),
+    Message(
         "session-nvidia-wheel",
         ("nvidia-cudnn-cu", "nvidia_cudnn_cu"),
         lambda text: kept(version=version_after(text, "nvidia-cudnn-cu12=="), torch="yes" if "torch" in text else None),
