@@ -167,7 +167,7 @@ def nvml_no_permission(snapshot: Snapshot) -> Iterator[Found]:
     yield found(
         "NVML refuses this user (NVML_ERROR_NO_PERMISSION, 4).",
         [("driver.nvml.code", "4", answer.path or "libnvidia-ml.so.1")],
-        ["ls -l /dev/nvidia*", "id"],
+        fixes.or_event_log(snapshot, ["ls -l /dev/nvidia*", "id"]),
     )
 
 

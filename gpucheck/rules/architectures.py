@@ -16,6 +16,7 @@ from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import alike, named, nvidia_here, usable
 from gpucheck.rules.recipes import install_lines
+from gpucheck.rules.systems import on_windows
 
 # native: binary code. ptx: compiled by the driver at first use, minutes. ptx-fails: there is PTX, and for this
 # generation and build it is reported to fail. ptx-driver: there is PTX that this driver is too old to compile.
@@ -215,11 +216,12 @@ def _too_new(snapshot: Snapshot, one: Fit, build: Build) -> tuple[str, Iterable[
             ["# upgrade the driver to one of that CUDA version or newer"],
         )
     if one.runs == "ptx-fails":
+        where = " (in WSL 2)" if on_windows(snapshot) else ""
         return (
             f"TensorFlow {build.version} (CUDA {build.cuda}) has only PTX of {one.ptx} for that, "
             "which is reported to fail on this generation",
             [
-                "# NVIDIA's container has code for it: https://catalog.ngc.nvidia.com/orgs/nvidia/containers/tensorflow",
+                f"# NVIDIA's container{where} has code for it: https://catalog.ngc.nvidia.com/orgs/nvidia/containers/tensorflow",
                 "# prove it here: gpucheck doctor --deep",
             ],
         )

@@ -13,6 +13,7 @@ from gpucheck.rules import fixes, operations
 from gpucheck.rules.engine import Found, found, rule
 
 _SOURCE = "TensorFlow in a child process (--deep)"
+_XID = ["sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"]
 _IMPORT_BREAKERS = (
     "cpu-no-avx", "numpy2-abi-break", "protobuf-incompatible", "keras2-keras3-mismatch", "python-32bit",
     "tensorflow-not-installed", "wrong-python-environment", "cpu-package-overwrote-gpu-package",
@@ -133,7 +134,13 @@ def deep_gpu_left_out(snapshot: Snapshot) -> Iterator[Found]:
             ("gpus", ", ".join(gpu.name or f"GPU {gpu.number}" for gpu in gpus), "NVML"),
             *_log(deep),
         ],
-        ["# Name the smallest number of multiprocessors that you accept:", "export TF_MIN_GPU_MULTIPROCESSOR_COUNT=4"],
+        fixes.spoken(
+            snapshot,
+            [
+                "# Name the smallest number of multiprocessors that you accept:",
+                "export TF_MIN_GPU_MULTIPROCESSOR_COUNT=4",
+            ],
+        ),
     )
 
 
@@ -165,7 +172,7 @@ def deep_operation_failed(snapshot: Snapshot) -> Iterator[Found]:
             f"{'killed the process' if operation.status == 'crashed' else 'fails'}: {operation.error}"
             + (f" (most likely {cause.said})" if cause else ""),
             _proof(operation, deep),
-            operations.fix_of(cause, fixes.on_machine(snapshot, ["sudo dmesg | grep -iE 'nvrm|xid' | tail -n 20"])),
+            fixes.spoken(snapshot, operations.fix_of(cause, fixes.on_machine(snapshot, _XID))),
         )
 
 

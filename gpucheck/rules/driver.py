@@ -92,15 +92,16 @@ def _mismatch(snapshot: Snapshot, driver: Driver, module: DriverVersion | None, 
     evidence += [("driver.libraries.version", str(_version(copy)), _place(copy)) for copy in stale]
     if witness:
         evidence.append(("driver.nvml.code", str(_code(driver)), witness))
+    loaded = "display driver" if on_windows(snapshot) else "kernel module"
     if not stale:
-        said = f"The loaded kernel module is {module} and the driver's libraries have another version ({witness})."
+        said = f"The loaded {loaded} is {module} and the driver's libraries have another version ({witness})."
         if module is None:
-            said = f"The loaded kernel module and the driver's libraries have different versions ({witness})."
+            said = f"The loaded {loaded} and the driver's libraries have different versions ({witness})."
         return found(said, evidence, _reload(snapshot))
     copy = next((one for one in stale if one.first), stale[0])
     version = _version(copy)
     assert version is not None
-    said = f"The loaded kernel module is {module}, but {copy.soname} is {version} ({_place(copy)})"
+    said = f"The loaded {loaded} is {module}, but {copy.soname} is {version} ({_place(copy)})"
     if good or (module is not None and version < module):
         return found(f"{said}: that copy is stale.", evidence, _remove(snapshot, copy))
     return found(f"{said}.", evidence, _reload(snapshot))
@@ -112,7 +113,7 @@ _UNLOAD = ("nvidia_fs", "nvidia_peermem", "nvidia_drm", "nvidia_modeset", "nvidi
 
 def _reload(snapshot: Snapshot) -> list[str]:
     if on_windows(snapshot):
-        return ["shutdown /r /t 0  # restarts Windows at once", "# if it survives that:", *fixes.again(snapshot)]
+        return [fixes.RESTART, "# if it survives that:", *fixes.again(snapshot)]
     driver = snapshot.driver
     loaded = () if isinstance(driver, Gap) else known(driver.modules, ())
     modules = [name for name in _UNLOAD if name in loaded]

@@ -5,6 +5,8 @@ Where a distribution's package names are not certain, a line names the manual in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gpucheck.facts.gap import Gap, Unknown
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.rules.presence import family
@@ -46,6 +48,32 @@ def _is_windows(snapshot: Snapshot) -> bool:
         return on_windows(snapshot)
     except Unknown:
         return False
+
+
+RESTART = "shutdown /r /t 0  # restarts Windows at once"
+
+
+def spoken(snapshot: Snapshot, lines: Iterable[str]) -> list[str]:
+    """Lines for Linux's shells, in PowerShell's words where this is Windows: export and sudo."""
+    return [_powershell(line) if _is_windows(snapshot) else line for line in lines]
+
+
+def _powershell(line: str) -> str:
+    before, export, rest = line.rpartition("export ")
+    if export:
+        name, _, value = rest.partition("=")
+        return f'{before}$env:{name} = "{value}"'
+    return line.replace("sudo ", "") + "  # in a PowerShell of an administrator" if "sudo " in line else line
+
+
+def or_restart(snapshot: Snapshot, lines: list[str]) -> list[str]:
+    """Lines that reset a GPU; Windows has no command for that but its own restart."""
+    return [RESTART] if _is_windows(snapshot) else lines
+
+
+def or_event_log(snapshot: Snapshot, lines: list[str]) -> list[str]:
+    """Lines that look at what only Linux has; on Windows the driver's own words."""
+    return list(_WINDOWS) if _is_windows(snapshot) else lines
 
 
 def again(snapshot: Snapshot) -> list[str]:

@@ -43,7 +43,7 @@ def exclusive_compute_mode(snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{named(gpu)} is in compute mode {gpu.compute_mode}{held}.",
             [("gpus.compute_mode", gpu.compute_mode, gpu.source), ("gpus.processes", _holders(gpu), "NVML")],
-            [f"sudo nvidia-smi -i {gpu.number} -c 0", "# or end the program that has the GPU"],
+            fixes.spoken(snapshot, [f"sudo nvidia-smi -i {gpu.number} -c 0", "# or end the program that has the GPU"]),
             severity=None if len(blocked) == len(gpus) else Severity.WARNING,
         )
 
@@ -193,5 +193,7 @@ def gpu_memory_held_by_other_process(snapshot: Snapshot) -> Iterator[Found]:
                 ("gpus.memory_total", f"{total / _GIB:.1f} GiB", "NVML"),
                 ("gpus.processes", _holders(gpu), "NVML"),
             ],
-            ["nvidia-smi", "# end what is not needed, or: export TF_FORCE_GPU_ALLOW_GROWTH=true"],
+            fixes.spoken(
+                snapshot, ["nvidia-smi", "# end what is not needed, or: export TF_FORCE_GPU_ALLOW_GROWTH=true"]
+            ),
         )

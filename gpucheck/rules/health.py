@@ -8,6 +8,7 @@ from gpucheck.facts.gap import known, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import described, named, nvidia_here
 
@@ -110,7 +111,7 @@ def pcie_link_degraded(snapshot: Snapshot) -> Iterator[Found]:
             yield found(
                 f"{named(gpu)} is connected by PCIe {now}; this card and system can do {most}.",
                 [("gpus.pcie", now, "NVML"), ("gpus.pcie.max", most, "NVML")],
-                ["nvidia-smi -q -d PCIE 2>/dev/null || nvidia-smi -q", "# reseat the card; look at riser and BIOS"],
+                ["nvidia-smi -q", "# reseat the card; look at riser and BIOS"],
             )
 
 
@@ -137,7 +138,10 @@ def gpu_ecc_errors(snapshot: Snapshot) -> Iterator[Found]:
             yield found(
                 f"{named(gpu)} has {count} uncorrected memory error(s) since the driver was loaded.",
                 [("gpus.ecc_uncorrected", count, "NVML, volatile counter")],
-                ["nvidia-smi -q -d ECC,ROW_REMAPPER", "# with nothing using it: sudo nvidia-smi --gpu-reset"],
+                [
+                    "nvidia-smi -q -d ECC,ROW_REMAPPER",
+                    *fixes.or_restart(snapshot, ["# with nothing using it: sudo nvidia-smi --gpu-reset"]),
+                ],
             )
 
 
@@ -162,7 +166,7 @@ def gpu_row_remap_pending(snapshot: Snapshot) -> Iterator[Found]:
             yield found(
                 f"{named(gpu)} has memory rows waiting to be remapped at the next reset.",
                 [("gpus.remapped_pending", "True", "NVML")],
-                [f"sudo nvidia-smi -i {gpu.number} --gpu-reset", "# or: sudo reboot"],
+                fixes.or_restart(snapshot, [f"sudo nvidia-smi -i {gpu.number} --gpu-reset", "# or: sudo reboot"]),
             )
 
 

@@ -13,9 +13,11 @@ from gpucheck.facts.python import Distribution, Python
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import PackageVersion
 from gpucheck.findings import Severity
+from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.installed import broken_clause, by_conda, installed
 from gpucheck.rules.recipes import pip, quoted
+from gpucheck.rules.systems import on_windows
 
 _NUMPY_2 = PackageVersion("2")
 _FIRST_FOR_NUMPY_2 = PackageVersion("2.18")
@@ -139,10 +141,14 @@ def keras_backend_not_tensorflow(snapshot: Snapshot) -> Iterator[Found]:
     variable = need(snapshot.environment).get("KERAS_BACKEND")
     if variable:
         chosen, fact, source = variable, "environment.KERAS_BACKEND", "the environment"
-        lines = ["export KERAS_BACKEND=tensorflow"]
+        lines = fixes.spoken(snapshot, ["export KERAS_BACKEND=tensorflow"])
     else:
         chosen, fact, source = need(python.keras_backend) or "", "python.keras_backend", python.keras_config or ""
-        lines = [f'sed -i \'s/"backend": *"[a-z]*"/"backend": "tensorflow"/\' {quoted(source)}']
+        lines = (
+            [f'# in {source}: "backend": "tensorflow"']
+            if on_windows(snapshot)
+            else [f'sed -i \'s/"backend": *"[a-z]*"/"backend": "tensorflow"/\' {quoted(source)}']
+        )
     if chosen and chosen != "tensorflow":
         yield found(f"Keras computes with {chosen}, not with TensorFlow ({source}).", [(fact, chosen, source)], lines)
 

@@ -12,6 +12,7 @@ from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import nvidia_here
+from gpucheck.rules.systems import on_windows
 
 NAME = "CUDA_VISIBLE_DEVICES"
 
@@ -128,6 +129,11 @@ def _fix(snapshot: Snapshot, first: str) -> list[str]:
         return [
             f"# Slurm gives a job its GPUs and sets {NAME}: leave it as it is, and ask for one",
             "srun --gres=gpu:1 ...",
+        ]
+    if on_windows(snapshot):
+        return [
+            f"Remove-Item Env:{NAME}  # and delete it in: rundll32 sysdm.cpl,EditEnvironmentVariables",
+            "nvidia-smi -L",
         ]
     return [
         f"unset {NAME}",

@@ -55,6 +55,7 @@ def in_wsl(snapshot: Snapshot) -> list[str]:
     return [
         "wsl --install -d Ubuntu-24.04",
         "# then, inside WSL:",
+        "# sudo apt update && sudo apt install -y python3-venv",
         f"# python3 -m venv ~/{ENVIRONMENT} && ~/{ENVIRONMENT}/bin/pip install 'tensorflow[and-cuda]=={row.version}'",
     ]
 
