@@ -253,3 +253,17 @@ def test_any_mixture_of_real_lines_gets_an_answer(data: st.DataObject) -> None:
             assert set(finding.remaining) <= set(rules.every())
         assert terminal.render(report).strip().endswith("checked") or report.skipped
         assert report.version in markdown.render(report)
+
+
+def test_a_log_with_a_loaded_driver_is_not_of_a_machine_without_a_card() -> None:
+    """A driver may be gone since the log was written, and come back; where there is no card, none ever was."""
+    line = "libcuda reported version is: 535.2.0", "kernel reported version is: 535.2.0"
+    facts = sample.fine().snapshot
+    assert not isinstance(facts.driver, Gap)
+    assert not isinstance(facts.driver.nvml, Gap)
+    gone = facts.driver._replace(module_version=None, nvml=facts.driver.nvml._replace(driver_version=None))
+    assert facts.driver.pci
+    without = facts._replace(driver=gone._replace(pci=()))
+
+    assert "log-of-another-machine" not in names(judged(*line, facts=facts._replace(driver=gone)))
+    assert "log-of-another-machine" in names(judged(*line, facts=without))

@@ -116,6 +116,8 @@ def _differing(stack: Stack, measured: Snapshot) -> Iterator[Evidence]:
     system, driver, python = measured.system, measured.driver, measured.python
     if not isinstance(system, Gap) and stack.os is not None and stack.os != system.os:
         yield from _pair("system.os", stack.os, system.os)
+    if stack.module is not None and _never_had_one(measured):
+        yield from _pair("driver", f"driver {stack.module}", "no driver, and no NVIDIA GPU on the PCI bus")
     if not isinstance(driver, Gap) and stack.driver is not None:
         nvml = known(driver.nvml, None)
         running = {known(driver.module_version, None), nvml.driver_version if nvml else None} - {None}
@@ -130,6 +132,15 @@ def _differing(stack: Stack, measured: Snapshot) -> Iterator[Evidence]:
     prefixes = [one for one in stack.prefixes if not one.endswith("/.local")]  # every environment may take from there
     if sites and prefixes and not any(site.startswith(f"{prefix}/") for site in sites for prefix in prefixes):
         yield from _pair("python.prefix", prefixes[0], sites[0])
+
+
+def _never_had_one(measured: Snapshot) -> bool:
+    """A driver that was not loaded today may have been yesterday; a card is not taken out. WSL's is on no such bus."""
+    system, driver = measured.system, measured.driver
+    if isinstance(system, Gap) or isinstance(driver, Gap) or known(system.wsl, 2) is not None:
+        return False
+    answered = isinstance(driver.nvml, Gap) or driver.nvml.driver_version is not None
+    return driver.pci == () and driver.module_version is None and not answered
 
 
 def _same(said: str, measured: str) -> bool:

@@ -16,6 +16,7 @@ _DRIVERS = (
     ("driver-versions-match", "driver_version"),
     ("kernel-module-version", "kernel_version"),
 )
+_LOADED = (*_DRIVERS, ("driver-versions-differ", "kernel_version"))
 _GPUS = ("gpu-device-created", "gpu-properties", "gpu-ignored-capability", "torch-gpu-not-supported")
 
 
@@ -39,6 +40,7 @@ class Stack(NamedTuple):
     tensorflow_package: Union[str, None]
     python: Union[PythonVersion, None]
     prefixes: tuple[str, ...]  # of the environments that tracebacks name
+    module: Union[str, None]  # a version of a kernel module that was loaded
 
 
 def stack_of(log: Log) -> Stack:
@@ -54,6 +56,7 @@ def stack_of(log: Log) -> Stack:
         package,
         _one(PythonVersion.parse(value) for value in log.values("site-packages", "python")),
         log.values("site-packages", "prefix"),
+        next((value for message, name in _LOADED for value in log.values(message, name)), None),
     )
 
 
