@@ -206,15 +206,17 @@ def better_copy(snapshot: Snapshot, libraries: Libraries, one: Wanted) -> Librar
 
 @rule(Severity.WARNING, on="windows")
 def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
-    """cuDNN was copied into a CUDA toolkit in part: not all of bin, include and lib\\x64.
+    """cuDNN was copied in part: not all of bin, include and lib\\x64, or not all of its DLLs.
 
     ## What it means
     The zip of cuDNN up to 8 holds three folders, and NVIDIA's guide copies all of them into the toolkit: the DLL into
-    bin, the header into include, the import library into lib\\x64. One or two of the three are here.
+    bin, the header into include, the import library into lib\\x64. One or two of the three are here. Or cudnn64_8.dll
+    was copied without its six companions (cudnn_ops_infer64_8.dll ...), which it opens by name when it computes.
 
     ## Why it matters
-    Without the DLL TensorFlow has no cuDNN (an error). Without header or library TensorFlow works, whatever compiles
-    against cuDNN fails, and no header tells the version.
+    Without the DLL TensorFlow has no cuDNN (an error). Without a companion the GPU is listed, and the first convolution
+    ends the program: "Could not load library cudnn_cnn_infer64_8.dll. Error code 126" (an error). Without header or
+    library TensorFlow works, whatever compiles against cuDNN fails, and no header tells the version.
 
     ## How to fix
     Copy the missing folders, of the same version.
@@ -224,7 +226,10 @@ def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
     https://www.tensorflow.org/install/source_windows
     """
     facts = windows(snapshot)
-    for tree in need(facts.cudnn_trees) if facts else ():
+    if facts is None:
+        return
+    yield from _without_companions(snapshot)
+    for tree in need(facts.cudnn_trees):
         lacking = [
             name
             for name, there in (("bin", tree.dll), ("include", tree.header), ("lib\\x64", tree.library))
@@ -240,3 +245,22 @@ def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
             severity=None if tree.dll is None else Severity.INFO,
             explains=() if tree.dll else ("cuda-lib-missing-partial-install", "cuda-libraries-not-installed"),
         )
+
+
+def _without_companions(snapshot: Snapshot) -> Iterator[Found]:
+    ours = [one for one in need(need(snapshot.libraries).wanted) or () if one.library == "cudnn"]
+    lost = tuple(one for one in ours if not one.needed_for_gpu and need(one.path) is None)
+    stake = stakes(snapshot) if lost else None
+    if not stake:
+        return
+    whole = next(one for one in ours if one.needed_for_gpu)
+    path = known(whole.path, None) or whole.soname
+    yield found(
+        f"{path} is here without {names(lost)}, which it opens when it computes{stake.remark}.",
+        [asked(one, f"not found; {', '.join(one.elsewhere) or 'no copy on this machine'}") for one in lost],
+        [
+            f"# Copy all DLLs of the same cuDNN ({ways.words(whole.version)}) into {paths.parent(path)}",
+            *ways.ARCHIVES[1:],
+        ],
+        severity=stake.severity,
+    )
