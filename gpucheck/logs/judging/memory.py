@@ -145,7 +145,9 @@ def _remaining_without_handle(log: Log, snapshot: Snapshot, clue: Clue) -> dict[
     if _took_little(log):
         return {**held, **grow}
     if free is not None and free > _MUCH and below is not False:
-        return {**driver, **version, **grow}
+        # Of a driver that is too old cuDNN says NOT_INITIALIZED.
+        internal = below is None and clue.get("error") == "CUDNN_STATUS_INTERNAL_ERROR"
+        return {**version, **grow, **driver} if internal else {**driver, **version, **grow}
     if free is not None and free > _MUCH:
         return {**version, **grow}
     if clue.message.endswith("-status") and clue.get("error") == "CUDNN_STATUS_NOT_INITIALIZED" and below is None:
