@@ -117,7 +117,7 @@ def _remaining(log: Log, snapshot: Snapshot, clue: Clue) -> dict[str, str]:
 @question(Place.CUDNN)
 def why_no_dnn(log: Log, snapshot: Snapshot) -> Iterator[Open]:
     """ "DNN library is not found" and nothing else: the line that says why is cut off."""
-    clue = log.first("dnn-library-not-found", "jax-cudnn-not-loaded", "torch-cudnn-mismatch")
+    clue = log.first("dnn-library-not-found")
     if clue is None or log.first(*_PAIRS, "cudnn-outdated", "cudnn-handle-failed", "cudnn-part-not-loaded"):
         return
     yield left(
@@ -128,6 +128,23 @@ def why_no_dnn(log: Log, snapshot: Snapshot) -> Iterator[Open]:
             "gpu-memory-preallocation": '"Could not create cudnn handle" stands above, and little memory is free',
         },
         "# the lines above the error, from the first one of cuda_dnn.cc on",
+    )
+
+
+@question(Place.CUDNN)
+def why_not_the_frameworks_own(log: Log, snapshot: Snapshot) -> Iterator[Open]:
+    """JAX and PyTorch ask cuDNN for its version as they start, before they take any memory."""
+    clue = log.first("jax-cudnn-not-loaded", "torch-cudnn-mismatch")
+    if clue is None or log.first(*_PAIRS, "cudnn-outdated", "cudnn-handle-failed", "cudnn-part-not-loaded"):
+        return
+    yield left(
+        "The cuDNN that JAX or PyTorch found is not the one that it wants, or it found none.",
+        [told(clue)],
+        {
+            "cudnn-wrong-version": "pip list names a wheel of cuDNN of another major or minor than it requires",
+            "ld-library-path-shadows-bundled-cuda": "the wheel is right, and LD_LIBRARY_PATH names another copy",
+        },
+        "pip list | grep -i cudnn; echo $LD_LIBRARY_PATH",
     )
 
 
