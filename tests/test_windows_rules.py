@@ -134,3 +134,17 @@ def test_the_cause_leads_on_windows_too() -> None:
         ("windows-driver-upgraded-not-restarted", "driver-library-version-mismatch", "cuda-init-failed"),
     ):
         assert follower in finding(name, cause).explains
+
+
+def test_wsl_is_told_with_the_driver_that_it_needs_first() -> None:
+    old = looked.snapshot("windows-driver-too-old")
+    first, *rest = ways.in_wsl(old)
+    assert first == "# First NVIDIA's driver for Windows, 527.41 or later, then:"
+    assert "wsl --install -d Ubuntu-24.04" in rest
+    assert ways.in_wsl(looked.snapshot("windows-native-tf220"))[0] == "wsl --install -d Ubuntu-24.04"
+
+
+def test_a_blackwell_gets_no_release_that_has_no_code_for_it() -> None:
+    lines = ways.in_wsl(looked.snapshot("windows-rtx5090"))
+    assert not any("pip install" in line for line in lines)
+    assert any("container" in line for line in lines)

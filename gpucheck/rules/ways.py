@@ -13,7 +13,7 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import LibcVersion, PackageVersion, PythonVersion
 from gpucheck.rules import fitness
 from gpucheck.rules.choice import for_cpu
-from gpucheck.rules.here import here
+from gpucheck.rules.here import Here, here
 
 ENVIRONMENT = "tf-gpu"
 # What Ubuntu 24.04, which `wsl --install` gives, has.
@@ -48,16 +48,27 @@ def last_with_gpu(snapshot: Snapshot, python: Union[PythonVersion, None] = None)
 def in_wsl(snapshot: Snapshot) -> list[str]:
     """TensorFlow with CUDA inside WSL 2: the same Windows driver, Linux's wheels."""
     at = here(snapshot, _WSL_PYTHON)._replace(os="linux", libc=_WSL_LIBC, windows_driver=True)
-    rows = [row for row in fitness.table(at) if fitness.brings_cuda(row) and fitness.fits(row, at)]
-    row = max(rows, key=lambda one: PackageVersion(one.version), default=None)
+    row = _newest_with_cuda(at)
+    newer_driver = row is None and at.driver is not None
+    row = row or _newest_with_cuda(at._replace(driver=None))
     if row is None:
-        return ["# No Linux wheel fits this GPU or driver either: see gpucheck install --explain inside WSL."]
+        return [
+            "# No Linux wheel has code for this GPU either; NVIDIA's container, in WSL 2, may have:",
+            "# https://catalog.ngc.nvidia.com/orgs/nvidia/containers/tensorflow",
+        ]
+    first = f"# First NVIDIA's driver for Windows, {fitness.driver_floor(row, True)} or later, then:"
     return [
+        *([first] if newer_driver else []),
         "wsl --install -d Ubuntu-24.04",
         "# then, inside WSL:",
         "# sudo apt update && sudo apt install -y python3-venv",
         f"# python3 -m venv ~/{ENVIRONMENT} && ~/{ENVIRONMENT}/bin/pip install 'tensorflow[and-cuda]=={row.version}'",
     ]
+
+
+def _newest_with_cuda(at: Here) -> Union[Release, None]:
+    rows = [row for row in fitness.table(at) if fitness.brings_cuda(row) and fitness.fits(row, at)]
+    return max(rows, key=lambda row: PackageVersion(row.version), default=None)
 
 
 def natively(snapshot: Snapshot) -> list[str]:
