@@ -91,6 +91,9 @@ def _reinstall(snapshot: Snapshot, one: Wanted) -> list[str]:
             installed = (each for each in known(need(snapshot.python).distributions, ()) if each.name == wheel)
             exact = next((f"{wheel}=={each.version}" for each in installed), wheel)
             return [pip(snapshot, "--force-reinstall", "--no-deps", exact)]
+    if on_windows(snapshot):
+        source = "Copy cuDNN's files out of its zip again" if one.library == "cudnn" else "Run CUDA's installer again"
+        return [f"# {source} (the damaged one is {path}), or take that folder out of PATH."]
     return [f"# Install the package that owns {path} again, or take its folder out of {one.via}."]
 
 
