@@ -106,7 +106,7 @@ def _hidden(snapshot: Snapshot) -> tuple[str, ...]:
     if isinstance(libraries, Gap):
         return ()
     try:
-        better = [better_copy(libraries, one) for one in known(libraries.wanted, None) or () if one.hides]
+        better = [better_copy(snapshot, libraries, one) for one in known(libraries.wanted, None) or () if one.hides]
     except Unknown:
         return ()
     return tuple(parent(copy.path) for copy in better if copy is not None)
