@@ -55,6 +55,6 @@ def test_a_failure_that_tensorflow_itself_expects_is_none() -> None:
 
 
 def test_no_path_of_a_developers_machine_is_in_a_log() -> None:
-    ours = ("/root", "/opt/pypi", "/work/", "/tmp/lab", "file:///")
+    ours = (str(Path.home()), str(Path(__file__).parents[1]), "file:///")
     for path in LOGS:
         assert not [word for word in ours if word in path.read_text()], path.name

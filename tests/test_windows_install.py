@@ -59,7 +59,7 @@ def test_a_folder_too_deep_for_windows_is_refused_with_how_much_too_deep() -> No
     with pytest.raises(Refused, match=r"lies too deep.*shorter by \d+ characters.*LongPathsEnabled"):
         depth.refuse_deep(deep, long_paths=False)
     depth.refuse_deep(deep, long_paths=True)
-    depth.refuse_deep("/work/.venv", long_paths=False)
+    depth.refuse_deep("/project/.venv", long_paths=False)
 
 
 def test_how_much_too_deep_is_exact() -> None:

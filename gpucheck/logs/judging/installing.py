@@ -34,7 +34,7 @@ def stub(log: Log, snapshot: Snapshot) -> Iterator[Found]:
     Ask for `tensorflow`; on Linux `tensorflow[and-cuda]` brings CUDA, too. On Windows 2.10 is the last with a GPU.
 
     ## References
-    https://pypi.org/project/tensorflow-gpu/
+    The page of tensorflow-gpu 2.12 on PyPI
     https://github.com/tensorflow/tensorflow/issues/60886
     """
     failed = log.first("pip-setup-failed", "invalid-requirement", "pip-no-distribution")
