@@ -206,17 +206,15 @@ def better_copy(snapshot: Snapshot, libraries: Libraries, one: Wanted) -> Librar
 
 @rule(Severity.WARNING, on="windows")
 def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
-    """cuDNN was copied in part: not all of bin, include and lib\\x64, or not all of its DLLs.
+    """cuDNN was copied in part: not all of bin, include and lib\\x64.
 
     ## What it means
     The zip of cuDNN up to 8 holds three folders, and NVIDIA's guide copies all of them into the toolkit: the DLL into
-    bin, the header into include, the import library into lib\\x64. One or two of the three are here. Or cudnn64_8.dll
-    was copied without its six companions (cudnn_ops_infer64_8.dll ...), which it opens by name when it computes.
+    bin, the header into include, the import library into lib\\x64. One or two of the three are here.
 
     ## Why it matters
-    Without the DLL TensorFlow has no cuDNN (an error). Without a companion the GPU is listed, and the first convolution
-    ends the program: "Could not load library cudnn_cnn_infer64_8.dll. Error code 126" (an error). Without header or
-    library TensorFlow works, whatever compiles against cuDNN fails, and no header tells the version.
+    Without the DLL TensorFlow has no cuDNN (an error). Without header or library TensorFlow works, whatever compiles
+    against cuDNN fails, and no header tells the version.
 
     ## How to fix
     Copy the missing folders, of the same version.
@@ -228,7 +226,6 @@ def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
     facts = windows(snapshot)
     if facts is None:
         return
-    yield from _without_companions(snapshot)
     for tree in need(facts.cudnn_trees):
         lacking = [
             name
@@ -247,7 +244,24 @@ def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
         )
 
 
-def _without_companions(snapshot: Snapshot) -> Iterator[Found]:
+@rule(Severity.ERROR, decisive=True, on="windows")
+def cudnn_companions_missing(snapshot: Snapshot) -> Iterator[Found]:
+    """cuDNN's main DLL is here without the others that it opens when it computes.
+
+    ## What it means
+    cudnn64_8.dll is a front: the work is done by six companions (cudnn_ops_infer64_8.dll, cudnn_cnn_infer64_8.dll ...),
+    which it opens by name. Somebody copied the one file that an error message had named.
+
+    ## Why it matters
+    The GPU is listed, and the first convolution ends the program: "Could not load library cudnn_cnn_infer64_8.dll.
+    Error code 126".
+
+    ## How to fix
+    Copy all DLLs of the same cuDNN into the same folder.
+
+    ## References
+    https://docs.nvidia.com/deeplearning/cudnn/archives/cudnn-890/install-guide/index.html#install-windows
+    """
     ours = [one for one in need(need(snapshot.libraries).wanted) or () if one.library == "cudnn"]
     lost = tuple(one for one in ours if not one.needed_for_gpu and need(one.path) is None)
     stake = stakes(snapshot) if lost else None
