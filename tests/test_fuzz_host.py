@@ -51,6 +51,7 @@ def test_a_path_that_no_file_can_have_is_answered(path: str) -> None:
         ask(path)
 
 
+@pytest.mark.slow
 @examples(50, few=6, **_RELAXED)
 @given(trees, environments)
 def test_doctor_answers_on_a_strange_machine(tree: dict[str, Any], environ: dict[str, str]) -> None:

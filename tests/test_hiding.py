@@ -57,6 +57,7 @@ def before(name: str) -> Counter[str]:
     return Counter(one.name for one in looked.report(name).findings)
 
 
+@pytest.mark.slow
 def test_hiding_some_facts_adds_no_finding() -> None:
     for name in machines.names()[::3]:  # all of them, and every fact, in the slow part
         snapshot, known = looked.snapshot(name), before(name)

@@ -20,6 +20,7 @@ from gpucheck.logs.judging import CAUSES, documented
 from gpucheck.logs.messages import by_name
 from gpucheck.rules.engine import RULES
 
+pytestmark = pytest.mark.slow  # a hundred logs, or all of them
 FOLDER = Path(__file__).parent / "data" / "logs"
 
 

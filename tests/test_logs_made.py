@@ -14,6 +14,7 @@ import pytest
 from gpucheck import api
 from gpucheck.findings import Severity
 
+pytestmark = pytest.mark.slow  # a hundred logs, or all of them
 DATA = Path(__file__).parent / "data" / "logs"
 LOGS = sorted([*DATA.glob("made/*.log"), *DATA.glob("found/*.log")])
 

@@ -25,6 +25,7 @@ def test_a_machine_gets_exactly_the_findings_that_it_expects(name: str) -> None:
     assert report.verdict == machine["verdict"], f"{told}\n{open_}"
 
 
+@pytest.mark.slow
 def test_a_snapshot_comes_back_from_json_as_it_went() -> None:
     for name in machines.names():
         written = json.loads(json.dumps(encode(looked.snapshot(name))))

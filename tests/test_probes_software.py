@@ -684,6 +684,7 @@ def test_a_recording_of_this_machine_gives_the_same_facts() -> None:
     assert all_of(RecordedHost(json.loads(json.dumps(recording.machine())))) == seen
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a shell script is no program there")
 @pytest.mark.parametrize(
     ("script", "kind"), [("sleep 60", "deadline"), ("kill -SEGV $$", "crashed"), ("echo Python 3.11", "crashed")]

@@ -98,6 +98,7 @@ def test_how_windows_ends_a_program_is_told_in_words(code: int, words: str) -> N
     assert ending(code) == words
 
 
+@pytest.mark.slow
 def test_waiting_in_short_pieces_is_waiting() -> None:
     process = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(60)"])
     try:
