@@ -6,6 +6,7 @@ wrong usage, is raised as `WrongUsage`.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Optional
 
 from gpucheck import arguments
@@ -110,6 +111,8 @@ def explain(words: str) -> int:
     if len(words.split()) > 1:
         write("gpucheck knows no line like this one.\n", None)
         return 3
+    if os.path.isfile(words):
+        raise WrongUsage(f"{words} is a file: gpucheck doctor --log FILE reads one, explain takes a line")
     like = rules.alike(words)
     hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
     raise WrongUsage(f"no rule is called {words}{hint}")

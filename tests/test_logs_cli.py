@@ -262,3 +262,7 @@ def test_a_reader_who_leaves_ends_the_watch_and_still_gets_the_cause() -> None:
     done = subprocess.run(["bash", "-c", words], input=data, capture_output=True, check=False)
     assert (len(done.stdout), done.stderr.endswith(b"\n0\n")) == (10, True)
     assert b"cudnn-wrong-version" in done.stderr
+
+
+def test_a_file_given_to_explain_is_led_to_where_files_are_read(tmp_path: Path) -> None:
+    assert "gpucheck doctor --log FILE" in wrong(run("explain", log(tmp_path, ERROR)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 from gpucheck.facts.gap import Gap
-from gpucheck.facts.python import Interpreter, Python
+from gpucheck.facts.python import Interpreter, Kernel, Python
 from gpucheck.facts.versions import PythonVersion
-from gpucheck.host import Elf, Host, Stat
+from gpucheck.host import Elf, Host, Pe, Stat
 from gpucheck.probes import distributions, environments, frameworks, interpreter, kernels, tensorflow
 from gpucheck.probes.interpreter import Choice
 from gpucheck.probes.layout import Layout, parent
@@ -40,9 +40,33 @@ def probe(host: Host, given: Union[str, None]) -> Union[Python, Gap]:
 
 
 def _python(host: Host, choice: Choice, real: Union[str, None, Gap], layout: Layout) -> Python:
-    elf = host.elf(real) if isinstance(real, str) else real
-    binary = elf if isinstance(elf, Elf) and elf.defect is None else None
-    unknown = elf if isinstance(elf, Gap) else Gap(f"no program for Linux: {choice.executable}")
+    around = Surroundings(
+        _kind(layout),
+        _managed(host, layout),
+        kernels.find(host, _text(layout.prefix)),
+        _others(host, layout.program or choice.executable, real),
+    )
+    return gathered(host, choice, real, layout, host.elf(real) if isinstance(real, str) else real, around)
+
+
+class Surroundings(NamedTuple):
+    """What is found in another way on each system."""
+
+    environment: Any
+    externally_managed: Union[str, None, Gap]
+    kernels: Union[tuple[Kernel, ...], Gap]
+    others: Union[tuple[Interpreter, ...], Gap]
+
+
+def gathered(
+    host: Host, choice: Choice, real: Union[str, None, Gap], layout: Layout, header: object, around: Surroundings
+) -> Python:
+    """All parts as one fact, alike on both systems.
+
+    header: of the program: its `Elf` or `Pe`, None where there is no program, a gap where it cannot be read.
+    """
+    binary = header if isinstance(header, (Elf, Pe)) and header.defect is None else None
+    unknown = header if isinstance(header, Gap) else Gap(f"no program for this system: {choice.executable}")
     folders = layout.site_dirs
     installed = folders if isinstance(folders, Gap) else distributions.scan(host, folders, _text(layout.prefix))
     backend, config = kernels.keras(host)
@@ -55,9 +79,9 @@ def _python(host: Host, choice: Choice, real: Union[str, None, Gap], layout: Lay
         implementation=layout.implementation,
         bits=binary.bits if binary else unknown,
         machine=binary.machine if binary else unknown,
-        environment=_kind(layout),
+        environment=around.environment,
         prefix=layout.prefix,
-        externally_managed=_managed(host, layout),
+        externally_managed=around.externally_managed,
         site_dirs=folders,
         user_site=layout.user_site,
         distributions=installed,
@@ -66,8 +90,8 @@ def _python(host: Host, choice: Choice, real: Union[str, None, Gap], layout: Lay
         jax=frameworks.find_jax(installed),
         keras_backend=backend,
         keras_config=config,
-        kernels=kernels.find(host, _text(layout.prefix)),
-        others=_others(host, layout.program or choice.executable, real),
+        kernels=around.kernels,
+        others=around.others,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Union
 
 from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
+from gpucheck.probes.environments import minor_of, read_config
 
 _SECONDS = 60.0  # a Python starts in 20 ms, on a sleeping network disk in some seconds
 
@@ -73,17 +74,15 @@ def _names(env: str) -> tuple[str, ...]:
 def _minor(env: str) -> str:
     """ "3.12", by pyvenv.cfg: venv writes "version", uv and virtualenv "version_info". "" where it does not tell."""
     values = _config(env)
-    parts = (values.get("version_info") or values.get("version") or "").split(".")
-    return ".".join(parts[:2]) if len(parts) >= 2 and all(one.isdigit() for one in parts[:2]) else ""
+    return minor_of(values.get("version_info") or values.get("version") or "") or ""
 
 
 def _config(env: str) -> dict[str, str]:
     try:
-        with open(os.path.join(env, "pyvenv.cfg"), encoding="utf-8", errors="surrogateescape") as file:
-            pairs = [line.partition("=") for line in file.read(1 << 16).splitlines()]
+        with open(os.path.join(env, "pyvenv.cfg"), "rb") as file:
+            return read_config(file.read(1 << 16))
     except OSError:
         return {}
-    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def _said(program: str, code: str) -> Union[str, None]:

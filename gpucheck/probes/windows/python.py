@@ -7,11 +7,11 @@ from typing import Any, Union
 from gpucheck.facts import paths
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Interpreter, Python
-from gpucheck.facts.versions import PythonVersion
-from gpucheck.host import Host, Pe, Stat
-from gpucheck.probes import distributions, frameworks, kernels, tensorflow
+from gpucheck.host import Host, Stat
+from gpucheck.probes import distributions, kernels, tensorflow
 from gpucheck.probes.interpreter import Choice
 from gpucheck.probes.layout import Layout
+from gpucheck.probes.python import Surroundings, gathered
 from gpucheck.probes.windows import interpreter
 from gpucheck.probes.windows.separators import with_backslashes
 
@@ -48,36 +48,14 @@ def _base_is_gone(host: Host, layout: Layout) -> bool:
 
 
 def _python(host: Host, choice: Choice, real: Union[str, None, Gap], layout: Layout) -> Python:
-    header = host.pe(real) if isinstance(real, str) else real
-    binary = header if isinstance(header, Pe) and header.defect is None else None
-    unknown = header if isinstance(header, Gap) else Gap(f"no program for Windows: {choice.executable}")
-    folders = layout.site_dirs
     prefix = layout.prefix if isinstance(layout.prefix, str) else None
-    installed = folders if isinstance(folders, Gap) else distributions.scan(host, folders, prefix)
-    backend, config = kernels.keras(host)
-    return Python(
-        executable=choice.executable,
-        chosen_by=choice.chosen_by,
-        real_executable=real,
-        version=PythonVersion.parse(layout.version) if isinstance(layout.version, str) else layout.version,
-        read_from=layout.read_from,
-        implementation=layout.implementation,
-        bits=binary.bits if binary else unknown,
-        machine=binary.machine if binary else unknown,
-        environment=_kind(layout),
-        prefix=layout.prefix,
-        externally_managed=_managed(host, layout),
-        site_dirs=folders,
-        user_site=layout.user_site,
-        distributions=installed,
-        tensorflow=folders if isinstance(folders, Gap) else tensorflow.find(host, folders, installed),
-        torch=folders if isinstance(folders, Gap) else frameworks.find_torch(host, folders),
-        jax=frameworks.find_jax(installed),
-        keras_backend=backend,
-        keras_config=config,
-        kernels=kernels.find_in(host, _kernel_folders(host, prefix)),
-        others=_others(host, choice.executable),
+    around = Surroundings(
+        _kind(layout),
+        _managed(host, layout),
+        kernels.find_in(host, _kernel_folders(host, prefix)),
+        _others(host, choice.executable),
     )
+    return gathered(host, choice, real, layout, host.pe(real) if isinstance(real, str) else real, around)
 
 
 def _kind(layout: Layout) -> Any:
