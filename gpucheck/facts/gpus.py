@@ -60,3 +60,5 @@ class Gpu(NamedTuple):
     persistence: Union[bool, None, Gap]
     display_active: Union[bool, None, Gap]
     source: str = "NVML"  # who told the compute capability: NVML or libcuda
+    vbios: Union[str, None, Gap] = Gap("vbios was not recorded", "not-collected")  # version of the card's own BIOS
+    clock_max_mhz: Union[int, None, Gap] = Gap("clock_max_mhz was not recorded", "not-collected")  # highest SM clock

@@ -27,6 +27,7 @@ REASONS = (
 )
 COMPUTE_MODES = ("default", "exclusive-thread", "prohibited", "exclusive-process")  # nvml.h, nvmlComputeMode_t
 NVLINKS = 18  # nvml.h, NVML_NVLINK_MAX_LINKS
+SM_CLOCK = 1  # nvml.h, NVML_CLOCK_SM
 
 # A process is named only if its name tells what to close; any other could be somebody's business.
 NAMED = ("python", "jupyter", "ipykernel", "Xorg", "Xwayland", "gnome-shell", "kwin", "nvidia-", "tritonserver")
@@ -175,6 +176,8 @@ def _rest(nvml: Nvml, gpu: Any) -> dict[str, Any]:
         "nvlinks_active": nvlinks(nvml, gpu),
         "persistence": nvml.read("nvmlDeviceGetPersistenceMode", gpu, use=bool),
         "display_active": nvml.read("nvmlDeviceGetDisplayActive", gpu, use=bool),
+        "vbios": nvml.ask("nvmlDeviceGetVbiosVersion", gpu),
+        "clock_max_mhz": nvml.ask("nvmlDeviceGetMaxClockInfo", gpu, SM_CLOCK),
     }
 
 

@@ -1,0 +1,138 @@
+"""Many nodes in few lines: the same finding once, the same state once, names folded. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from gpucheck import __version__
+from gpucheck.findings import Finding, Severity
+from gpucheck.fleet.nodes import NO_GPU, Case, Fleet, Group, Node, State
+from gpucheck.fleet.rules.engine import RULES, judge_over
+
+_WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+_BADNESS = {"error": 0, "unknown": 1, "warning": 2, "ok": 3}
+
+# What differs between machines that have the same thing: which GPU, how hot, which process, which file of a home.
+_OWN = re.compile(
+    r"GPU-[0-9a-f-]{8,}|[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]|(?<=GPU )\d+|(?<=GPUs )\d+(?:, \d+)*"
+    r"|\b\d+(?:\.\d+)?(?= ?(?:°C|%|GiB|MiB|kB|W|ms|s)\b)|(?<=process )\d+|(?<=pid )\d+|\d+(?= uncorrected)",
+    re.IGNORECASE,
+)
+
+
+def fleet(nodes: Iterable[Node], ignore: Iterable[str] = ()) -> Fleet:
+    """The report of all of them. ignore: names of rules to leave out, of one machine's or over many."""
+    every = tuple(sorted(nodes, key=lambda node: natural(node.name)))
+    ignored = set(ignore)
+    over = judge_over(every, ignored)
+    checked = tuple(name for name in RULES if name not in ignored)
+    return Fleet(__version__, every, over, groups(every), states(every), checked, tuple(sorted(ignored)))
+
+
+def groups(nodes: Sequence[Node]) -> tuple[Group, ...]:
+    """Each finding once, worst and most frequent first. A finding that only follows from another comes after it."""
+    found: dict[tuple[str, Severity], dict[str, list[tuple[Node, Finding]]]] = {}
+    roots: dict[tuple[str, Severity], int] = {}
+    for node in nodes:
+        explained = {name for finding in node.findings for name in finding.explains}
+        for finding in node.findings:
+            key = (finding.name, finding.severity)
+            found.setdefault(key, {}).setdefault(_OWN.sub("…", finding.message), []).append((node, finding))
+            roots[key] = roots.get(key, 0) + (finding.name not in explained)
+    made = [(_group(name, severity, cases), roots[name, severity]) for (name, severity), cases in found.items()]
+    made.sort(key=lambda one: (_WEIGHT[one[0].severity], one[1] == 0, -len(one[0].nodes), one[0].name))
+    return tuple(group for group, _ in made)
+
+
+def _group(name: str, severity: Severity, cases: dict[str, list[tuple[Node, Finding]]]) -> Group:
+    ordered = sorted(cases.values(), key=lambda those: -len({node.name for node, _ in those}))
+    made = tuple(Case(those[0][1].message, _names(node for node, _ in those)) for those in ordered)
+    return Group(name, severity, _names(node for those in ordered for node, _ in those), made, ordered[0][0][1])
+
+
+def _names(nodes: Iterable[Node]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(node.name for node in nodes))
+
+
+def states(nodes: Sequence[Node]) -> tuple[State, ...]:
+    """Nodes that look alike, worst first, then the largest groups."""
+    alike: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Node]] = {}
+    for node in nodes:
+        names = tuple(dict.fromkeys(one.name for one in node.findings if one.severity is not Severity.INFO))
+        alike.setdefault((node.verdict, words(node), names), []).append(node)
+    made = [State(those[0].verdict, key[1], key[2], _names(those)) for key, those in alike.items()]
+    return tuple(sorted(made, key=lambda one: (_BADNESS[one.verdict], -len(one.nodes))))
+
+
+def words(node: Node) -> tuple[str, ...]:
+    """What a machine has, in a few words: GPUs, driver, TensorFlow."""
+    if node.trouble is not None:
+        return ("no facts",)
+    values = {mark.label: mark.value for mark in node.marks}
+    # peers tells the models; a count is known where NVML answers
+    count = f"{node.gpu_count} × " if node.gpu_count else ""
+    driver = values.get("driver")
+    tensorflow = values.get("TensorFlow", "TensorFlow unknown")
+    tensorflow = "no TensorFlow" if tensorflow == "none" else tensorflow
+    return (
+        f"{count}{node.peers}" if node.peers else "GPUs unknown",
+        f"driver {driver}" if driver else "driver unknown" if node.peers != NO_GPU else "no driver",
+        tensorflow,
+    )
+
+
+_PARTS = re.compile(r"(\d+)")
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """An order in which node2 comes before node10."""
+    return tuple(
+        (1, int(part), part) if part.isdecimal() and part.isascii() and len(part) < 19 else (0, 0, part)
+        for part in _PARTS.split(name)
+    )
+
+
+def folded(names: Sequence[str], most: int = 8) -> str:
+    """``node[001-312,400], login1``: as Slurm and pdsh write and read it. most: such words, then "and 7 more"."""
+    made: list[tuple[str, str, list[str]]] = []
+    at: dict[tuple[str, str], list[str]] = {}
+    for name in sorted(names, key=natural):
+        front, number, back = _split(name)
+        if not number:
+            made.append((name, "", []))
+        elif (front, back) in at:
+            at[front, back].append(number)
+        else:
+            at[front, back] = [number]
+            made.append((front, back, at[front, back]))
+    shown = [_word(*one) for one in made[:most]]
+    rest = sum(max(1, len(numbers)) for _, _, numbers in made[most:])
+    return ", ".join(shown) + (f" and {rest} more" if rest else "")
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Its last number, and what is around that."""
+    found = None
+    for found in re.finditer(r"[0-9]{1,9}", name):
+        pass
+    return (name[: found.start()], found[0], name[found.end() :]) if found else (name, "", "")
+
+
+def _word(front: str, back: str, numbers: list[str]) -> str:
+    ranges: list[tuple[str, str]] = []
+    for number in numbers:
+        if ranges and _next(ranges[-1][1]) == number:
+            ranges[-1] = (ranges[-1][0], number)
+        else:
+            ranges.append((number, number))
+    if not numbers or (len(ranges) == 1 and ranges[0][0] == ranges[0][1]):
+        return front + (numbers[0] if numbers else "") + back
+    shown = ",".join(low if low == high else f"{low}-{high}" for low, high in ranges[:12])
+    more = f",…{len(ranges) - 12} more" if len(ranges) > 12 else ""
+    return f"{front}[{shown}{more}]{back}"
+
+
+def _next(number: str) -> str:
+    """The following one, as wide: 009, 010."""
+    return str(int(number) + 1).rjust(len(number), "0")
