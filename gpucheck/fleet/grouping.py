@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from gpucheck import __version__
 from gpucheck.findings import Finding, Severity
 from gpucheck.fleet.nodes import NO_GPU, Case, Fleet, Group, Node, State
+from gpucheck.fleet.hostlist import natural
 from gpucheck.fleet.rules.engine import RULES, judge_over
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -80,59 +81,3 @@ def words(node: Node) -> tuple[str, ...]:
         f"driver {driver}" if driver else "driver unknown" if node.peers != NO_GPU else "no driver",
         tensorflow,
     )
-
-
-_PARTS = re.compile(r"(\d+)")
-
-
-def natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """An order in which node2 comes before node10."""
-    return tuple(
-        (1, int(part), part) if part.isdecimal() and part.isascii() and len(part) < 19 else (0, 0, part)
-        for part in _PARTS.split(name)
-    )
-
-
-def folded(names: Sequence[str], most: int = 8) -> str:
-    """``node[001-312,400], login1``: as Slurm and pdsh write and read it. most: such words, then "and 7 more"."""
-    made: list[tuple[str, str, list[str]]] = []
-    at: dict[tuple[str, str], list[str]] = {}
-    for name in sorted(names, key=natural):
-        front, number, back = _split(name)
-        if not number:
-            made.append((name, "", []))
-        elif (front, back) in at:
-            at[front, back].append(number)
-        else:
-            at[front, back] = [number]
-            made.append((front, back, at[front, back]))
-    shown = [_word(*one) for one in made[:most]]
-    rest = sum(max(1, len(numbers)) for _, _, numbers in made[most:])
-    return ", ".join(shown) + (f" and {rest} more" if rest else "")
-
-
-def _split(name: str) -> tuple[str, str, str]:
-    """Its last number, and what is around that."""
-    found = None
-    for found in re.finditer(r"[0-9]{1,9}", name):
-        pass
-    return (name[: found.start()], found[0], name[found.end() :]) if found else (name, "", "")
-
-
-def _word(front: str, back: str, numbers: list[str]) -> str:
-    ranges: list[tuple[str, str]] = []
-    for number in numbers:
-        if ranges and _next(ranges[-1][1]) == number:
-            ranges[-1] = (ranges[-1][0], number)
-        else:
-            ranges.append((number, number))
-    if not numbers or (len(ranges) == 1 and ranges[0][0] == ranges[0][1]):
-        return front + (numbers[0] if numbers else "") + back
-    shown = ",".join(low if low == high else f"{low}-{high}" for low, high in ranges[:12])
-    more = f",…{len(ranges) - 12} more" if len(ranges) > 12 else ""
-    return f"{front}[{shown}{more}]{back}"
-
-
-def _next(number: str) -> str:
-    """The following one, as wide: 009, 010."""
-    return str(int(number) + 1).rjust(len(number), "0")

@@ -135,3 +135,9 @@ def parsed(data: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Unreadable("no JSON object")
     return document
+
+
+def file_name(node: str) -> str:
+    """A node's name as the name of a file in one folder: nothing in it leads elsewhere."""
+    kept = "".join(one if one.isascii() and (one.isalnum() or one in "-_.") else "_" for one in node)
+    return f"{kept.strip('.')[:100] or 'node'}.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gpucheck import __version__
 from gpucheck.findings import Severity
 from gpucheck.fleet.nodes import Node
 from gpucheck.fleet.rules.engine import Differing, rule
@@ -63,3 +64,31 @@ def node_file_unreadable(nodes: Sequence[Node]) -> Iterator[Differing]:
     Collect it again: `gpucheck snapshot --output FILE` on that node writes the file whole or not at all.
     """
     yield from ()
+
+
+@rule(Severity.INFO)
+def gpucheck_version_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
+    """Facts of some nodes were taken by another version of gpucheck than the one that judges them.
+
+    ## What it means
+    A newer or older gpucheck looked at these machines. What it did not look for is unknown here, and the rules that
+    need it were skipped.
+
+    ## Why it matters
+    Nodes are compared by what all of them tell; some may tell less.
+
+    ## How to fix
+    Collect again with the same version everywhere.
+    """
+    others: dict[str, list[Node]] = {}
+    for node in nodes:
+        if node.trouble is None and node.version != __version__:
+            others.setdefault(node.version, []).append(node)
+    for version, those in others.items():
+        yield Differing(
+            f"The facts of {len(those)} of {len(nodes)} nodes were taken by gpucheck {version}; this is {__version__}.",
+            (("version", version, f"{those[0].source}, for example"),),
+            tuple(node.name for node in those),
+            "all nodes",
+            ("pipx upgrade gpucheck-cli",),
+        )

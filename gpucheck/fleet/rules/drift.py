@@ -60,7 +60,12 @@ def library_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
             yield from _together(_of_peers(kind, group, "library", _SAME))
 
 
-_SAME = ("gpucheck install --lock pylock.toml", "# on the nodes that differ:", "gpucheck install --from-lock pylock.toml")
+_SAME = (
+    "# on a node that is as it should be:",
+    "gpucheck install --lock pylock.toml",
+    "# on the nodes that differ:",
+    "gpucheck install --from-lock pylock.toml",
+)
 
 
 def _together(found: Iterable[Differing]) -> Iterator[Differing]:
