@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Union
 
+from gpucheck import __version__
 from gpucheck.output import WrongUsage, check_place, colored, columns, write
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def fleet(words: Words) -> int:
     from gpucheck.fleet.grouping import fleet as grouped
 
     _check(words)
-    told = grouped(_nodes(words), words.ignore)
+    told = grouped(_nodes(words), __version__, words.ignore)
     write(rendered(told, words), words.output)
     return told.exit_code(words.strict)
 
@@ -66,7 +67,9 @@ def _check_names(ignore: Iterable[str]) -> None:
     engine.load()
     for name in ignore:
         if name not in engine.RULES and name not in rules.names():
-            raise WrongUsage(f"--ignore: no rule is called {name}; gpucheck doctor --list-rules and docs/fleets.md list all")
+            raise WrongUsage(
+                f"--ignore: no rule is called {name}; gpucheck doctor --list-rules and docs/fleets.md list all"
+            )
 
 
 def _nodes(words: Words) -> Iterator[Node]:

@@ -7,7 +7,7 @@ asked of codec.decode then, so there is one place that words it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 from gpucheck.facts.codec import MOST, BadFacts, decode, hints
@@ -30,7 +30,7 @@ def decode_fast(kind: Any, data: Any) -> Any:
         raise BadFacts("it does not hold what its schema says") from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _decoder(kind: Any) -> Decoder:
     origin = get_origin(kind)
     if origin is Union:

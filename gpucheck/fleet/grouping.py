@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gpucheck import __version__
 from gpucheck.findings import Finding, Severity
-from gpucheck.fleet.nodes import NO_GPU, Case, Fleet, Group, Node, State
 from gpucheck.fleet.hostlist import natural
+from gpucheck.fleet.nodes import NO_GPU, Case, Fleet, Group, Node, State
 from gpucheck.fleet.rules.engine import RULES, judge_over
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -22,17 +21,17 @@ _OWN = re.compile(
 )
 
 
-def fleet(nodes: Iterable[Node], ignore: Iterable[str] = ()) -> Fleet:
-    """The report of all of them. ignore: names of rules to leave out, of one machine's or over many."""
+def fleet(nodes: Iterable[Node], version: str, ignore: Iterable[str] = ()) -> Fleet:
+    """The report of all of them. version: gpucheck's. ignore: names of rules to leave out, of one machine's or over many."""
     every = tuple(sorted(nodes, key=lambda node: natural(node.name)))
     ignored = set(ignore)
     over = judge_over(every, ignored)
     checked = tuple(name for name in RULES if name not in ignored)
-    return Fleet(__version__, every, over, groups(every), states(every), checked, tuple(sorted(ignored)))
+    return Fleet(version, every, over, groups(every), states(every), checked, tuple(sorted(ignored)))
 
 
 def groups(nodes: Sequence[Node]) -> tuple[Group, ...]:
-    """Each finding once, worst and most frequent first. A finding that only follows from another comes after it."""
+    """Each finding once, worst first, then those that are a cause on most nodes: what follows from another comes after."""
     found: dict[tuple[str, Severity], dict[str, list[tuple[Node, Finding]]]] = {}
     roots: dict[tuple[str, Severity], int] = {}
     for node in nodes:
@@ -42,7 +41,7 @@ def groups(nodes: Sequence[Node]) -> tuple[Group, ...]:
             found.setdefault(key, {}).setdefault(_OWN.sub("…", finding.message), []).append((node, finding))
             roots[key] = roots.get(key, 0) + (finding.name not in explained)
     made = [(_group(name, severity, cases), roots[name, severity]) for (name, severity), cases in found.items()]
-    made.sort(key=lambda one: (_WEIGHT[one[0].severity], one[1] == 0, -len(one[0].nodes), one[0].name))
+    made.sort(key=lambda one: (_WEIGHT[one[0].severity], -one[1], -len(one[0].nodes), one[0].name))
     return tuple(group for group, _ in made)
 
 

@@ -78,10 +78,8 @@ def folded(names: Sequence[str], most: int = 8) -> str:
 
 def _split(name: str) -> tuple[str, str, str]:
     """Its last number, and what is around that."""
-    found = None
-    for found in re.finditer(r"[0-9]{1,9}", name):
-        pass
-    return (name[: found.start()], found[0], name[found.end() :]) if found else (name, "", "")
+    every = list(re.finditer(r"[0-9]{1,9}", name))
+    return (name[: every[-1].start()], every[-1][0], name[every[-1].end() :]) if every else (name, "", "")
 
 
 def _word(front: str, back: str, numbers: list[str]) -> str:

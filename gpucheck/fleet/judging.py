@@ -16,14 +16,14 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
-from gpucheck import __version__, api
+from gpucheck import api
 from gpucheck.facts.bench import SCHEMA as BENCH
 from gpucheck.facts.bench import Result
 from gpucheck.facts.codec import BadFacts
 from gpucheck.facts.compiled import decode_fast
 from gpucheck.facts.snapshot import SCHEMA as SNAPSHOT
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.findings import Evidence, Finding, Report
+from gpucheck.findings import Evidence, Finding
 from gpucheck.fleet import marks, reading
 from gpucheck.fleet.nodes import MOST_FINDINGS, Node, Timing
 from gpucheck.fleet.reading import Source, Unreadable
@@ -50,7 +50,12 @@ def judge_source(source: Source, ignore: Sequence[str] = ()) -> Node:
         with _within(SECONDS):
             return _judge(source, ignore)
     except Unreadable as error:
-        return node_of(source.node, error.args[1] if len(error.args) > 1 else source.paths[0], "node-file-unreadable", error.args[0])
+        return node_of(
+            source.node,
+            error.args[1] if len(error.args) > 1 else source.paths[0],
+            "node-file-unreadable",
+            error.args[0],
+        )
     except TimeoutError:
         return node_of(source.node, source.paths[0], "node-file-unreadable", f"not judged within {SECONDS:g} s")
     except (Exception, RecursionError, MemoryError) as error:

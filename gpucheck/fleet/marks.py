@@ -107,9 +107,9 @@ def _python(snapshot: Snapshot) -> Iterator[Mark]:
 
 def _libraries(snapshot: Snapshot) -> Iterator[Mark]:
     """The copies that TensorFlow would load here."""
-    wanted = () if isinstance(snapshot.libraries, Gap) else known(snapshot.libraries.wanted, None) or ()
+    wanted = None if isinstance(snapshot.libraries, Gap) else snapshot.libraries.wanted
     said: set[str] = set()
-    for one in wanted:
+    for one in () if wanted is None or isinstance(wanted, Gap) else wanted:
         version = known(one.version, None)
         if one.library not in said and version is not None and isinstance(one.path, str):
             said.add(one.library)

@@ -28,7 +28,9 @@ def timings(result: Result) -> tuple[Timing, ...]:
 def _timing(result: Result, trial: Trial, leg: Leg) -> Timing:
     assert leg.figures is not None
     step = leg.figures.step
-    return Timing(clip(leg.device), clip(leg.name), _kind(result, trial), step.value, step.low, _clock(result, leg.device))
+    return Timing(
+        clip(leg.device), clip(leg.name), _kind(result, trial), step.value, step.low, _clock(result, leg.device)
+    )
 
 
 def _kind(result: Result, trial: Trial) -> str:

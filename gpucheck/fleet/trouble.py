@@ -12,7 +12,11 @@ def node_of(name: str, source: str, rule: str, why: str, fix: tuple[str, ...] = 
     """The node that could not be judged. rule: node-file-unreadable, node-without-answer or node-incompatible."""
     load()
     finding = Finding(
-        rule, RULES[rule].severity, clip(f"{_WORDS[rule]}: {why}."), (Evidence("node", clip(name), clip(source)),), fix or _FIX[rule]
+        rule,
+        RULES[rule].severity,
+        clip(f"{_WORDS[rule]}: {why}."),
+        (Evidence("node", clip(name), clip(source)),),
+        fix or _FIX[rule],
     )
     return Node(
         clip(name), clip(source), "unknown", clip(why), (finding,), (), None, None, (), None, True, (), (), "", ""
@@ -29,4 +33,3 @@ _FIX = {
     "node-without-answer": ("# on that node:", "gpucheck doctor"),
     "node-incompatible": ("# the same gpucheck in the environment of the workers:", "pipx install gpucheck-cli[fleet]"),
 }
-

@@ -22,6 +22,7 @@ from gpucheck.fleet.reading import MOST_BYTES
 _BESIDE = 20.0  # seconds beyond the look itself: importing gpucheck there, from a cold disk, and the way back
 _STEP = 0.5
 _VERSIONS = 5.0
+_OURS = "gpucheck-cli"
 
 Look = Callable[[Union[str, None], bool, float], tuple[str, str]]
 
@@ -160,7 +161,7 @@ def versions(client: Client, address: str) -> str:
 
     def ask_them() -> None:
         with suppress(Exception):
-            told.append(client.get_versions(packages=["gpucheck"])["workers"][address])
+            told.append(client.get_versions(packages=[_OURS])["workers"][address])
 
     thread = Thread(target=ask_them, daemon=True)
     thread.start()
@@ -170,5 +171,5 @@ def versions(client: Client, address: str) -> str:
     from gpucheck import __version__
 
     python = str(told[0].get("host", {}).get("python", "")).split(".final")[0]
-    theirs = told[0].get("packages", {}).get("gpucheck")
+    theirs = told[0].get("packages", {}).get(_OURS)
     return f"it runs Python {python} with {f'gpucheck {theirs}' if theirs else 'no gpucheck'}, here is {__version__}; "

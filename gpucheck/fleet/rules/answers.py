@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from gpucheck import __version__
 from gpucheck.findings import Severity
 from gpucheck.fleet.nodes import Node
 from gpucheck.fleet.rules.engine import Differing, rule
@@ -68,7 +68,7 @@ def node_file_unreadable(nodes: Sequence[Node]) -> Iterator[Differing]:
 
 @rule(Severity.INFO)
 def gpucheck_version_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
-    """Facts of some nodes were taken by another version of gpucheck than the one that judges them.
+    """The facts of some nodes were taken by another version of gpucheck than those of the others.
 
     ## What it means
     A newer or older gpucheck looked at these machines. What it did not look for is unknown here, and the rules that
@@ -80,13 +80,12 @@ def gpucheck_version_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
     ## How to fix
     Collect again with the same version everywhere.
     """
-    others: dict[str, list[Node]] = {}
-    for node in nodes:
-        if node.trouble is None and node.version != __version__:
-            others.setdefault(node.version, []).append(node)
-    for version, those in others.items():
+    told = [node for node in nodes if node.trouble is None]
+    (_, usual), *others = Counter(node.version for node in told).most_common() or [("", 0)]
+    for version, number in others:
+        those = [node for node in told if node.version == version]
         yield Differing(
-            f"The facts of {len(those)} of {len(nodes)} nodes were taken by gpucheck {version}; this is {__version__}.",
+            f"The facts of {number} of {len(nodes)} nodes were taken by gpucheck {version}, of {usual} by another version.",
             (("version", version, f"{those[0].source}, for example"),),
             tuple(node.name for node in those),
             "all nodes",

@@ -42,9 +42,16 @@ def fewer_gpus_than_peers(nodes: Sequence[Node]) -> Iterator[Differing]:
             each = sorted({node.gpu_count for node in fewer if node.gpu_count is not None})
             have = " or ".join(map(str, each))
             yield Differing(
-                f"{len(fewer)} of {len(group)} nodes have {have} working GPU{'' if each == [1] else 's'}; {number} have {usual}.",
-                (("gpus", f"{fewer[0].gpu_count}", f"NVML on {fewer[0].name}"), ("gpus", f"{usual}", f"NVML on {number} nodes")),
+                f"{len(fewer)} of {len(group)} nodes with fewer working GPUs: {have} where {number} have {usual}.",
+                (
+                    ("gpus", f"{fewer[0].gpu_count}", f"NVML on {fewer[0].name}"),
+                    ("gpus", f"{usual}", f"NVML on {number} nodes"),
+                ),
                 tuple(node.name for node in fewer),
                 peers,
-                ("lspci -d 10de:", "sudo dmesg | grep -i -e xid -e nvrm", "# a card that is gone from PCI: power off, reseat it"),
+                (
+                    "lspci -d 10de:",
+                    "sudo dmesg | grep -i -e xid -e nvrm",
+                    "# a card that is gone from PCI: power off, reseat it",
+                ),
             )

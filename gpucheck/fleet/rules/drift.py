@@ -29,7 +29,9 @@ def driver_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
     ## References
     https://docs.nvidia.com/datacenter/tesla/drivers/
     """
-    yield from _drift(nodes, "driver", ("# on the nodes that differ: install the driver that the others have, then", "sudo reboot"))
+    yield from _drift(
+        nodes, "driver", ("# on the nodes that differ: install the driver that the others have, then", "sudo reboot")
+    )
 
 
 @rule(Severity.WARNING)
@@ -75,7 +77,9 @@ def _together(found: Iterable[Differing]) -> Iterator[Differing]:
         by_nodes.setdefault(one.nodes, []).append(one)
     for first, *rest in by_nodes.values():
         message = first.message.rstrip(".")
-        message += f"; {len(rest)} more {'library' if len(rest) == 1 else 'libraries'} of the same nodes" if rest else ""
+        message += (
+            f"; {len(rest)} more {'library' if len(rest) == 1 else 'libraries'} of the same nodes" if rest else ""
+        )
         evidence = tuple(triple for one in (first, *rest) for triple in one.evidence)
         yield first._replace(message=f"{message}.", evidence=evidence[:20])
 
@@ -169,4 +173,6 @@ def _differing(
         nodes = tuple(node.name for node, mark in known if mark.value != most)
         return Differing(f"{label}: {number} of {of} nodes have {most}; {others}.", evidence, nodes, peers, fix)
     nodes = tuple(node.name for node, _ in known)
-    return Differing(f"{label} differs, without a majority of {of} nodes: {number} {most}, {others}.", evidence, nodes, peers, fix)
+    return Differing(
+        f"{label} differs, without a majority of {of} nodes: {number} {most}, {others}.", evidence, nodes, peers, fix
+    )

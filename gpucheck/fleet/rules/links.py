@@ -34,7 +34,12 @@ def clocks_below_peers(nodes: Sequence[Node]) -> Iterator[Differing]:
     ## References
     https://docs.nvidia.com/deploy/nvidia-smi/
     """
-    fix = ("nvidia-smi -q -d POWER,CLOCK", "# as on the other nodes:", "sudo nvidia-smi -pl WATTS", "sudo nvidia-smi -rgc")
+    fix = (
+        "nvidia-smi -q -d POWER,CLOCK",
+        "# as on the other nodes:",
+        "sudo nvidia-smi -pl WATTS",
+        "sudo nvidia-smi -rgc",
+    )
     yield from _lower(nodes, _Limit("power_limit_w", "power limit", " W", "gpus.power_limit_w"), fix)
     yield from _lower(nodes, _Limit("clock_max_mhz", "highest SM clock", " MHz", "gpus.clock_max_mhz"), fix)
 
@@ -59,7 +64,9 @@ def pcie_link_below_peers(nodes: Sequence[Node]) -> Iterator[Differing]:
     fix = ("nvidia-smi -q -d PCIE 2>/dev/null || nvidia-smi -q", "# reseat the card; look at riser, slot and BIOS")
     yield from _lower(nodes, _Limit("link_width", "PCIe width", " lanes", "gpus.pcie.width"), fix)
     yield from _lower(nodes, _Limit("link_width_max", "possible PCIe width", " lanes", "gpus.pcie.width_max"), fix)
-    yield from _lower(nodes, _Limit("link_generation_max", "possible PCIe generation", "", "gpus.pcie.generation_max"), fix)
+    yield from _lower(
+        nodes, _Limit("link_generation_max", "possible PCIe generation", "", "gpus.pcie.generation_max"), fix
+    )
 
 
 @rule(Severity.WARNING)
@@ -114,7 +121,11 @@ def _named(
     return Differing(
         f"{limit.label} {value:g}{limit.unit} where most have {usual:g}{limit.unit}: {which}.",
         (
-            (limit.fact, f"{value:g}{limit.unit} ({len(those)} of {of} GPUs)", f"NVML on {those[0][0].name}, for example"),
+            (
+                limit.fact,
+                f"{value:g}{limit.unit} ({len(those)} of {of} GPUs)",
+                f"NVML on {those[0][0].name}, for example",
+            ),
             (limit.fact, f"{usual:g}{limit.unit}", f"NVML, the majority of {of} GPUs"),
         ),
         tuple(dict.fromkeys(node.name for node, _ in those)),

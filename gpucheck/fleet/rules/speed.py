@@ -25,8 +25,8 @@ def gpu_slower_than_peers(nodes: Sequence[Node]) -> Iterator[Differing]:
     """A GPU takes longer for the same training step than the others of its model.
 
     ## What it means
-    `gpucheck bench` ran with the same settings on at least five GPUs of this model. This one's step is an outlier by the
-    modified z-score (above 3.5), at least 5 % slower than the median, and so is the lower end of its interval.
+    `gpucheck bench` ran with the same settings on at least five GPUs of this model. This one's step is an outlier by
+    the modified z-score (above 3.5), at least 5 % slower than the median, and so is the lower end of its interval.
 
     ## Why it matters
     A job over many GPUs runs at the pace of the slowest.
@@ -72,7 +72,9 @@ def _slow(gpu: str, kind: str, every: list[tuple[Node, Timing]]) -> Iterator[Dif
         why = ""
         if one.clock_mhz is not None and len(clocks) >= FEWEST:
             usual = median(clocks)
-            evidence.append(("bench.clock", f"{one.clock_mhz:.0f} MHz (median {usual:.0f} MHz)", "telemetry of the bench"))
+            evidence.append(
+                ("bench.clock", f"{one.clock_mhz:.0f} MHz (median {usual:.0f} MHz)", "telemetry of the bench")
+            )
             if one.clock_mhz < usual * (1 - LEAST):
                 why = f", at {one.clock_mhz:.0f} MHz where the others run at {usual:.0f} MHz"
         yield Differing(

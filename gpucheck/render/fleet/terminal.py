@@ -34,12 +34,14 @@ def _paint(console: Console, fleet: Fleet, verbose: bool) -> None:
         _state(console, state, len(fleet.nodes), verbose)
     if len(fleet.states) > most:
         rest = sum(len(one.nodes) for one in fleet.states[most:])
-        hang(console, "", "", f"and {len(fleet.states) - most} more, of {rest:,} nodes (--verbose)", style="dim", column=2)
-    if fleet.over:
-        console.print()
-        _title(console, "Between nodes")
-    for over in fleet.over:
-        _over(console, over, verbose)
+        hang(
+            console,
+            "",
+            "",
+            f"and {len(fleet.states) - most} more, of {rest:,} nodes (--verbose)",
+            style="dim",
+            column=2,
+        )
     if fleet.groups:
         console.print()
         _title(console, "On nodes")
@@ -49,6 +51,11 @@ def _paint(console: Console, fleet: Fleet, verbose: bool) -> None:
     notes = sum(one.severity is Severity.INFO for one in fleet.groups)
     if notes and not verbose:
         hang(console, "", "", f"and {notes} kinds of notes (--verbose)", style="dim", column=2)
+    if fleet.over:
+        console.print()
+        _title(console, "Between nodes")
+    for over in fleet.over:
+        _over(console, over, verbose)
     console.print()
     console.print(Text(closing(fleet), style=_STYLE[fleet.verdict]), soft_wrap=True)
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 from gpucheck.findings import Severity
-from gpucheck.fleet.nodes import Fleet
+from gpucheck.fleet.nodes import Fleet, NodeVerdict
 from gpucheck.render.text import count
 
-SAID = {"ok": "fine", "warning": "with warnings", "error": "with errors", "unknown": "could not be judged"}
+SAID: dict[NodeVerdict, str] = {
+    "ok": "fine",
+    "warning": "with warnings",
+    "error": "with errors",
+    "unknown": "could not be judged",
+}
 MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
