@@ -22,7 +22,7 @@ _OWN = re.compile(
 
 
 def fleet(nodes: Iterable[Node], version: str, ignore: Iterable[str] = ()) -> Fleet:
-    """The report of all of them. version: gpucheck's. ignore: names of rules to leave out, of one machine's or over many."""
+    """The report of all of them. version: gpucheck's. ignore: names of rules over many to leave out."""
     every = tuple(sorted(nodes, key=lambda node: natural(node.name)))
     ignored = set(ignore)
     over = judge_over(every, ignored)
@@ -31,7 +31,7 @@ def fleet(nodes: Iterable[Node], version: str, ignore: Iterable[str] = ()) -> Fl
 
 
 def groups(nodes: Sequence[Node]) -> tuple[Group, ...]:
-    """Each finding once, worst first, then those that are a cause on most nodes: what follows from another comes after."""
+    """Each finding once, worst first, then what is a cause on most nodes: what follows from another comes after."""
     found: dict[tuple[str, Severity], dict[str, list[tuple[Node, Finding]]]] = {}
     roots: dict[tuple[str, Severity], int] = {}
     for node in nodes:

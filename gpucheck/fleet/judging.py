@@ -186,9 +186,7 @@ def judged(found: Sequence[Source], judge: Judge, processes: int) -> Iterator[No
     while waiting:
         broken: list[Sequence[Source]] = []
         yield from _in_processes(waiting, judge, processes, broken)
-        for batch in broken:
-            for source in batch:
-                yield _alone(source, judge)
+        yield from _one_by_one(deque(source for batch in broken for source in batch), judge)
 
 
 def _in_processes(
@@ -214,12 +212,18 @@ def _in_processes(
                 yield from nodes
 
 
-def _alone(source: Source, judge: Judge) -> Node:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(judge, source).result()
-        except BrokenProcessPool:
-            return node_of(source.node, source.paths[0], "node-file-unreadable", "the process that judged it died")
+def _one_by_one(waiting: deque[Source], judge: Judge) -> Iterator[Node]:
+    """To find the one that a process dies of; the others are innocent."""
+    while waiting:
+        with _pool(1) as pool:
+            while waiting:
+                source = waiting.popleft()
+                try:
+                    yield pool.submit(judge, source).result()
+                except BrokenProcessPool:
+                    why = "the process that judged it died"
+                    yield node_of(source.node, source.paths[0], "node-file-unreadable", why)
+                    break
 
 
 def _pool(processes: int) -> ProcessPoolExecutor:

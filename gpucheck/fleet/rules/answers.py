@@ -85,7 +85,7 @@ def gpucheck_version_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
     for version, number in others:
         those = [node for node in told if node.version == version]
         yield Differing(
-            f"The facts of {number} of {len(nodes)} nodes were taken by gpucheck {version}, of {usual} by another version.",
+            f"The facts of {number} of {len(nodes)} nodes were taken by gpucheck {version}, of {usual} by another.",
             (("version", version, f"{those[0].source}, for example"),),
             tuple(node.name for node in those),
             "all nodes",
