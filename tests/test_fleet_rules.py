@@ -142,7 +142,9 @@ def test_a_container_may_have_been_given_fewer() -> None:
 def test_one_gpu_with_less_than_the_others_is_named(rule: str, field: str, usual: float, less: float) -> None:
     def limited_to(node: Node, *values: float) -> Node:
         every = [gpu._replace(**{field: usual}) for gpu in node.gpus]
-        return node._replace(gpus=tuple([*every[len(values) :], *(every[0]._replace(**{field: one}) for one in values)]))
+        return node._replace(
+            gpus=tuple([*every[len(values) :], *(every[0]._replace(**{field: one}) for one in values)])
+        )
 
     nodes = [limited_to(one) for one in same(3)]
     (found,) = over([*nodes, limited_to(fleets.node("slow"), less)])[rule]

@@ -16,13 +16,18 @@ from uuid import uuid4
 from distributed import Client, Future, wait
 from distributed.scheduler import KilledWorker
 
-from gpucheck.fleet.collecting import Answer, Question, Trouble, there
+from gpucheck.fleet.collecting import Answer, Question, Trouble
 from gpucheck.fleet.reading import MOST_BYTES
 
 _BESIDE = 20.0  # seconds beyond the look itself: importing gpucheck there, from a cold disk, and the way back
 _STEP = 0.5
 _VERSIONS = 5.0
 _OURS = "gpucheck-cli"
+
+# As words, not as a function of ours: a worker without this gpucheck cannot unpickle that, and dies of it (Dask reads
+# the tasks in the loop that keeps it connected). Words fail inside the task.
+_evaluate = eval
+_LOOK = "__import__('gpucheck.fleet.collecting.there', fromlist=['look']).look(*question)"
 
 Look = Callable[[Union[str, None], bool, float], tuple[str, str]]
 
@@ -37,7 +42,7 @@ class _Asked(NamedTuple):
 def ask(
     client: Client,
     question: Question,
-    look: Look = there.look,
+    look: Union[Look, None] = None,
     *,
     every_worker: bool = False,
     named: bool = False,
@@ -47,7 +52,7 @@ def ask(
 
     Parameters
     ----------
-    look: what to run there.
+    look: another thing to run there than gpucheck's own look.
     every_worker: ask each, where several run on one host (in containers, say).
     named: workers are called as their hosts are.
     seconds: to wait for all of them together.
@@ -61,8 +66,7 @@ def ask(
             address,
             str(about.get("name", "")),
             client.submit(
-                look,
-                *question,
+                *((_evaluate, _LOOK, {"question": tuple(question)}) if look is None else (look, *question)),
                 workers=[address],
                 allow_other_workers=False,
                 pure=False,
@@ -105,7 +109,7 @@ def _heard(client: Client, asked: dict[str, _Asked], limit: float, every_worker:
             for one in waiting.values():
                 yield _without(one, "no answer in time: it hangs, or its worker is busy with other work")
             return
-        with suppress(TimeoutError):
+        with suppress(TimeoutError), client.as_current():
             wait([one.future for one in waiting.values()], timeout=min(_STEP, left), return_when="FIRST_COMPLETED")
         done = [one for one in waiting.values() if one.future.done()]
         for one in done:

@@ -103,8 +103,9 @@ def reached(asked: Sequence[Host], python: str, **connecting: Any) -> Iterator[R
     with SpecCluster(spec, scheduler, silence_logs=50, name="gpucheck", shutdown_on_close=True) as cluster:
         client = Client(cluster, set_as_default=False, name="gpucheck")
         try:
-            with suppress(TimeoutError):
-                client.wait_for_workers(max(1, len(asked) - len(failures)), timeout=10)
+            if len(failures) < len(asked):
+                with suppress(TimeoutError):
+                    client.wait_for_workers(len(asked) - len(failures), timeout=10)
             missing = tuple(
                 Answer(name, name, None, Trouble("node-without-answer", f"no worker could be started by SSH: {why}"))
                 for name, why in failures.items()

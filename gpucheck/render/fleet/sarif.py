@@ -11,8 +11,6 @@ from urllib.parse import quote
 from gpucheck.findings import Severity
 from gpucheck.fleet.hostlist import folded
 from gpucheck.fleet.nodes import Fleet
-from gpucheck.fleet.rules.engine import RULES as OVER
-from gpucheck.fleet.rules.engine import load as load_over
 from gpucheck.render.rules import clean, find, summary
 from gpucheck.render.text import plain
 from gpucheck.rules.engine import Rule
@@ -22,10 +20,9 @@ _MOST_LOCATIONS = 100  # of one result; GitHub shows the first
 
 
 def render(fleet: Fleet, strict: bool = False) -> str:
-    load_over()
     results = [*_groups(fleet), *_over(fleet)]
     names = list(dict.fromkeys(one["ruleId"] for one in results))
-    rules = [_rule(rule) for name in names if (rule := find(name) or OVER.get(name)) is not None]
+    rules = [_rule(rule) for name in names if (rule := find(name)) is not None]
     driver = {
         "name": "gpucheck",
         "version": fleet.version,
