@@ -43,7 +43,8 @@ def rule_pages() -> dict[str, str]:
     pages |= {f"docs/rules/{name}.md": rules.document(rule) for name, rule in many.items()}
     over = [f"| [{name}]({name}.md) | {rule.severity.value} | {rules.summary(rule)} |" for name, rule in many.items()]
     table = ["| name | severity | meaning |", "| --- | --- | --- |"]
-    lines = [head, *table, *rows, "\n## Over many machines\n\nOf [`gpucheck fleet`](../fleets.md).\n", *table, *over, ""]
+    between = "\n## Over many machines\n\nOf [`gpucheck fleet`](../fleets.md).\n"
+    lines = [head, *table, *rows, between, *table, *over, ""]
     pages["docs/rules/README.md"] = "\n".join(lines)
     return pages
 

@@ -49,7 +49,7 @@ def node(name: str, facts: Snapshot | None = None, timings: tuple[Timing, ...] =
         gpus(facts),
         timings,
         facts.version,
-        facts.taken,
+        "2026-11-23T12:00:00Z",
     )
 
 

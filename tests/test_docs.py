@@ -33,7 +33,9 @@ def test_readme_shows_the_help_of_every_command() -> None:
     assert shown == {"gpucheck", *commands}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/rules/README.md", "docs/install.md", "docs/fleets.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CHANGELOG.md", "docs/rules/README.md", "docs/install.md", "docs/fleets.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]

@@ -101,6 +101,7 @@ def test_a_hostile_file_is_one_finding_of_its_node_and_no_more(kind: str, tmp_pa
     assert [one.name for one in nodes["bad"].findings] == ["node-file-unreadable"]
     assert nodes["bad"].verdict == "unknown"
     assert not nodes["bad"].marks
+    assert kind != "deep" or nodes["bad"].trouble == "nested too deeply"
     told = fleet(nodes.values(), "1")
     assert {name for one in told.over for name in one.nodes} <= {"good"}
 
@@ -246,8 +247,7 @@ def test_the_fast_decoder_refuses_what_the_other_refuses_in_the_same_words(data:
         else:
             at[key] = data.draw(JUNK)
         break
-    fast, slow = outcome(decode_fast, document), outcome(decode, document)
-    assert fast == slow or (fast != fast and slow != slow)
+    assert outcome(decode_fast, document) == outcome(decode, document)
 
 
 def test_a_trouble_is_a_warning_and_the_fleet_could_not_tell(tmp_path: Path) -> None:

@@ -51,11 +51,18 @@ def test_a_node_with_another_driver_is_named_with_its_version_and_the_majoritys(
     assert found.finding.fix
 
 
+def test_the_odd_one_is_no_longer_fine() -> None:
+    told = fleet([*same(6), fleets.node("odd", fleets.with_driver("550.163.01"))], "1")
+    assert {one.name: one.differs for one in told.nodes if one.verdict == "warning"} == {"odd": ("driver-drift",)}
+    assert ("driver-drift",) in [one.findings for one in told.states]
+
+
 def test_without_a_majority_nobody_is_accused() -> None:
     nodes = [*same(2), fleets.node("c", fleets.with_driver("1")), fleets.node("d", fleets.with_driver("1"))]
     (found,) = over(nodes)["driver-drift"]
     assert set(found.nodes) == {"node00", "node01", "c", "d"}
     assert "without a majority" in found.finding.message
+    assert {one.verdict for one in fleet(nodes, "1").nodes} == {"ok"}
 
 
 def test_machines_of_another_kind_may_have_another_driver() -> None:
@@ -142,9 +149,8 @@ def test_a_container_may_have_been_given_fewer() -> None:
 def test_one_gpu_with_less_than_the_others_is_named(rule: str, field: str, usual: float, less: float) -> None:
     def limited_to(node: Node, *values: float) -> Node:
         every = [gpu._replace(**{field: usual}) for gpu in node.gpus]
-        return node._replace(
-            gpus=tuple([*every[len(values) :], *(every[0]._replace(**{field: one}) for one in values)])
-        )
+        lower = [every[0]._replace(**{field: one}) for one in values]
+        return node._replace(gpus=(*every[len(values) :], *lower))
 
     nodes = [limited_to(one) for one in same(3)]
     (found,) = over([*nodes, limited_to(fleets.node("slow"), less)])[rule]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gpucheck.findings import Finding, Severity
 from gpucheck.fleet.hostlist import natural
-from gpucheck.fleet.nodes import NO_GPU, Case, Fleet, Group, Node, State
+from gpucheck.fleet.nodes import NO_GPU, Case, Fleet, Group, Node, Over, State
 from gpucheck.fleet.rules.engine import RULES, judge_over
 
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -23,11 +23,24 @@ _OWN = re.compile(
 
 def fleet(nodes: Iterable[Node], version: str, ignore: Iterable[str] = ()) -> Fleet:
     """The report of all of them. version: gpucheck's. ignore: names of rules over many to leave out."""
-    every = tuple(sorted(nodes, key=lambda node: natural(node.name)))
+    every = sorted(nodes, key=lambda node: natural(node.name))
     ignored = set(ignore)
     over = judge_over(every, ignored)
+    every = list(_marked(every, over))
     checked = tuple(name for name in RULES if name not in ignored)
-    return Fleet(version, every, over, groups(every), states(every), checked, tuple(sorted(ignored)))
+    return Fleet(version, tuple(every), over, groups(every), states(every), checked, tuple(sorted(ignored)))
+
+
+def _marked(nodes: Iterable[Node], over: Iterable[Over]) -> Iterator[Node]:
+    """Nodes with what they differ in. One that is fine by itself and is the odd one is no longer fine."""
+    names: dict[str, list[str]] = {}
+    for one in over:
+        for name in one.nodes if one.odd and one.finding.severity is not Severity.INFO else ():
+            names.setdefault(name, []).append(one.finding.name)
+    for node in nodes:
+        differs = tuple(dict.fromkeys(names.get(node.name, ())))
+        verdict = "warning" if differs and node.verdict == "ok" else node.verdict
+        yield node._replace(differs=differs, verdict=verdict)
 
 
 def groups(nodes: Sequence[Node]) -> tuple[Group, ...]:
@@ -59,10 +72,16 @@ def states(nodes: Sequence[Node]) -> tuple[State, ...]:
     """Nodes that look alike, worst first, then the largest groups."""
     alike: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Node]] = {}
     for node in nodes:
-        names = tuple(dict.fromkeys(one.name for one in node.findings if one.severity is not Severity.INFO))
+        names = told(node)
         alike.setdefault((node.verdict, words(node), names), []).append(node)
     made = [State(those[0].verdict, key[1], key[2], _names(those)) for key, those in alike.items()]
     return tuple(sorted(made, key=lambda one: (_BADNESS[one.verdict], -len(one.nodes))))
+
+
+def told(node: Node) -> tuple[str, ...]:
+    """Names of what was found on a node and of what it differs in; notes left away."""
+    own = (one.name for one in node.findings if one.severity is not Severity.INFO)
+    return tuple(dict.fromkeys((*own, *node.differs)))
 
 
 def words(node: Node) -> tuple[str, ...]:

@@ -87,17 +87,20 @@ class Node(NamedTuple):
     timings: tuple[Timing, ...]
     version: str  # gpucheck's, that took the facts
     taken: str
+    differs: tuple[str, ...] = ()  # rules over many that name this node as the odd one; a warning at least
 
 
 class Over(NamedTuple):
-    """A finding over many nodes: which of them differ, and from how many.
+    """A finding over many nodes.
 
-    name, severity, message, evidence, fix: as in `Finding`. nodes: those that it is about. peers: what they share.
+    nodes: those that it is about. peers: whom they were compared with. odd: these nodes are the exception; False: they
+    differ among each other, and nobody can say which of them is right.
     """
 
     finding: Finding
     nodes: tuple[str, ...]
     peers: str
+    odd: bool = True
 
 
 class Case(NamedTuple):

@@ -174,5 +174,10 @@ def _differing(
         return Differing(f"{label}: {number} of {of} nodes have {most}; {others}.", evidence, nodes, peers, fix)
     nodes = tuple(node.name for node, _ in known)
     return Differing(
-        f"{label} differs, without a majority of {of} nodes: {number} {most}, {others}.", evidence, nodes, peers, fix
+        f"{label} differs, without a majority of {of} nodes: {number} {most}, {others}.",
+        evidence,
+        nodes,
+        peers,
+        fix,
+        False,
     )

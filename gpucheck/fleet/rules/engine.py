@@ -20,13 +20,14 @@ RULES: dict[str, Rule] = {}
 
 
 class Differing(NamedTuple):
-    """What a rule over many yields. evidence: (fact, value, source) triples. peers: whom they were compared with."""
+    """What a rule over many yields. evidence: (fact, value, source) triples. peers, odd: as in `Over`."""
 
     message: str
     evidence: tuple[tuple[str, object, str], ...]
     nodes: tuple[str, ...]
     peers: str
     fix: tuple[str, ...] = ()
+    odd: bool = True
 
 
 JudgeMany = Callable[[Sequence[Node]], Iterable[Differing]]
@@ -65,7 +66,7 @@ def judge_over(nodes: Sequence[Node], ignore: Iterable[str] = ()) -> tuple[Over,
 def _judged(one: Rule, nodes: Sequence[Node]) -> Iterator[Over]:
     for case in cast(JudgeMany, one.judge)(nodes):
         evidence = tuple(Evidence(fact, str(value), source) for fact, value, source in case.evidence)
-        yield Over(Finding(one.name, one.severity, case.message, evidence, case.fix), case.nodes, case.peers)
+        yield Over(Finding(one.name, one.severity, case.message, evidence, case.fix), case.nodes, case.peers, case.odd)
 
 
 def by_peers(nodes: Sequence[Node]) -> Iterator[tuple[str, list[Node]]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from gpucheck.findings import Finding, Severity
+from gpucheck.fleet.grouping import told
 from gpucheck.fleet.hostlist import folded
 from gpucheck.fleet.nodes import Fleet, Group, Over, State
 from gpucheck.render.fleet.words import MARK, closing, headline, share
@@ -226,8 +227,8 @@ def _node_rows(fleet: Fleet) -> Iterator[Element]:
         count = "" if node.gpu_count is None else f"{node.gpu_count} × "
         _add(row, "td", shorten(plain(f"{count}{node.peers or ''}"), 60))
         _add(row, "td", shorten(plain(next((one.value for one in node.marks if one.label == "driver"), "")), 30))
-        names = [one.name for one in node.findings if one.severity is not Severity.INFO]
-        _add(row, "td", ", ".join(dict.fromkeys(names[:6])) + (" …" if len(names) > 6 else ""))
+        names = told(node)
+        _add(row, "td", ", ".join(names[:6]) + (" …" if len(names) > 6 else ""))
         yield row
 
 
