@@ -66,6 +66,18 @@ def test_snapshots_reports_recordings_and_results_of_bench_may_lie_in_one_folder
     assert nodes["first"].marks == nodes["second"].marks
 
 
+def test_files_of_one_name_in_two_folders_are_two_machines_and_a_bench_beside_is_not(tmp_path: Path) -> None:
+    paths = []
+    for name in ("rack1/n1.json", "rack2/n1.json", "rack1/n2.json", "bench/n2.bench.json"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("{}")
+        paths.append(str(path))
+    found = {one.node: len(one.paths) for one in reading.sources(paths)}
+    racks = [f"{str(tmp_path).strip('/')}/rack{number}/n1" for number in (1, 2)]
+    assert found == {**dict.fromkeys(racks, 1), "n2": 2}
+
+
 def hostile(text: str) -> dict[str, bytes]:
     """What may lie where a node's file should."""
     facts = json.loads(text)
@@ -257,3 +269,17 @@ def test_a_trouble_is_a_warning_and_the_fleet_could_not_tell(tmp_path: Path) -> 
     assert [(one.name, one.severity, one.nodes) for one in told.groups if "unreadable" in one.name] == [
         ("node-file-unreadable", Severity.WARNING, ("bad",))
     ]
+
+
+def dies(source: Source) -> Node:
+    if source.node != "first":
+        os._exit(9)
+    return judging.judge_source(source)
+
+
+@pytest.mark.slow
+def test_every_process_may_die_and_every_node_is_still_told(tmp_path: Path) -> None:
+    fleets.write(tmp_path, first=fleets.text("no-gpu-vm"), second="{}", third="{}")
+    nodes = {one.name: one.trouble for one in judging.judged(reading.sources([str(tmp_path)]), dies, 2)}
+    died = "the process that judged it died"
+    assert nodes == {"first": None, "second": died, "third": died}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -30,7 +32,7 @@ from gpucheck.fleet.reading import Source, Unreadable
 from gpucheck.fleet.timings import timings
 from gpucheck.fleet.trouble import node_of
 
-SECONDS = 20.0  # for one node; it takes two thousandths
+SECONDS = 5.0  # for one node; it takes two thousandths
 _TOGETHER = 25  # nodes in one message to a process
 _FEW = 60  # up to which starting processes takes longer than the work
 
@@ -186,7 +188,11 @@ def judged(found: Sequence[Source], judge: Judge, processes: int) -> Iterator[No
     while waiting:
         broken: list[Sequence[Source]] = []
         yield from _in_processes(waiting, judge, processes, broken)
-        yield from _one_by_one(deque(source for batch in broken for source in batch), judge)
+        suspects = deque(source for batch in broken for source in batch)
+        if suspects and not _can_start():  # it is not the files: no process lives here
+            yield from map(judge, (*suspects, *(source for batch in waiting for source in batch)))
+            return
+        yield from _one_by_one(suspects, judge)
 
 
 def _in_processes(
@@ -226,19 +232,40 @@ def _one_by_one(waiting: deque[Source], judge: Judge) -> Iterator[Node]:
                     break
 
 
+def _can_start() -> bool:
+    with _pool(1) as pool:
+        try:
+            return pool.submit(os.getpid).result() > 0
+        except BrokenProcessPool:
+            return False
+
+
 def _pool(processes: int) -> ProcessPoolExecutor:
-    # Not by fork: this process may have threads (Dask's).
-    return ProcessPoolExecutor(processes, mp_context=get_context("spawn"), initializer=_start)
+    # By fork, what is loaded is there at once. Not where threads may hold locks: on macOS, and beside Dask's.
+    forked = sys.platform == "linux" and threading.active_count() == 1
+    _loaded()
+    return ProcessPoolExecutor(processes, mp_context=get_context("fork" if forked else "spawn"), initializer=_start)
 
 
 def _start() -> None:
     import gc
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _loaded()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)  # facts have no circles; looking for them takes a fifth of the time
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed says nothing, and a process that waits for work would wait for ever."""
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _batch(judge: Judge, batch: Sequence[Source]) -> list[Node]:

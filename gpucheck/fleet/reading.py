@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Union
 
@@ -41,9 +42,11 @@ def sources(given: Iterable[str]) -> tuple[Source, ...]:
     OSError: what was given is not there or may not be listed.
     """
     found: dict[str, list[str]] = {}
-    refused: dict[str, str] = {}
+    made: list[Source] = []
+    alone: list[str] = []
     seen: set[str] = set()
     for one in given:
+        os.stat(one)
         inside = os.path.isdir(one)
         for path in _files(one) if inside else [one]:
             if path in seen:
@@ -52,17 +55,23 @@ def sources(given: Iterable[str]) -> tuple[Source, ...]:
             if len(seen) > MOST_FILES:
                 raise OSError(f"more than {MOST_FILES} files")
             if not inside:
-                os.stat(path)
+                alone.append(path)
             elif os.path.islink(path) and not _within(path, one):
-                refused[path] = "a link that leads out of the folder is not followed"
-            name = node_name(os.path.relpath(path, one) if inside else os.path.basename(path))
-            found.setdefault(name, []).append(path)
-    made = [Source(path, (path,), why) for path, why in refused.items()]
-    for name, paths in found.items():
-        kept = [path for path in paths if path not in refused]
-        if kept:
-            made.append(Source(name, tuple(kept)))
+                made.append(Source(path, (path,), "a link that leads out of the folder is not followed"))
+            else:
+                found.setdefault(node_name(os.path.relpath(path, one)), []).append(path)
+    for name, path in _named(alone):
+        found.setdefault(name, []).append(path)
+    made += [Source(name, tuple(paths)) for name, paths in found.items()]
     return tuple(sorted(made))
+
+
+def _named(paths: list[str]) -> list[tuple[str, str]]:
+    """Single files by their names; by their paths where rack1/n1.json and rack2/n1.json are two machines."""
+    names = {path: node_name(os.path.basename(path)) for path in paths}
+    plain = [path for path in paths if os.path.basename(path).lower() == f"{names[path].lower()}.json"]
+    many = {name for name, count in Counter(names[path] for path in plain).items() if count > 1}
+    return [(node_name(path) if name in many else name, path) for path, name in names.items()]
 
 
 def node_name(path: str) -> str:
