@@ -45,7 +45,9 @@ summary .error, summary .warning, summary .note { font-weight: 600; }
 pre { white-space: pre-wrap; margin: .4rem 0; padding: .5rem .7rem; background: var(--shade); }
 code { font-size: .92em; }
 .wide { overflow-x: auto; } .wide:focus { outline: 2px solid var(--note); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; width: 100%; min-width: 46rem; font-variant-numeric: tabular-nums;
+  overflow-wrap: break-word; }
+td.names { overflow-wrap: anywhere; min-width: 12rem; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { font-size: .85rem; } tbody th { font-weight: 600; }
@@ -53,7 +55,7 @@ td.count { text-align: right; white-space: nowrap; }
 tbody tr { content-visibility: auto; contain-intrinsic-size: auto 2rem; }
 label { display: block; margin: .5rem 0; } input { font: inherit; padding: .2rem .4rem; max-width: 100%; }
 footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; }
-@media print { body { max-width: none; padding: 0; } .wide { overflow: visible; } tr { break-inside: avoid; }
+@media print { body { max-width: none; padding: 0; } .wide { overflow: visible; } table { min-width: 0; } tr { break-inside: avoid; }
   h2 { break-after: avoid; } label { display: none; } }
 """
 
@@ -200,7 +202,7 @@ def _state(state: State) -> Element:
     _add(row, "td", state.verdict, state.verdict)
     _add(row, "td", "; ".join(state.words))
     _add(row, "td", ", ".join(state.findings))
-    _add(row, "td", shorten(folded(state.nodes, 12), 300))
+    _add(row, "td", shorten(folded(state.nodes, 12), 300), "names")
     return row
 
 
