@@ -46,11 +46,13 @@ def rule(severity: Severity) -> Callable[[JudgeMany], JudgeMany]:
 
 
 def load() -> None:
-    """Import every subject, which registers its rules."""
+    """Import every subject, which registers its rules, and put them in the order above, whoever was imported first."""
     from importlib import import_module
 
-    for subject in SUBJECTS:
-        import_module(f"gpucheck.fleet.rules.{subject}")
+    places = {import_module(f"{__package__}.{subject}").__name__: place for place, subject in enumerate(SUBJECTS)}
+    ordered = sorted(RULES.items(), key=lambda item: places[item[1].judge.__module__])
+    RULES.clear()
+    RULES.update(ordered)
 
 
 def judge_over(nodes: Sequence[Node], ignore: Iterable[str] = ()) -> tuple[Over, ...]:
