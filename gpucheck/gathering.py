@@ -80,7 +80,7 @@ def _nodes(words: Words) -> Iterator[Node]:
 
 
 def _from_files(files: Sequence[str], ignore: Sequence[str]) -> Iterator[Node]:
-    from gpucheck.fleet import judging, reading
+    from gpucheck.fleet import processes, reading
 
     try:
         found = reading.sources(files)
@@ -88,7 +88,7 @@ def _from_files(files: Sequence[str], ignore: Sequence[str]) -> Iterator[Node]:
         raise WrongUsage(f"{error.filename or files[0]}: {error.strerror or error}") from error
     if not found:
         raise WrongUsage(f"no .json file in {', '.join(files)}")
-    yield from judging.judge_sources(found, ignore)
+    yield from processes.judge_sources(found, ignore)
 
 
 def _from_answers(words: Words) -> Iterator[Node]:

@@ -18,7 +18,7 @@ from gpucheck.facts.codec import BadFacts, decode, encode
 from gpucheck.facts.compiled import decode_fast
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
-from gpucheck.fleet import judging, reading
+from gpucheck.fleet import judging, processes, reading
 from gpucheck.fleet.grouping import fleet
 from gpucheck.fleet.nodes import MOST_FINDINGS, MOST_GPUS, MOST_MARKS, MOST_TEXT, Node
 from gpucheck.fleet.reading import Source
@@ -207,7 +207,7 @@ def dies_at_bad(source: Source) -> Node:
 @pytest.mark.slow
 def test_a_process_that_dies_costs_one_node(tmp_path: Path) -> None:
     fleets.write(tmp_path, **{f"node{at}": fleets.text() for at in range(30)}, bad=fleets.text())
-    nodes = list(judging.judged(reading.sources([str(tmp_path)]), dies_at_bad, 2))
+    nodes = list(processes.judged(reading.sources([str(tmp_path)]), dies_at_bad, 2))
     assert len(nodes) == 31
     assert [(one.name, one.trouble) for one in nodes if one.trouble] == [("bad", "the process that judged it died")]
 
@@ -216,8 +216,8 @@ def test_a_process_that_dies_costs_one_node(tmp_path: Path) -> None:
 def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
     fleets.write(tmp_path, **{name: fleets.text(name) for name in machines.names()})
     found = reading.sources([str(tmp_path)])
-    alone = sorted(judging.judge_sources(found, processes=1))
-    assert sorted(judging.judge_sources(found, processes=2)) == alone
+    alone = sorted(processes.judge_sources(found, processes=1))
+    assert sorted(processes.judge_sources(found, processes=2)) == alone
 
 
 # --- the compiled decoder
@@ -280,6 +280,6 @@ def dies(source: Source) -> Node:
 @pytest.mark.slow
 def test_every_process_may_die_and_every_node_is_still_told(tmp_path: Path) -> None:
     fleets.write(tmp_path, first=fleets.text("no-gpu-vm"), second="{}", third="{}")
-    nodes = {one.name: one.trouble for one in judging.judged(reading.sources([str(tmp_path)]), dies, 2)}
+    nodes = {one.name: one.trouble for one in processes.judged(reading.sources([str(tmp_path)]), dies, 2)}
     died = "the process that judged it died"
     assert nodes == {"first": None, "second": died, "third": died}

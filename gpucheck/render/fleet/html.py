@@ -55,7 +55,8 @@ td.count { text-align: right; white-space: nowrap; }
 tbody tr { content-visibility: auto; contain-intrinsic-size: auto 2rem; }
 label { display: block; margin: .5rem 0; } input { font: inherit; padding: .2rem .4rem; max-width: 100%; }
 footer { margin-top: 2rem; color: var(--soft); font-size: .85rem; }
-@media print { body { max-width: none; padding: 0; } .wide { overflow: visible; } table { min-width: 0; } tr { break-inside: avoid; }
+@media print { body { max-width: none; padding: 0; } .wide { overflow: visible; } table { min-width: 0; }
+  tr { break-inside: avoid; }
   h2 { break-after: avoid; } label { display: none; } }
 """
 
