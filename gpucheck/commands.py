@@ -161,20 +161,7 @@ def _facts(file: str) -> Snapshot:
 def _rendered(
     reports: list[tuple[str, Report]], format: str, strict: bool, verbose: bool, output: Optional[str]
 ) -> str:
-    if format == "json":
-        from gpucheck.render import json
+    from gpucheck.render.formats import Asked, tell
 
-        return json.render(reports[0][1], strict) if len(reports) == 1 else json.render_several(reports, strict)
-    if format == "markdown":
-        from gpucheck.render import markdown
-
-        pages = [markdown.render(report, verbose) for _, report in reports]
-        titles = [f"# {markdown.code(file)}\n\n" for file, _ in reports]
-    else:
-        from gpucheck.render import terminal
-        from gpucheck.render.text import plain
-
-        width, color = (80, False) if output else (columns(), colored())
-        pages = [terminal.render(report, width, color, verbose) for _, report in reports]
-        titles = [f"== {plain(file)}\n\n" for file, _ in reports]
-    return pages[0] if len(pages) == 1 else "\n".join(title + page for title, page in zip(titles, pages, strict=True))
+    width, color = (80, False) if output or format != "terminal" else (columns(), colored())
+    return tell(format, reports, Asked(strict, verbose, width, color))

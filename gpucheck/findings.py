@@ -61,7 +61,8 @@ class Report(NamedTuple):
     """Everything that `gpucheck doctor` has to say.
 
     findings are sorted, most decisive first; checked holds the names of the rules that were judged (with or without a
-    finding), skipped those that could not be; ignored those that the user waved through.
+    finding), skipped those that could not be; ignored those that the user waved through. simulated: the name of the
+    recorded machine where this is a rehearsal (--simulate), which every format has to say loudly; "": a real look.
     """
 
     version: str
@@ -70,6 +71,7 @@ class Report(NamedTuple):
     skipped: tuple[Skipped, ...]
     ignored: tuple[str, ...]
     snapshot: Snapshot
+    simulated: str = ""
 
     @property
     def verdict(self) -> Verdict:

@@ -366,3 +366,58 @@ def watch(
     from gpucheck import watching
 
     raise typer.Exit(watching.watch(fail))
+
+
+class FleetFormat(str, Enum):
+    """Formats of `fleet`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    HTML = "html"
+    MARKDOWN = "markdown"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    PROMETHEUS = "prometheus"
+
+
+@app.command()
+def fleet(
+    files: Annotated[Optional[list[str]], typer.Argument(metavar="[SNAPSHOT…|DIR]", show_default=False)] = None,
+    dask: Annotated[Optional[str], _option("ADDRESS", "Ask the workers of a Dask scheduler, one a host.")] = None,
+    ssh: Annotated[Optional[str], _option("gpu[01-08],…|@FILE", "Ask these hosts, by SSH and Dask.")] = None,
+    slurm: Annotated[Optional[str], _option("nodes=8,partition=…", "Ask nodes that Slurm gives, by Dask.")] = None,
+    python: Annotated[Optional[str], _option("PATH", "The Python there: with Dask, to examine; else to start.")] = None,
+    deep: Deep = False,
+    timeout: Timeout = None,
+    every_worker: Annotated[bool, typer.Option("--every-worker", help="Ask each worker of a host.")] = False,
+    save: Annotated[Optional[str], _option("DIR", "Keep the answers as files.")] = None,
+    format: Annotated[FleetFormat, typer.Option(help="How to tell it.")] = FleetFormat.TERMINAL,
+    output: Output = None,
+    ignore: Annotated[Optional[list[str]], _option("NAME", "Leave this rule out; may be given again.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Every state, form and name.")] = False,
+) -> None:
+    """Judge many machines, and tell what differs between them.
+
+    From files that anything has collected (gpucheck snapshot on each), or asked through Dask.
+    """
+    from gpucheck import gathering
+
+    limit = arguments.seconds(timeout, deep)
+    words = gathering.Words(
+        tuple(files or ()),
+        dask,
+        ssh,
+        slurm,
+        python,
+        deep,
+        limit,
+        every_worker,
+        save,
+        format.value,
+        output,
+        tuple(ignore or ()),
+        strict,
+        verbose,
+    )
+    raise typer.Exit(gathering.fleet(words))

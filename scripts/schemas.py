@@ -29,6 +29,8 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import Version
 from gpucheck.findings import SCHEMA as REPORT
 from gpucheck.findings import Finding, Severity, Skipped, Verdict
+from gpucheck.fleet.nodes import SCHEMA as FLEET
+from gpucheck.fleet.nodes import Group, Node, NodeVerdict, State
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SIMPLE: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
@@ -113,6 +115,42 @@ def install() -> dict[str, Any]:
         "$schema": _DIALECT,
         "title": "A plan of gpucheck install, what came of it, or why there is none",
         "oneOf": documents,
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def fleet() -> dict[str, Any]:
+    """What `gpucheck fleet --format json` writes."""
+    defs: dict[str, Any] = {}
+    names = {"type": "array", "items": {"type": "string"}}
+    over = _object(Finding, defs)["properties"]
+    node = _object(Node, defs)["properties"]
+    node["findings"] = {**names, "description": "severity and name; their words are in groups"}
+    node["marks"] = {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "what is compared with others: driver, TensorFlow, cudnn …",
+    }
+    properties = {
+        "schema": {"const": FLEET},
+        "version": {"type": "string", "description": "gpucheck's"},
+        "verdict": {"enum": list(get_args(NodeVerdict))},
+        "exit_code": {"enum": [0, 1, 3], "description": "0 fine, 1 an error was found, 3 a node could not be judged"},
+        "over": {
+            "type": "array",
+            "items": _document({**over, "nodes": names, "peers": {"type": "string"}}),
+            "description": "findings over many nodes, worst first",
+        },
+        "groups": {"type": "array", "items": _of(Group, defs), "description": "findings of nodes, worst first"},
+        "states": {"type": "array", "items": _of(State, defs), "description": "nodes that look alike, worst first"},
+        "nodes": {"type": "array", "items": _document(node)},
+        "checked": {**names, "description": "rules over many that were judged"},
+        "ignored": {**names, "description": "rules that --ignore left out"},
+    }
+    return {
+        "$schema": _DIALECT,
+        "title": "A report of gpucheck fleet",
+        **_document(properties),
         "$defs": dict(sorted(defs.items())),
     }
 

@@ -39,7 +39,13 @@ def rule_pages() -> dict[str, str]:
     pages = {f"docs/rules/{name}.md": rules.document(every[name]) for name in names}
     rows = [f"| [{name}]({name}.md) | {every[name].severity.value} | {rules.summary(every[name])} |" for name in names]
     head = "# The rules\n\nWritten from the rules' docstrings; `gpucheck explain NAME` prints the same.\n"
-    pages["docs/rules/README.md"] = "\n".join([head, "| name | severity | meaning |", "| --- | --- | --- |", *rows, ""])
+    many = rules.over_many()
+    pages |= {f"docs/rules/{name}.md": rules.document(rule) for name, rule in many.items()}
+    over = [f"| [{name}]({name}.md) | {rule.severity.value} | {rules.summary(rule)} |" for name, rule in many.items()]
+    table = ["| name | severity | meaning |", "| --- | --- | --- |"]
+    between = "\n## Over many machines\n\nOf [`gpucheck fleet`](../fleets.md).\n"
+    lines = [head, *table, *rows, between, *table, *over, ""]
+    pages["docs/rules/README.md"] = "\n".join(lines)
     return pages
 
 
@@ -49,6 +55,7 @@ def schema_files() -> dict[str, str]:
     files = {f"gpucheck/render/{name}.schema.json": each for name, each in made.items()}
     files["gpucheck/render/bench/bench.schema.json"] = schemas.bench()
     files["gpucheck/render/install/install.schema.json"] = schemas.install()
+    files["gpucheck/render/fleet/fleet.schema.json"] = schemas.fleet()
     return {path: json.dumps(each, indent=1) + "\n" for path, each in files.items()}
 
 

@@ -34,7 +34,12 @@ def test_readme_shows_the_help_of_every_command() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CHANGELOG.md", "docs/rules/README.md", "docs/install.md", "docs/windows.md", "docs/logs.md"]
+    "page",
+    [
+        "README.md",
+        "CHANGELOG.md",
+        *(f"docs/{name}.md" for name in ("rules/README", "install", "windows", "logs", "fleets")),
+    ],
 )
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

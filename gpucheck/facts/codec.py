@@ -14,7 +14,7 @@ from gpucheck.facts.versions import Version
 Json = Union[None, bool, int, float, str, list["Json"], dict[str, "Json"]]
 
 
-_MOST = 2**63  # bytes, pids and counts of any machine are smaller
+MOST = 2**63  # bytes, pids and counts of any machine are smaller
 
 
 class BadFacts(ValueError):
@@ -87,11 +87,11 @@ def decode(kind: Any, data: Any, where: str = "$") -> Any:
     if hasattr(kind, "_fields"):
         return _decode_tuple(kind, data, where)
     if kind is float and isinstance(data, (int, float)) and not isinstance(data, bool):
-        if not -_MOST < data < _MOST:  # neither infinite nor NaN
+        if not -MOST < data < MOST:  # neither infinite nor NaN
             raise BadFacts(f"{where}: a number of this size is no fact")
         return float(data)
     if isinstance(kind, type) and type(data) is kind:
-        if isinstance(data, int) and abs(data) > _MOST:
+        if isinstance(data, int) and abs(data) > MOST:
             raise BadFacts(f"{where}: a number of this size is no fact")
         return data
     raise BadFacts(f"{where}: {getattr(kind, '__name__', kind)} expected, not {type(data).__name__}")

@@ -61,3 +61,5 @@ class Gpu(NamedTuple):
     display_active: Union[bool, None, Gap]
     source: str = "NVML"  # who told the compute capability: NVML or libcuda
     driver_model: Union[str, None, Gap] = None  # Windows: WDDM, TCC or MCDM; None: another system
+    vbios: Union[str, None, Gap] = Gap("vbios was not recorded", "not-collected")  # version of the card's own BIOS
+    clock_max_mhz: Union[int, None, Gap] = Gap("clock_max_mhz was not recorded", "not-collected")  # highest SM clock

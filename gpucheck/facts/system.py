@@ -22,6 +22,14 @@ class Cpu(NamedTuple):
     avx2: Union[bool, None, Gap]
 
 
+class Firmware(NamedTuple):
+    """The computer's own: its model, and its BIOS or UEFI (DMI, as /sys/class/dmi/id has it)."""
+
+    product: Union[str, None]
+    version: Union[str, None]
+    date: Union[str, None]
+
+
 class System(NamedTuple):
     os: Literal["linux", "windows"]
     distribution: Union[str, None, Gap]  # PRETTY_NAME of /etc/os-release
@@ -39,3 +47,4 @@ class System(NamedTuple):
     selinux: Union[Literal["enforcing", "permissive"], None, Gap]
     suspends: Union[int, None, Gap]  # successful suspends since boot, /sys/power/suspend_stats/success
     disks: Union[tuple[Disk, ...], Gap]
+    firmware: Union[Firmware, None, Gap] = Gap("firmware was not recorded", "not-collected")  # None: no DMI

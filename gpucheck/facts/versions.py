@@ -22,6 +22,15 @@ class Version:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        if len(text) < 19 and text.isascii():  # most are plain numbers, and there are thousands
+            try:
+                self.parts = tuple(map(int, text.split(".")))
+            except ValueError:
+                pass
+            else:
+                if text.replace(".", "").isdigit():  # int() takes "+1", " 1" and "1_0", too
+                    self.final = True
+                    return
         public = text.split("+", 1)[0].strip()
         numbers: list[int] = []
         tail = ""

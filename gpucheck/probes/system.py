@@ -6,11 +6,12 @@ from typing import Literal, Union
 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Python
-from gpucheck.facts.system import Cpu, System
+from gpucheck.facts.system import Cpu, Firmware, System
 from gpucheck.facts.versions import LibcVersion
 from gpucheck.host import Host
 from gpucheck.probes import containers, disks, waiting
 
+_DMI = "/sys/class/dmi/id"
 _EFI = "/sys/firmware/efi"
 _SECONDS_FOR_DISKS = 1.0
 
@@ -37,6 +38,7 @@ def probe(host: Host, python: Union[Python, Gap]) -> System:
         selinux=selinux(host),
         suspends=suspends(host),
         disks=waiting.at_most(_SECONDS_FOR_DISKS, "measuring the disks", disks.probe, host, python),
+        firmware=firmware(host),
     )
 
 
@@ -156,3 +158,14 @@ def suspends(host: Host) -> Union[int, None, Gap]:
     if not isinstance(raw, bytes):
         return raw
     return int(raw) if raw.strip().isdigit() else Gap("no number: /sys/power/suspend_stats/success")
+
+
+def firmware(host: Host) -> Union[Firmware, None, Gap]:
+    """Model and BIOS (kernel, ABI/testing/sysfs-class-dmi: readable by everyone, unlike the serial numbers)."""
+    found: list[Union[str, None]] = []
+    for name in ("product_name", "bios_version", "bios_date"):
+        raw = host.read(f"{_DMI}/{name}", 256)
+        if isinstance(raw, Gap):
+            return raw
+        found.append(raw.decode("utf-8", "replace").strip() or None if raw is not None else None)
+    return Firmware(*found) if any(found) else None

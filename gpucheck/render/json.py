@@ -12,6 +12,7 @@ from typing import Any
 from gpucheck.facts.codec import encode
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import SCHEMA, Report
+from gpucheck.render.formats import Asked, Named
 
 SEVERAL = "gpucheck.reports/1"
 
@@ -34,6 +35,11 @@ def document(report: Report, strict: bool = False) -> dict[str, Any]:
 def render(report: Report, strict: bool = False) -> str:
     """One report."""
     return text(document(report, strict))
+
+
+def tell(reports: Sequence[Named], asked: Asked) -> str:
+    """One document, of one report or of several."""
+    return render(reports[0][1], asked.strict) if len(reports) == 1 else render_several(reports, asked.strict)
 
 
 def render_several(reports: Sequence[tuple[str, Report]], strict: bool = False) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpucheck.findings import Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
+from gpucheck.render.formats import Asked, Named
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import plain, shorten
 
@@ -52,6 +55,13 @@ def render(report: Report, verbose: bool = False) -> str:
     lines += ["", "<details><summary>Facts</summary>", "", *_facts(shown), "", "</details>", ""]
     lines.append(escape(verdict(report)))
     return "\n".join(lines) + "\n"
+
+
+def tell(reports: Sequence[Named], asked: Asked) -> str:
+    """Each report under its file's name, where there are several."""
+    if len(reports) == 1:
+        return render(reports[0][1], asked.verbose)
+    return "\n".join(f"# {code(file)}\n\n{render(report, asked.verbose)}" for file, report in reports)
 
 
 _MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -27,7 +27,16 @@ def names() -> frozenset[str]:
 
 def find(name: str) -> Rule | None:
     """A rule by its name; ``_`` and capitals are forgiven."""
-    return every().get(name.strip().lower().replace("_", "-"))
+    wanted = name.strip().lower().replace("_", "-")
+    return every().get(wanted) or over_many().get(wanted)
+
+
+def over_many() -> dict[str, Rule]:
+    """The rules of `gpucheck fleet`, by name."""
+    from gpucheck.fleet.rules import engine
+
+    engine.load()
+    return engine.RULES
 
 
 def alike(name: str) -> list[str]:
@@ -35,8 +44,9 @@ def alike(name: str) -> list[str]:
     from difflib import get_close_matches
 
     wanted = name.strip().lower().replace("_", "-")
-    close = get_close_matches(wanted, every(), 3, 0.6)
-    return close or [one for one in every() if wanted and wanted in one][:3]
+    known = [*every(), *over_many()]
+    close = get_close_matches(wanted, known, 3, 0.6)
+    return close or [one for one in known if wanted and wanted in one][:3]
 
 
 def clean(rule: Rule) -> str:

@@ -5,12 +5,15 @@ Every string of the machine passes `plain` and is laid out as `rich.text.Text`, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
 from gpucheck.findings import OPEN, Finding, Report, Severity
 from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
+from gpucheck.render.formats import Asked, Named
 from gpucheck.render.page import TITLE, hang, painted
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import count, plain, shorten
@@ -30,6 +33,14 @@ def render(report: Report, width: int = 80, color: bool = False, verbose: bool =
     verbose: every copy, reading, probe and rule.
     """
     return painted(lambda console: paint(console, report, verbose), width, color)
+
+
+def tell(reports: Sequence[Named], asked: Asked) -> str:
+    """Each report under its file's name, where there are several."""
+    pages = [render(report, asked.width, asked.color, asked.verbose) for _, report in reports]
+    if len(pages) == 1:
+        return pages[0]
+    return "\n".join(f"== {plain(file)}\n\n{page}" for (file, _), page in zip(reports, pages, strict=True))
 
 
 def paint(console: Console, report: Report, verbose: bool = False) -> None:

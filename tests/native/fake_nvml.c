@@ -61,6 +61,12 @@ int nvmlDeviceGetName(void *handle, char *text, unsigned length) {
     return 0;
 }
 
+int nvmlDeviceGetVbiosVersion(void *handle, char *text, unsigned length) {
+    DEVICE("nvmlDeviceGetVbiosVersion")
+    snprintf(text, length, "96.00.74.00.01");
+    return 0;
+}
+
 int nvmlDeviceGetUUID(void *handle, char *text, unsigned length) {
     DEVICE("nvmlDeviceGetUUID")
     int mig = (intptr_t)handle >= 1000 ? (int)((intptr_t)handle % 1000) : -1;

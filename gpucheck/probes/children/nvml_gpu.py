@@ -29,6 +29,7 @@ REASONS = (
 COMPUTE_MODES = ("default", "exclusive-thread", "prohibited", "exclusive-process")  # nvml.h, nvmlComputeMode_t
 DRIVER_MODELS = {0: "WDDM", 1: "TCC", 2: "MCDM"}  # nvml.h, nvmlDriverModel_t
 NVLINKS = 18  # nvml.h, NVML_NVLINK_MAX_LINKS
+SM_CLOCK = 1  # nvml.h, NVML_CLOCK_SM
 
 # A process is named only if its name tells what to close; any other could be somebody's business.
 NAMED = ("python", "jupyter", "ipykernel", "Xorg", "Xwayland", "gnome-shell", "kwin", "nvidia-", "tritonserver")
@@ -178,6 +179,8 @@ def _rest(nvml: Nvml, gpu: Any) -> dict[str, Any]:
         "persistence": nvml.read("nvmlDeviceGetPersistenceMode", gpu, use=bool),
         "display_active": nvml.read("nvmlDeviceGetDisplayActive", gpu, use=bool),
         "driver_model": driver_model(nvml, gpu),
+        "vbios": nvml.ask("nvmlDeviceGetVbiosVersion", gpu),
+        "clock_max_mhz": nvml.ask("nvmlDeviceGetMaxClockInfo", gpu, SM_CLOCK),
     }
 
 

@@ -1,0 +1,100 @@
+"""Ask machines for their facts through Dask: a scheduler that is there, hosts by SSH, or jobs of Slurm.
+
+Every way ends in a `Client`, and asking.py asks that. No way of our own to start or to watch a process elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, NamedTuple, Union
+
+from gpucheck.output import WrongUsage
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from gpucheck.fleet.nodes import Node
+
+
+class Question(NamedTuple):
+    """What each machine is asked. python: None for the one that runs the worker. timeout: seconds, for the look."""
+
+    python: Union[str, None]
+    deep: bool
+    timeout: float
+
+
+class Trouble(NamedTuple):
+    """Why there is no answer. rule: node-without-answer or node-incompatible."""
+
+    rule: str
+    why: str
+
+
+class Answer(NamedTuple):
+    """One machine's: the text of a snapshot, or why there is none. address: the worker's."""
+
+    node: str
+    address: str
+    text: Union[str, None]
+    trouble: Union[Trouble, None] = None
+
+
+class Reached(NamedTuple):
+    """A client whose workers are to be asked, and those who are known to have none, with the reason."""
+
+    client: Client
+    missing: tuple[Answer, ...] = ()
+    named: bool = False  # the workers' names are those of their hosts
+
+
+def collect(
+    question: Question,
+    *,
+    dask: Union[str, None] = None,
+    ssh: Union[str, None] = None,
+    slurm: Union[str, None] = None,
+    every_worker: bool = False,
+) -> Iterator[Answer]:
+    """One answer a machine (a worker, with `every_worker`), as they come. Raises `WrongUsage`: nothing to ask."""
+    try:
+        from gpucheck.fleet.collecting import asking
+    except ImportError as error:
+        raise WrongUsage(f"asking machines needs more packages: gpucheck-cli[fleet] ({error})") from error
+    with _reached(question, dask, ssh, slurm) as reached:
+        yield from reached.missing
+        yield from asking.ask(reached.client, question, every_worker=every_worker, named=reached.named)
+
+
+def _reached(
+    question: Question, dask: Union[str, None], ssh: Union[str, None], slurm: Union[str, None]
+) -> AbstractContextManager[Reached]:
+    if ssh is not None:
+        from gpucheck.fleet.collecting import by_ssh
+
+        return by_ssh.reached(by_ssh.hosts(ssh), question.python or "python3")
+    if slurm is not None:
+        from gpucheck.fleet.collecting import by_slurm
+
+        return by_slurm.reached(by_slurm.wishes(slurm), question.python or sys.executable)
+    assert dask is not None
+    from gpucheck.fleet.collecting import by_address
+
+    return by_address.reached(dask)
+
+
+def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
+    """The node of an answer: what came over the network is read as a file from elsewhere is."""
+    from gpucheck.fleet import judging, reading
+    from gpucheck.fleet.trouble import node_of
+
+    if answer.text is None:
+        trouble = answer.trouble or Trouble("node-without-answer", "it said nothing")
+        return node_of(answer.node, answer.address, trouble.rule, trouble.why)
+    try:
+        document = reading.parsed(answer.text.encode("utf-8", "surrogatepass"))
+        return judging.judge_document(answer.node, answer.address, document, ignore)
+    except reading.Unreadable as error:
+        return node_of(answer.node, answer.address, "node-incompatible", f"its answer cannot be read: {error}")

@@ -1,0 +1,28 @@
+"""A cluster that is already there, however it was started: dask-jobqueue, dask-kubernetes, dask-cuda, by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from distributed import Client
+
+from gpucheck.fleet.collecting import Reached
+from gpucheck.output import WrongUsage
+
+_SECONDS = 15
+
+
+@contextmanager
+def reached(address: str) -> Iterator[Reached]:
+    """Connect. Raises `WrongUsage`: there is no scheduler, or it has no worker."""
+    try:
+        client = Client(address, timeout=_SECONDS, set_as_default=False, name="gpucheck")
+    except (OSError, TimeoutError, ValueError) as error:
+        raise WrongUsage(f"--dask: no scheduler answers at {address}: {error}") from error
+    try:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise WrongUsage(f"--dask: the scheduler at {address} has no worker")
+        yield Reached(client)
+    finally:
+        client.close(timeout=5)

@@ -1,0 +1,1 @@
+"""Rules over many: pure functions from all nodes to findings, one module per subject."""

@@ -1,0 +1,4 @@
+"""Fleet -> str, one module per format. Nothing here looks at a machine, judges or prints."""
+
+# format: the module of this folder that has it; each has render(fleet, strict).
+FORMATS = ("terminal", "json", "html", "markdown", "junit", "sarif", "prometheus")
