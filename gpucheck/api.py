@@ -57,6 +57,14 @@ def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     return Report(*judge_all(facts, ignore))
 
 
+def rehearse(name: str, ignore: Iterable[str] = ()) -> Report:
+    """Judge the recorded machine of that name (`gpucheck.simulating.names`). Raises KeyError for any other name."""
+    from gpucheck import simulating
+
+    report = judge(read_data(simulating.machine(name)), ignore)
+    return report._replace(simulated=name)
+
+
 def look_here(
     python: Union[str, None], deep: bool, timeout: float, environ: Union[dict[str, str], None] = None
 ) -> Snapshot:

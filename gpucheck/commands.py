@@ -35,6 +35,7 @@ def doctor(
     fix_paths: bool = False,
     yes: bool = False,
     undo: bool = False,
+    simulate: Optional[str] = None,
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
     if fix_paths or yes or undo:
@@ -43,7 +44,7 @@ def doctor(
         arguments.only_with(fix_paths, "--fix-paths", {"--yes": yes, "--undo": undo})
         others = {"--snapshot": bool(snapshot), "--deep": deep, "--list-rules": list_rules, "--ignore": bool(ignore)}
         others |= {"--output": output is not None, "--format": format != "terminal", "--strict": strict}
-        others |= {"--log": bool(log), "--here": here}
+        others |= {"--log": bool(log), "--here": here, "--simulate": simulate is not None}
         arguments.not_with("--fix-paths", others)
         return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
     from gpucheck.render.json import worst
@@ -59,9 +60,16 @@ def doctor(
         return 0
     if snapshot and (python is not None or deep):
         raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
+    if simulate is not None:
+        arguments.check_simulate(simulate, python, {"--deep": deep, "--snapshot": bool(snapshot), "--log": bool(log)})
     if here or log:
         arguments.check_log(log, here, snapshot, python is not None or deep)
-    reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
+    if simulate is not None:
+        from gpucheck import api
+
+        reports = [("", api.rehearse(simulate, ignore))]
+    else:
+        reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
     write(_rendered(reports, format, strict, verbose, output), output)
     return worst([report.exit_code(strict) for _, report in reports])
 

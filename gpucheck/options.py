@@ -74,11 +74,15 @@ def doctor(
     fix_paths: Annotated[bool, typer.Option("--fix-paths", help="Show what change of paths would cure it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --fix-paths: make that change.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="With --fix-paths: take it back.")] = False,
+    simulate: Annotated[
+        Optional[str],
+        typer.Option(metavar="NAME", help="Rehearse on a recorded machine with that finding: try your gate."),
+    ] = None,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
     snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
     shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
-    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo))
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate))
 
 
 @app.command()

@@ -52,6 +52,10 @@ def report() -> dict[str, Any]:
     properties = {
         "schema": {"const": REPORT},
         "version": {"type": "string", "description": "gpucheck's"},
+        "simulated": {
+            "type": ["string", "null"],
+            "description": "a rehearsal on the recorded machine of that name: nothing is about this machine",
+        },
         "verdict": {"enum": list(get_args(Verdict))},
         "exit_code": {"enum": [0, 1, 3], "description": "0 fine, 1 an error was found, 3 could not tell"},
         "findings": {"type": "array", "items": _of(Finding, defs), "description": "most decisive first"},

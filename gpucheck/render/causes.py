@@ -73,6 +73,14 @@ def decisive(report: Report) -> tuple[Skipped, ...]:
     return tuple(skipped for skipped in report.skipped if skipped.decisive)
 
 
+def rehearsal(report: Report) -> str:
+    """What every format of a rehearsal has to say first, one sentence or two; "" of a real look."""
+    if not report.simulated:
+        return ""
+    name = plain(report.simulated)
+    return f"SIMULATED: {name}. This is a recorded machine; nothing here is about the machine that you are on."
+
+
 def headline(report: Report) -> str:
     """The verdict and what it rests on, one line: what a reader must know who reads no further."""
     if report.verdict == "unknown":

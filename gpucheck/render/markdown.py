@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpucheck.findings import Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
+from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.summary import Block, blocks
@@ -45,7 +45,8 @@ def fenced(lines: list[str], language: str) -> list[str]:
 
 def render(report: Report, verbose: bool = False) -> str:
     """The report, findings first."""
-    lines = [f"**gpucheck {escape(report.version)}: {report.verdict}**: {escape(headline(report))}", ""]
+    lines = [f"> **{escape(rehearsal(report))}**", ""] if report.simulated else []
+    lines += [f"**gpucheck {escape(report.version)}: {report.verdict}**: {escape(headline(report))}", ""]
     for cause in causes(report):
         lines += _finding(cause)
         lines += [f"- explains {code(one.name)}: {escape(one.message)}" for one in cause.follows]

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gpucheck.findings import OPEN, Finding, Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
+from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.page import TITLE, hang, painted
@@ -45,6 +45,9 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
 
 def paint(console: Console, report: Report, verbose: bool = False) -> None:
     """Print the report on any console (the pictures of the documentation are made with this, too)."""
+    if report.simulated:
+        _paint_rehearsal(console, report)
+        console.print()
     hang(console, report.verdict.upper(), _STYLE[report.verdict], headline(report), style="bold")
     console.print()
     for block in (*blocks(report.snapshot), *(detail_blocks(report) if verbose else ())):
@@ -55,6 +58,14 @@ def paint(console: Console, report: Report, verbose: bool = False) -> None:
     _paint_skipped(console, report)
     console.print()
     console.print(Text(verdict(report), style=_STYLE[report.verdict]), soft_wrap=True)
+    if report.simulated:
+        console.print()
+        _paint_rehearsal(console, report)
+
+
+def _paint_rehearsal(console: Console, report: Report) -> None:
+    """First and last: of a long page only one end is seen."""
+    hang(console, "", "", rehearsal(report), style="bold reverse", column=0)
 
 
 def _paint_block(console: Console, block: Block, verbose: bool) -> None:
