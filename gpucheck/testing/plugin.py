@@ -1,0 +1,142 @@
+"""pytest's hooks: options, the marker, and one look at the machine for all the tests that ask for a GPU.
+
+Every pytest start of an environment imports this module, so it imports nothing of gpucheck before a marked test is
+about to run. What a machine lacks is judged in judging.py.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Union
+
+    from gpucheck.findings import Report
+    from gpucheck.testing.requirement import Lack
+
+MARKER = "gpu_required"
+VARIABLE = "GPUCHECK_GPU_REQUIRED"
+MODES = ("skip", "fail")
+
+# What doctor found, or why it found nothing: looked for once a process (with pytest-xdist: once a worker).
+_LOOKED = pytest.StashKey["Union[Report, str]"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gpucheck", f"gpucheck: tests that need a GPU (the marker {MARKER})")
+    group.addoption(
+        "--gpu-required",
+        choices=MODES,
+        help=f"What becomes of tests marked {MARKER} where no GPU fits: skip them (default) or fail them. "
+        f"Also ${VARIABLE} and the ini option {MARKER}, in this order.",
+    )
+    group.addoption(
+        "--gpu-simulate",
+        metavar="NAME",
+        help="Judge a recorded machine instead of this one, to see that the gate works: driver-version-mismatch, fine…",
+    )
+    parser.addini(MARKER, f"Where no GPU fits: skip (default) or fail tests marked {MARKER}.", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    words = 'count=1, compute_capability="8.0", memory_gib=16, framework="tensorflow"|"torch"|"jax"|"cuda"'
+    config.addinivalue_line(
+        "markers", f"{MARKER}({words}): skip this test, or fail it (--gpu-required=fail), where no such GPU works."
+    )
+    mode = _mode(config)
+    if mode not in MODES:
+        raise pytest.UsageError(f"{VARIABLE} or the ini option {MARKER} says {mode!r}: give skip or fail")
+    if config.getoption("--gpu-simulate") is not None:
+        _check_simulated(config.getoption("--gpu-simulate"))
+
+
+def _check_simulated(name: str) -> None:
+    from gpucheck.arguments import check_simulate
+    from gpucheck.output import WrongUsage
+
+    try:
+        check_simulate(name, None, {})
+    except WrongUsage as mistake:
+        raise pytest.UsageError(f"--gpu-simulate {name}: {str(mistake).partition(': ')[2]}") from mistake
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """One line, where something is not as usual: with pytest-xdist nothing else tells what the workers do."""
+    told = []
+    if config.getoption("--gpu-simulate") is not None:
+        told.append(f"SIMULATED machine {config.getoption('--gpu-simulate')!r}, nothing about this one is judged")
+    if _mode(config) != MODES[0]:
+        told.append(f"tests marked {MARKER} fail where no GPU fits")
+    return [f"gpucheck: {'; '.join(told)}"] if told else []
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """One line, where there are marked tests: what they are going to meet."""
+    marked = sum(item.get_closest_marker(MARKER) is not None for item in items)
+    if not marked or config.getoption("collectonly"):
+        return []
+    report = _looked(config)
+    if isinstance(report, str):
+        return [f"gpucheck: {report}"]
+    from gpucheck.testing.judging import summary
+
+    return [f"gpucheck: {summary(report)} ({marked} test{'s' if marked > 1 else ''} marked {MARKER})"]
+
+
+# Not "tryfirst": a test that is skipped for another reason is skipped for that one.
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers(MARKER):
+        lack = _lack(item.config, mark)
+        if lack is None:
+            continue
+        if lack.mistaken or _mode(item.config) == "fail":
+            pytest.fail("\n".join((lack.reason, *lack.more)), pytrace=False)
+        pytest.skip(lack.reason)
+
+
+def _lack(config: pytest.Config, mark: pytest.Mark) -> Union[Lack, None]:
+    from gpucheck.testing.requirement import BadMarker, Lack, read
+
+    try:
+        wanted = read(mark.args, mark.kwargs)
+    except BadMarker as mistake:
+        return Lack(f"{MARKER}: {mistake}", mistaken=True)
+    looked = _looked(config)
+    if isinstance(looked, str):
+        return Lack(looked)
+    from gpucheck.testing.judging import lacking
+
+    try:
+        return lacking(looked, wanted)
+    except Exception as fault:
+        return Lack(_fault(fault))
+
+
+def _looked(config: pytest.Config) -> Union[Report, str]:
+    if _LOOKED not in config.stash:
+        try:
+            config.stash[_LOOKED] = _look(config.getoption("--gpu-simulate"))
+        except Exception as fault:  # whatever it is: it must cost no more than the tests that asked
+            config.stash[_LOOKED] = _fault(fault)
+    return config.stash[_LOOKED]
+
+
+def _look(simulated: Union[str, None]) -> Report:
+    from gpucheck import api
+
+    if simulated is not None:
+        return api.rehearse(simulated)
+    return api.doctor(sys.executable, timeout=30.0)  # workers may start many at once on a busy machine
+
+
+def _fault(fault: Exception) -> str:
+    return f"gpucheck itself failed, so whether a GPU works is not known: {type(fault).__name__}: {fault}"
+
+
+def _mode(config: pytest.Config) -> str:
+    given = config.getoption("--gpu-required") or os.environ.get(VARIABLE) or config.getini(MARKER)
+    return str(given or MODES[0])
