@@ -115,9 +115,8 @@ def _too_few(report: Report, visible: int, wanted: Requirement) -> Union[Lack, N
     has = f"this machine has {', '.join(sorted({_described(gpu) for gpu in gpus}))}"
     if min(perhaps, visible) < wanted.number:
         return Lack(f"This test needs {_gpus(wanted.number)} {told}; {has}")
-    return Lack(
-        f"This test needs {_gpus(wanted.number)} {told}, and gpucheck could not tell whether CUDA shows it; {has}"
-    )
+    doubt = "gpucheck could not tell whether CUDA shows as many"
+    return Lack(f"This test needs {_gpus(wanted.number)} {told}, and {doubt}; {has}")
 
 
 def _words(wanted: Requirement) -> Iterable[str]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from typing import Union
 
     from gpucheck.findings import Report
-    from gpucheck.testing.requirement import Lack
 
 MARKER = "gpu_required"
 VARIABLE = "GPUCHECK_GPU_REQUIRED"
@@ -79,48 +78,55 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     marked = sum(item.get_closest_marker(MARKER) is not None for item in items)
     if not marked or config.getoption("collectonly"):
         return []
-    report = _looked(config)
-    if isinstance(report, str):
-        return [f"gpucheck: {report}"]
-    from gpucheck.testing.judging import summary
-
-    return [f"gpucheck: {summary(report)} ({marked} test{'s' if marked > 1 else ''} marked {MARKER})"]
+    try:
+        told = _summary(_looked(config))
+    except Exception as fault:
+        told = _fault(fault)
+    return [f"gpucheck: {told} ({marked} test{'s' if marked > 1 else ''} marked {MARKER})"]
 
 
 # Not "tryfirst": a test that is skipped for another reason is skipped for that one.
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers(MARKER):
-        lack = _lack(item.config, mark)
-        if lack is None:
+        try:
+            reason, more = _lack(item.config, mark)
+        except Exception as fault:  # whatever it is: it must cost no more than the tests that asked
+            reason, more = _fault(fault), ()
+        if not reason:
             continue
-        if lack.mistaken or _mode(item.config) == "fail":
-            pytest.fail("\n".join((lack.reason, *lack.more)), pytrace=False)
-        pytest.skip(lack.reason)
+        if more is None or _mode(item.config) == "fail":
+            pytest.fail("\n".join((reason, *(more or ()))), pytrace=False)
+        pytest.skip(reason)
 
 
-def _lack(config: pytest.Config, mark: pytest.Mark) -> Union[Lack, None]:
-    from gpucheck.testing.requirement import BadMarker, Lack, read
+def _lack(config: pytest.Config, mark: pytest.Mark) -> tuple[str, Union[tuple[str, ...], None]]:
+    """The reason not to run ("": none) and more lines on it; None in their place: the marker itself is wrong."""
+    from gpucheck.testing.requirement import BadMarker, read
 
     try:
         wanted = read(mark.args, mark.kwargs)
     except BadMarker as mistake:
-        return Lack(f"{MARKER}: {mistake}", mistaken=True)
-    looked = _looked(config)
-    if isinstance(looked, str):
-        return Lack(looked)
+        return f"{MARKER}: {mistake}", None
     from gpucheck.testing.judging import lacking
 
-    try:
-        return lacking(looked, wanted)
-    except Exception as fault:
-        return Lack(_fault(fault))
+    looked = _looked(config)
+    if isinstance(looked, str):
+        return looked, ()
+    lack = lacking(looked, wanted)
+    return ("", ()) if lack is None else (lack.reason, lack.more)
+
+
+def _summary(looked: Union[Report, str]) -> str:
+    from gpucheck.testing.judging import summary
+
+    return looked if isinstance(looked, str) else summary(looked)
 
 
 def _looked(config: pytest.Config) -> Union[Report, str]:
     if _LOOKED not in config.stash:
         try:
             config.stash[_LOOKED] = _look(config.getoption("--gpu-simulate"))
-        except Exception as fault:  # whatever it is: it must cost no more than the tests that asked
+        except Exception as fault:
             config.stash[_LOOKED] = _fault(fault)
     return config.stash[_LOOKED]
 

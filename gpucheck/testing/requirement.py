@@ -16,11 +16,10 @@ class BadMarker(ValueError):
 
 
 class Lack(NamedTuple):
-    """Why a test cannot run here. more: lines with the fix. mistaken: the marker is wrong, not the machine."""
+    """Why a test cannot run here. more: lines with the fix."""
 
     reason: str
     more: tuple[str, ...] = ()
-    mistaken: bool = False
 
 
 class Requirement(NamedTuple):
