@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
+@cache
 def _report(name: str) -> Report:
     return api.judge(api.read_data(machines.load(name)))
 
@@ -70,6 +72,7 @@ def test_a_marked_test_is_skipped_with_doctors_reason_and_says_that_it_was_a_reh
     assert run.ret == 0
 
 
+@pytest.mark.slow
 def test_it_fails_with_the_fix_where_that_was_asked_for(tests: pytest.Pytester) -> None:
     run = tests.runpytest_inprocess(*PLUGIN, "--gpu-required=fail", "--gpu-simulate", "driver-version-mismatch")
     run.assert_outcomes(passed=1, errors=2)
@@ -77,6 +80,7 @@ def test_it_fails_with_the_fix_where_that_was_asked_for(tests: pytest.Pytester) 
     assert run.ret == 1
 
 
+@pytest.mark.slow
 def test_on_a_machine_that_is_fine_it_runs_and_lacks_only_what_is_not_there(tests: pytest.Pytester) -> None:
     run = tests.runpytest_inprocess(*PLUGIN, "-rs", "--gpu-simulate", "fine")
     run.assert_outcomes(passed=2, skipped=1)
