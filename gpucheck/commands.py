@@ -56,6 +56,8 @@ def doctor(
         from gpucheck.render import rules
 
         _check_documented()
+        if format not in rules.LISTINGS:
+            raise WrongUsage(f"--list-rules comes as {', '.join(rules.LISTINGS)}: {format} is for what was found")
         write(rules.listing(format), output)
         return 0
     if snapshot and (python is not None or deep):
@@ -71,6 +73,8 @@ def doctor(
     else:
         reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
     write(_rendered(reports, format, strict, verbose, output), output)
+    if format == "github":
+        _summarize(reports, strict, verbose)
     return worst([report.exit_code(strict) for _, report in reports])
 
 
@@ -173,3 +177,18 @@ def _rendered(
 
     width, color = (80, False) if output or format != "terminal" else (columns(), colored())
     return tell(format, reports, Asked(strict, verbose, width, color))
+
+
+def _summarize(reports: list[tuple[str, Report]], strict: bool, verbose: bool) -> None:
+    """Add to the summary of GitHub's step. That it cannot be written changes no verdict."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from gpucheck.output import append, complain
+    from gpucheck.render import github
+    from gpucheck.render.formats import Asked
+
+    try:
+        append(path, lambda size: github.summary(reports, Asked(strict, verbose), github.MOST_SUMMARY - size))
+    except (OSError, ValueError) as error:
+        complain(f"GITHUB_STEP_SUMMARY: cannot write to {path}: {getattr(error, 'strerror', None) or error}")

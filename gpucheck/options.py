@@ -26,6 +26,10 @@ class Format(str, Enum):
     TERMINAL = "terminal"
     JSON = "json"
     MARKDOWN = "markdown"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    PROMETHEUS = "prometheus"
 
 
 Python = Annotated[

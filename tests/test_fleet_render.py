@@ -100,7 +100,7 @@ def test_sarif_describes_every_rule_and_places_every_result() -> None:
     for result in run["results"]:
         for place in result["locations"]:
             assert not place["physicalLocation"]["artifactLocation"]["uri"].startswith("/")
-    marks = [one["partialFingerprints"]["gpucheckFleet/v1"] for one in run["results"]]
+    marks = [one["partialFingerprints"]["primaryLocationLineHash"] for one in run["results"]]
     assert len(marks) == len(set(marks))
 
 

@@ -92,8 +92,11 @@ def pretty(rule: Rule, width: int, color: bool) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
 
 
+LISTINGS = ("terminal", "json", "markdown")
+
+
 def listing(format: str) -> str:
-    """All rules in the order in which they decide, in one of the formats of `doctor`."""
+    """All rules in the order in which they decide, in one of the formats `LISTINGS`."""
     if format == "json":
         import json
 
