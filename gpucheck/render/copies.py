@@ -1,5 +1,5 @@
-"""The map of library copies: for each name that is asked for, the files of that name in the order of the loader's search,
-which one it takes, and why. Pure; nothing is judged and nothing drawn here.
+"""The map of library copies: for each name that is asked for, its files in the order of the loader's search, which one
+it takes, and why. Pure; nothing is judged and nothing drawn here.
 
 Names whose copies lie in the same places with the same outcome make one lane: 17 libraries of one environment are one
 picture, and the one that comes from elsewhere stands out.
@@ -17,8 +17,8 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.render.software import place_of
 from gpucheck.render.text import folder_of, say
 
-# loaded: the loader takes it. broken: it takes it, and it does not load. shadowed: of the same name, further on its way.
-# out of reach: not on its way.
+# loaded: the loader takes it. broken: it takes it, and it does not load. shadowed: of the same name, and further on its
+# way. out of reach: not on its way.
 State = Literal["loaded", "broken", "shadowed", "out of reach"]
 Outcome = Literal["loaded", "broken", "not found", "unknown"]
 
@@ -53,7 +53,8 @@ class Lane(NamedTuple):
 
 
 class Map(NamedTuple):
-    """driver: what programs take for libcuda and NVML. wanted: what TensorFlow asks for. beside: copies by other names."""
+    """driver: what programs take for libcuda and NVML. wanted: what TensorFlow asks for. beside: copies of other names,
+    by place."""
 
     driver: tuple[Lane, ...]
     wanted: tuple[Lane, ...]
@@ -159,8 +160,8 @@ def _one(lanes: list[Lane]) -> Lane:
 
 def _stops(same: list[Stop]) -> Stop:
     files = dict.fromkeys(file for stop in same for file in stop.files)  # two files of TensorFlow may ask for one
-    joined = {field: "; ".join(dict.fromkeys(getattr(stop, field) for stop in same)) for field in ("why", "origin")}
-    return same[0]._replace(files=tuple(files), **joined)
+    why, origin = ("; ".join(dict.fromkeys(told)) for told in ([one.why for one in same], [one.origin for one in same]))
+    return same[0]._replace(files=tuple(files), why=why, origin=origin)
 
 
 _ORDER = ("broken", "not found", "unknown", "loaded")
@@ -190,7 +191,7 @@ _FROM = {
     "driver": "",
     "stub": "CUDA's link-time stub",
     "compat": "CUDA's compat package",
-    "wsl": "Windows' own, of WSL",
+    "wsl": "of WSL",
 }
 
 
