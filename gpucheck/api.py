@@ -164,7 +164,7 @@ def read_file(path: str) -> Snapshot:
     return read_data(data)
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, most: int = MOST_BYTES) -> str:
     """A regular file's text: a pipe or a device in its place might never end. Raises OSError, ValueError, BadFile."""
     import os
     import stat
@@ -174,9 +174,9 @@ def read_text(path: str) -> str:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise BadFile("no regular file")
-        if status.st_size > MOST_BYTES:
-            raise BadFile(f"larger than {MOST_BYTES >> 20} MiB")
-        return file.read(MOST_BYTES).decode("utf-8-sig")
+        if status.st_size > most:
+            raise BadFile(f"larger than {most >> 20} MiB")
+        return file.read(most).decode("utf-8-sig")
 
 
 def read_data(data: Any) -> Snapshot:

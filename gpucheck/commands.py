@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpucheck.api import Report
+    from gpucheck.expecting.expectations import Expectations
     from gpucheck.facts.snapshot import Snapshot
 
 
@@ -36,6 +37,7 @@ def doctor(
     yes: bool = False,
     undo: bool = False,
     simulate: Optional[str] = None,
+    expect: Optional[str] = None,
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
     if fix_paths or yes or undo:
@@ -44,12 +46,16 @@ def doctor(
         arguments.only_with(fix_paths, "--fix-paths", {"--yes": yes, "--undo": undo})
         others = {"--snapshot": bool(snapshot), "--deep": deep, "--list-rules": list_rules, "--ignore": bool(ignore)}
         others |= {"--output": output is not None, "--format": format != "terminal", "--strict": strict}
-        others |= {"--log": bool(log), "--here": here, "--simulate": simulate is not None}
+        others |= {
+            "--log": bool(log),
+            "--here": here,
+            "--simulate": simulate is not None,
+            "--expect": expect is not None,
+        }
         arguments.not_with("--fix-paths", others)
         return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
     from gpucheck.render.json import worst
 
-    limit = arguments.seconds(timeout, deep)
     if output is not None:
         check_place(output)
     if list_rules:
@@ -66,12 +72,22 @@ def doctor(
         arguments.check_simulate(simulate, python, {"--deep": deep, "--snapshot": bool(snapshot), "--log": bool(log)})
     if here or log:
         arguments.check_log(log, here, snapshot, python is not None or deep)
+    if log and expect is not None and not (here or snapshot):
+        raise WrongUsage("--expect: a log alone does not tell what a machine has; with --here or --snapshot it may")
+    wishes = _expected(expect, here or not (snapshot or log or simulate is not None))
+    limit = arguments.seconds(wishes.timeout if wishes and timeout is None else timeout, deep)
+    if wishes:
+        ignore, strict = (*ignore, *wishes.ignore), strict or wishes.strict
     if simulate is not None:
         from gpucheck import api
 
         reports = [("", api.rehearse(simulate, ignore))]
     else:
         reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
+    if wishes:
+        from gpucheck.expecting.judging import judge
+
+        reports = [(file, judge(report, wishes, ignore)) for file, report in reports]
     write(_rendered(reports, format, strict, verbose, output), output)
     if format == "github":
         _summarize(reports, strict, verbose)
@@ -128,6 +144,15 @@ def explain(words: str) -> int:
     like = rules.alike(words)
     hint = f"; did you mean {' or '.join(like)}?" if like else "; gpucheck doctor --list-rules lists all"
     raise WrongUsage(f"no rule is called {words}{hint}")
+
+
+def _expected(file: Optional[str], project: bool) -> Optional[Expectations]:
+    """project: this machine is looked at, for the project whose folder one stands in."""
+    from gpucheck import expected
+
+    if file is not None:
+        return expected.of_file(file)
+    return expected.of_project() if project else None
 
 
 def _check_documented() -> None:

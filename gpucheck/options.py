@@ -82,11 +82,14 @@ def doctor(
         Optional[str],
         typer.Option(metavar="NAME", help="Rehearse on a recorded machine with that finding: try your gate."),
     ] = None,
+    expect: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="What must be there, TOML; else [tool.gpucheck] of a project.")
+    ] = None,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
     snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
     shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
-    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate))
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect))
 
 
 @app.command()
