@@ -130,7 +130,13 @@ def document(version: str, results: list[dict[str, Any]], invoked: dict[str, Any
     places = {name: at for at, name in enumerate(dict.fromkeys(named))}
     _number(results)
     run = {
-        "tool": {"driver": {"name": "gpucheck", "version": plain(version), "rules": [_rule(name) for name in places]}},
+        "tool": {
+            "driver": {
+                "name": "gpucheck",
+                "version": shorten(plain(version)),
+                "rules": [_rule(name) for name in places],
+            }
+        },
         "invocations": [invoked],
         "results": [{**one, "ruleIndex": places[one["ruleId"]]} for one in results],
         "columnKind": "unicodeCodePoints",
