@@ -20,9 +20,14 @@ def timings(result: Result) -> tuple[Timing, ...]:
         _timing(result, trial, leg)
         for trial in result.trials
         for leg in trial.legs
-        if leg.device.startswith("gpu") and leg.figures is not None and leg.figures.step.value > 0
+        if leg.device.startswith("gpu") and leg.figures is not None and leg.figures.step.value > 0 and _named(leg.name)
     ]
     return tuple(found[:MOST_TIMINGS])
+
+
+def _named(name: str) -> bool:
+    """Does it tell which GPU it is? A MIG instance without its profile may be a seventh of one or half of one."""
+    return name not in ("", "GPU") and not name.endswith("(MIG)")
 
 
 def _timing(result: Result, trial: Trial, leg: Leg) -> Timing:
