@@ -183,6 +183,18 @@ def test_what_keeps_the_verdict_open_is_an_error_and_no_green_case() -> None:
     assert {name: state(case) for name, case in told.items()} == {"libcuda-missing": "error", "throttled": "skipped"}
 
 
+def test_what_was_found_makes_no_case_green_that_is_left_open() -> None:
+    name = "expectation-not-measurable"  # a warning and, where nothing is worse, why the verdict is open
+    open_ = sample.fine()._replace(
+        findings=(found(name, Severity.WARNING),),
+        skipped=(Skipped(name, "no GPU was seen", True), Skipped(name, "no driver", True)),
+    )
+    case = cases(open_)[name]
+    assert [one.tag for one in case] == ["error", "system-out"]
+    assert case[0].attrib["message"] == "no GPU was seen; no driver"
+    assert state(cases(open_, strict=True)[name]) == "failure"
+
+
 def test_counts_are_those_of_the_cases() -> None:
     root = read_by_jenkins(junit.tell(named(sample.mismatch(), sample.unknown()), Asked()))
     shown = [{name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")} for suite in root]

@@ -56,19 +56,26 @@ def _properties(report: Report) -> dict[str, str]:
 
 def cases(parent: Element, place: str, report: Report, strict: bool) -> None:
     """A case for each rule of a report, in a class called `place`. strict: warnings fail, too."""
-    skipped = {one.name: one for one in report.skipped}
+    skipped = [one.name for one in report.skipped]
     found = [one.name for one in report.findings]
     for name in dict.fromkeys((*report.checked, *found, *skipped, *report.ignored)):
         made = case(parent, place, name)
-        if name in found:
-            told(made, [one for one in report.findings if one.name == name], strict)
-        elif name in skipped and name not in report.checked:
-            if skipped[name].decisive and report.verdict == "unknown":
-                stopped(made, "could-not-tell", skipped[name].reason)
-            else:
-                left_out(made, skipped[name].reason)
-        elif name in report.ignored:
-            left_out(made, "ignored")
+        mine = [one for one in report.findings if one.name == name]
+        if not any(fails(one.severity, strict) for one in mine):
+            _not_judged(made, report, name, bool(mine))
+        told(made, mine, strict)
+
+
+def _not_judged(made: Element, report: Report, name: str, found: bool) -> None:
+    """Why this rule was not, or not wholly."""
+    reasons = [one for one in report.skipped if one.name == name]
+    said = "; ".join(one.reason for one in reasons)
+    if report.verdict == "unknown" and any(one.decisive for one in reasons):
+        stopped(made, "could-not-tell", said)
+    elif reasons and not found:
+        left_out(made, said)
+    elif name in report.ignored and not found:
+        left_out(made, "ignored")
 
 
 def suite(root: Element, name: str, properties: Mapping[str, str] | None = None) -> Element:
