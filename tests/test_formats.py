@@ -26,10 +26,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpucheck import api, commands
+from gpucheck.facts.environment import Environment, Variable
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
 from gpucheck.output import WrongUsage
-from gpucheck.render import github, junit, prometheus, rules, sarif
+from gpucheck.render import github, junit, markdown, prometheus, rules, sarif
 from gpucheck.render.fleet import junit as fleet_junit
 from gpucheck.render.fleet import prometheus as fleet_prometheus
 from gpucheck.render.fleet import sarif as fleet_sarif
@@ -104,6 +105,34 @@ def test_rules_are_not_listed_as_what_was_found() -> None:
     for form in FORMATS:
         with pytest.raises(WrongUsage, match="--list-rules comes as terminal, json, markdown"):
             commands.doctor(list_rules=True, format=form)
+
+
+# --- Markdown
+
+
+def test_markdown_shows_the_first_findings_evidence_and_folds_the_others_and_all_notes() -> None:
+    def many(name: str, severity: Severity) -> Finding:
+        evidence = tuple(Evidence(f"{name}-{at}", "1", "") for at in range(6))
+        return Finding(name, severity, f"{name} is so.", evidence, (f"cure {name}",))
+
+    findings = (many("first", Severity.ERROR), many("second", Severity.WARNING), many("third", Severity.INFO))
+    text = markdown.render(sample.fine()._replace(findings=findings))
+    open_ = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    assert [at for at in range(6) if f"first-{at}" in open_] == [0, 1, 2, 3]
+    assert "second-" not in open_
+    assert "cure second" in open_
+    assert "third" not in open_
+    assert all(f"{name}-{at}" in text for name in ("first", "second", "third") for at in range(6))
+
+
+def test_markdown_fits_an_issue_whatever_the_machine_says() -> None:
+    variables = tuple(Variable(f"XLA_{at}", "x" * 200) for at in range(500))
+    facts = sample.snapshot(environment=Environment(variables))
+    skipped = tuple(Skipped(f"rule-{at}", "y" * 9000, True) for at in range(100))
+    text = markdown.render(Report("1", (found("a", Severity.ERROR, "z" * 9000),), (), skipped, (), facts))
+    assert len(text) < 65_536
+    assert "- and 90 more rules" in text
+    assert "more (--format json)" in text
 
 
 # --- JUnit
@@ -478,7 +507,7 @@ def test_long_lines_leave_whole_commands_and_the_count_of_what_is_left_out() -> 
 
 def test_the_summary_is_the_markdown_and_short_where_there_is_no_room() -> None:
     every = named(sample.mismatch())
-    assert github.summary(every, Asked()).startswith("**gpucheck 0.1.0: error**: ")
+    assert github.summary(every, Asked()).startswith("**gpucheck 0.1.0: error** (2 errors")
     short = github.summary(every, Asked(), 1000)
     assert "error: driver-library-version-mismatch" in short
     assert len(short.encode()) <= 1000
