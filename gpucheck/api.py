@@ -85,6 +85,21 @@ def look_here(
         host.close()
 
 
+def look_deeper(facts: Snapshot, timeout: float) -> Snapshot:
+    """The same facts, with what TensorFlow computes on each GPU in the Python that was examined (``--deep``)."""
+    from gpucheck.host.local import LocalHost
+    from gpucheck.probes import deep
+    from gpucheck.probes.look import Looking
+
+    host, looking = LocalHost(timeout), Looking(timeout)
+    try:
+        deep.start(host, facts.python)
+        proof = looking.run("deep", deep.probe, host, facts.python, share=1.0)
+    finally:
+        host.close()
+    return facts._replace(deep=proof, probes=(*facts.probes, *looking.runs))
+
+
 def record_here(python: Union[str, None], deep: bool, timeout: float) -> dict[str, Any]:
     """Look at this machine and give every answer it gave, for `read_file` elsewhere."""
     from gpucheck.host.local import LocalHost

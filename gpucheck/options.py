@@ -107,6 +107,61 @@ def snapshot(
     raise typer.Exit(commands.snapshot(output, python, raw, timeout, deep))
 
 
+class SmokeFormat(str, Enum):
+    """Formats of `smoke`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+class ExitCodes(str, Enum):
+    """What exit codes mean."""
+
+    GPUCHECK = "gpucheck"
+    NAGIOS = "nagios"
+
+
+@app.command(context_settings={"allow_extra_args": True})
+def smoke(
+    context: typer.Context,
+    python: Python = None,
+    timeout: Annotated[Optional[float], typer.Option(metavar="SECONDS", help="For all of it: default 300.")] = None,
+    fail_under: Annotated[
+        Optional[float], typer.Option(metavar="SPEEDUP", help="Exit code 1 if the GPU is less times faster.")
+    ] = None,
+    no_bench: Annotated[bool, typer.Option("--no-bench", help="Without the speed test.")] = False,
+    expect: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="What must be there, TOML; else [tool.gpucheck] of a project.")
+    ] = None,
+    ignore: Annotated[Optional[list[str]], typer.Option(metavar="NAME ...", help="Leave these rules out.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
+    simulate: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="Rehearse on a recorded machine: try your gate.")
+    ] = None,
+    format: Annotated[SmokeFormat, typer.Option(help="How to tell it.")] = SmokeFormat.TERMINAL,
+    output: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="Write JSON or JUnit there, and a summary to standard output.")
+    ] = None,
+    exit_codes: Annotated[
+        ExitCodes, typer.Option(help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, and a plugin's line.")
+    ] = ExitCodes.GPUCHECK,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With doctor's whole report.")] = False,
+) -> None:
+    """Does the GPU work? For a CI job or a scheduler: doctor, an operation on each GPU, a short speed test.
+
+    One time for all of it, one exit code: 0 it works, 1 it does not (or there is none), 3 could not tell.
+    """
+    from gpucheck import smoking
+
+    _, ignored, _ = arguments.sorted_out(context.args, [], ignore or [], [])
+    words = smoking.Words(
+        *(python, timeout, arguments.positive("--fail-under", fail_under), no_bench, expect, tuple(ignored), strict),
+        *(simulate, format.value, output, exit_codes is ExitCodes.NAGIOS, verbose),
+    )
+    raise typer.Exit(smoking.smoke(words))
+
+
 class BenchFormat(str, Enum):
     """Formats of `bench`."""
 

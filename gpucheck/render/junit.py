@@ -26,11 +26,12 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
     """A suite for each report."""
     root = Element("testsuites", {"name": "gpucheck doctor"})
     for file, report in reports:
-        _suite(root, file, report, asked.strict)
+        suite_of(root, file, report, asked.strict)
     return written(root)
 
 
-def _suite(root: Element, file: str, report: Report, strict: bool) -> None:
+def suite_of(root: Element, file: str, report: Report, strict: bool) -> None:
+    """A report's suite. file: that its facts are from; "": this machine. strict: warnings fail, too."""
     simulated = f"SIMULATED {plain(report.simulated)}" if report.simulated else ""
     name = " ".join(word for word in ("gpucheck doctor", simulated, shorten(plain(file))) if word)
     properties = {"verdict": report.verdict, "exit_code": str(report.exit_code(strict)), **_properties(report)}
@@ -84,7 +85,7 @@ def suite(root: Element, name: str, properties: Mapping[str, str] | None = None)
     if properties:
         each = SubElement(made, "properties")
         for key, value in properties.items():
-            SubElement(each, "property", {"name": key, "value": _words(value)})
+            SubElement(each, "property", {"name": key, "value": safe(value)})
     return made
 
 
@@ -97,21 +98,26 @@ def told(made: Element, found: Sequence[Finding], strict: bool, more: str = "") 
     """What was found: a failure, where one of them fails; what does not is printed. more: last lines."""
     failing = [one for one in found if fails(one.severity, strict)]
     if failing:
-        attributes = {"type": failing[0].name, "message": _words(failing[0].message)}
+        attributes = {"type": failing[0].name, "message": safe(failing[0].message)}
         SubElement(made, "failure", attributes).text = _text(failing) + more
     rest = [one for one in found if one not in failing]
     if rest:
         SubElement(made, "system-out").text = _text(rest) + ("" if failing else more)
 
 
+def failed(made: Element, kind: str, reason: str) -> None:
+    """It is wrong, and no rule says more."""
+    SubElement(made, "failure", {"type": kind, "message": safe(reason)}).text = safe(reason)
+
+
 def stopped(made: Element, kind: str, reason: str) -> None:
     """Nobody can say whether it is fine."""
-    SubElement(made, "error", {"type": kind, "message": _words(reason)}).text = _words(reason)
+    SubElement(made, "error", {"type": kind, "message": safe(reason)}).text = safe(reason)
 
 
 def left_out(made: Element, reason: str) -> None:
     """It was not judged, and that does not matter much."""
-    SubElement(made, "skipped", {"message": _words(reason)}).text = _words(reason)
+    SubElement(made, "skipped", {"message": safe(reason)}).text = safe(reason)
 
 
 def fails(severity: Severity, strict: bool) -> bool:
@@ -143,16 +149,17 @@ def _text(found: Iterable[Finding]) -> str:
 
 
 def _lines(finding: Finding) -> Iterable[str]:
-    yield f"{plain(finding.name)}: {_words(finding.message)}"
+    yield f"{plain(finding.name)}: {safe(finding.message)}"
     for one in finding.evidence:
-        source = f" ({_words(one.source)})" if one.source else ""
-        yield f"  {_words(one.fact)}: {_words(one.value)}{source}"
+        source = f" ({safe(one.source)})" if one.source else ""
+        yield f"  {safe(one.fact)}: {safe(one.value)}{source}"
     yield from (f"    {_disarmed(whole(line))}" for line in finding.fix)
     if finding.explains:
         yield f"  explains: {', '.join(map(plain, finding.explains))}"
 
 
-def _words(text: str) -> str:
+def safe(text: str) -> str:
+    """A machine's text, for an attribute or a printed line."""
     return _disarmed(shorten(plain(text), _MOST))
 
 

@@ -18,7 +18,7 @@ from gpucheck.render.page import TITLE, hang, painted
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import count, plain, shorten
 
-_STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
+STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
 _SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 _MOST_EVIDENCE = 4
 
@@ -48,16 +48,16 @@ def paint(console: Console, report: Report, verbose: bool = False) -> None:
     if report.simulated:
         _paint_rehearsal(console, report)
         console.print()
-    hang(console, report.verdict.upper(), _STYLE[report.verdict], headline(report), style="bold")
+    hang(console, report.verdict.upper(), STYLE[report.verdict], headline(report), style="bold")
     console.print()
     for block in (*blocks(report.snapshot), *(detail_blocks(report) if verbose else ())):
         _paint_block(console, block, verbose)
     for cause in causes(report):
         console.print()
-        _paint_cause(console, cause, verbose)
+        paint_cause(console, cause, verbose)
     _paint_skipped(console, report)
     console.print()
-    console.print(Text(verdict(report), style=_STYLE[report.verdict]), soft_wrap=True)
+    console.print(Text(verdict(report), style=STYLE[report.verdict]), soft_wrap=True)
     if report.simulated:
         console.print()
         _paint_rehearsal(console, report)
@@ -73,7 +73,8 @@ def _paint_block(console: Console, block: Block, verbose: bool) -> None:
         hang(console, block.title if at == 0 else "", "bold", plain(row) if verbose else shorten(plain(row), 400))
 
 
-def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
+def paint_cause(console: Console, cause: Cause, verbose: bool = False) -> None:
+    """One cause: what is wrong, how one knows, and the fix."""
     finding = cause.finding
     _paint_heading(console, finding)
     for case in (finding, *cause.same):
@@ -99,7 +100,7 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
 def _paint_heading(console: Console, finding: Finding) -> None:
     severity = (finding.severity.value.upper(), _SEVERITY[finding.severity])
     if finding.remaining:
-        severity = ("POSSIBLE", _STYLE["unknown"])
+        severity = ("POSSIBLE", STYLE["unknown"])
     console.print(Text.assemble(severity, "  ", (plain(finding.name), "bold")), soft_wrap=True)
 
 
