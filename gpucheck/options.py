@@ -487,3 +487,37 @@ def fleet(
         verbose,
     )
     raise typer.Exit(gathering.fleet(words))
+
+
+class DiffFormat(str, Enum):
+    """Formats of `diff`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A snapshot, report or recorded machine.")],
+    now: Annotated[
+        Optional[str], typer.Argument(metavar="[NOW]", help="Another; default: this machine.", show_default=False)
+    ] = None,
+    python: Python = None,
+    deep: Deep = False,
+    timeout: Timeout = None,
+    format: Annotated[DiffFormat, typer.Option(help="How to tell it.")] = DiffFormat.TERMINAL,
+    output: Output = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A new warning makes the exit code 1, too.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="So does any difference.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "--all", help="Every change, small and volatile ones.")] = False,
+) -> None:
+    """Tell what changed since it worked, and which change explains what is new.
+
+    gpucheck snapshot --output good.json, and later: gpucheck diff good.json
+    """
+    from gpucheck import comparing
+
+    words = comparing.Words(before, now, python, deep, timeout, format.value, output, strict, exit_code, verbose)
+    raise typer.Exit(comparing.diff(words))

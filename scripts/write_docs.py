@@ -57,6 +57,7 @@ def schema_files() -> dict[str, str]:
     files["gpucheck/render/bench/bench.schema.json"] = schemas.bench()
     files["gpucheck/render/install/install.schema.json"] = schemas.install()
     files["gpucheck/render/fleet/fleet.schema.json"] = schemas.fleet()
+    files["gpucheck/render/diff/diff.schema.json"] = schemas.diff()
     return {path: json.dumps(each, indent=1) + "\n" for path, each in files.items()}
 
 

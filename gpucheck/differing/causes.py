@@ -14,7 +14,8 @@ from gpucheck.differing.changes import Compared
 from gpucheck.differing.difference import Case, Change, Explanation, How
 from gpucheck.differing.links import links
 from gpucheck.differing.matching import matched
-from gpucheck.differing.tree import mixed
+from gpucheck.differing.tree import Leaf, mixed
+from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Finding, Report, Severity
 from gpucheck.rules.engine import RULES, judge_all
@@ -25,22 +26,25 @@ _WORTH = {"cause": 0, "answer": 1, "minor": 2, "volatile": 3}
 
 
 class Trials:
-    """Mixtures of both sides, judged. base: the side that has the findings in question.
+    """Mixtures of both sides, judged.
 
-    names: their rules, which alone are judged.
+    base: the side that has the findings in question, `now` or before. names: their rules, which alone are judged.
     """
 
     def __init__(self, compared: Compared, base: Report, names: Iterable[str], now: bool) -> None:
         self.compared, self.base, self.now = compared, base, now
         self.rules = {name: RULES[name] for name in names if name in RULES}
         self.places = {change.name: change.places for change in compared.changes}
-        self.unknown = frozenset(leaf.place for leaf in compared.unknown)
+        # What the base alone does not know may be filled in from the other side; the other way round would be to hide.
+        self.fill = frozenset(leaf.place for leaf in compared.unknown if leaf.unknown_before is not now)
+        self.hide = tuple(leaf for leaf in compared.unknown if leaf.unknown_before is now)
+        self.filled: set[Finding] = set()  # those that could be judged with that alone
         self.left = MOST_JUDGEMENTS
-        self._told: dict[tuple[frozenset[str], bool], Union[Report, None]] = {}
+        self._told: dict[tuple[frozenset[str], frozenset[str]], Union[Report, None]] = {}
 
-    def report(self, changes: Iterable[str], unknown: bool = False) -> Union[Report, None]:
-        """With these changes taken back (and the gaps of the other side, too). None: it cannot be judged."""
-        key = (frozenset(changes), unknown)
+    def report(self, changes: Iterable[str], unknown: Iterable[str] = ()) -> Union[Report, None]:
+        """With these changes taken back, and these facts as the other side (does not) know them. None: no report."""
+        key = (frozenset(changes), frozenset(unknown))
         if key not in self._told:
             if self.left <= 0:
                 return None
@@ -48,22 +52,35 @@ class Trials:
             self._told[key] = self._judged(*key)
         return self._told[key]
 
-    def _judged(self, changes: frozenset[str], unknown: bool) -> Union[Report, None]:
-        places = {place for name in changes for place in self.places[name]}
-        facts = mixed(self.compared.tree, places | self.unknown if unknown else places, self.now)
+    def _judged(self, changes: frozenset[str], unknown: frozenset[str]) -> Union[Report, None]:
+        places = {place for name in changes for place in self.places[name]} | unknown
         try:
-            return judge_all(facts, (), self.rules)
+            return judge_all(mixed(self.compared.tree, places, self.now), (), self.rules)
         except Exception:
             return None  # a mixture need not make sense: it proves nothing then
 
-    def without(self, finding: Finding, changes: Iterable[str], unknown: bool = False) -> bool:
-        """Is the finding away (or milder) then, and its rule judged all the same?
-
-        unknown: with the other side's gaps it need not be judged: nobody could have seen it there.
-        """
-        report = self.report(changes, unknown)
-        if report is None or not (unknown or finding.name in report.checked):
+    def without(self, finding: Finding, changes: Iterable[str]) -> bool:
+        """Is the finding away (or milder) then, and its rule judged all the same?"""
+        chosen = tuple(changes)
+        report = self.report(chosen)
+        if report is not None and finding.name not in report.checked and self.fill:
+            report = self.report(chosen, self.fill)
+            if report is not None and finding.name in report.checked and self._away(finding, report):
+                self.filled.add(finding)
+                return True
             return False
+        return report is not None and finding.name in report.checked and self._away(finding, report)
+
+    def hidden_by(self, finding: Finding) -> Union[Leaf, None]:
+        """A fact that the other side does not know, and without which nobody could have seen the finding there."""
+        every = tuple(self.places)
+        for leaf in self.hide:
+            report = self.report(every, (leaf.place,))
+            if report is not None and self._away(finding, report):
+                return leaf
+        return None
+
+    def _away(self, finding: Finding, report: Report) -> bool:
         mine = [one for one in self.base.findings if one.name == finding.name]
         theirs = [one for one in report.findings if one.name == finding.name]
         twin = next(one for one, base in matched(theirs, mine) if base is finding)
@@ -88,16 +105,25 @@ def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> E
     singles = [name for name in names if trials.without(finding, (name,))]
     chosen = singles or _smallest(names, lambda those: trials.without(finding, those))
     how = "explained" if singles else "open" if trials.left <= 0 else "together"
-    weight = {change.name: _WORTH[change.weight] for change in ranked}
-    # Where undoing a cause is enough, what moves by itself or is seen in consequence need not be named with it.
-    if how == "explained" and weight[chosen[0]] < 3:
-        chosen = [name for name in chosen if weight[name] < 3]
+    if how == "explained":
+        chosen = _rooted(chosen, {change.name: _WORTH[change.weight] for change in ranked})
     touched = tuple(name for name in chosen if _touches(_change(ranked, name), finding))
     named = {change.name for change in ranked if change.weight == "cause" and _touches(change, finding)}
     found = links([_change(ranked, name) for name in chosen], trials.compared.changes, *sides, named)
     return Explanation(
-        how, tuple(chosen), found, touched, _still(finding, trials.compared), _proof(case, how, len(chosen))
+        how,
+        tuple(chosen),
+        found,
+        touched,
+        _still(finding, trials.compared),
+        _proof(case, how, len(chosen), finding in trials.filled),
     )
+
+
+def _rooted(chosen: list[str], worth: dict[str, int]) -> list[str]:
+    """Where undoing what somebody did is enough, what was seen in consequence need not be named beside it."""
+    least = min(worth[name] for name in chosen)
+    return [name for name in chosen if worth[name] == least]
 
 
 def _change(changes: Iterable[Change], name: str) -> Change:
@@ -136,7 +162,7 @@ def _plain(place: str) -> str:
     """A place as evidence has it: without the keys of lists' items, a variable by its name."""
     for front in ("environment.variables[", "toolkits.pointers["):
         if place.startswith(front):
-            return f"{front.partition('.')[0]}{'.pointers' if 'pointers' in front else ''}.{place[len(front):]}".split(
+            return f"{front.partition('.')[0]}{'.pointers' if 'pointers' in front else ''}.{place[len(front) :]}".split(
                 "]", 1
             )[0]
     first, bracket, rest = place.partition("[")
@@ -169,22 +195,28 @@ def _still(finding: Finding, compared: Compared) -> tuple[str, ...]:
     return tuple(dict.fromkeys(unmoved))
 
 
-def _proof(case: Case, how: How, number: int) -> str:
+def _proof(case: Case, how: How, number: int, filled: bool) -> str:
     """How it is known, in a sentence."""
     if case.state in ("gone", "better"):
-        given = {"explained": "With this change alone made before", "together": "With these changes made before"}
+        given = {"explained": "With this change alone made", "together": "With all of these changes made"}
         if how == "explained" and number > 1:
-            given["explained"] = f"With any one of these {number} changes made before"
+            given["explained"] = f"With any one of these {number} changes made"
         end = "the finding goes" if case.state == "gone" else "the finding becomes milder"
     else:
-        given = {"explained": "With this as it was before", "together": f"With all {number} as they were before"}
+        given = {"explained": "With this as it was before", "together": f"With {_all(number)} as they were before"}
         if how == "explained" and number > 1:
             given["explained"] = f"With any one of these {number} as it was before"
         end = "the finding vanishes" if case.state == "new" else "the finding is as mild as it was"
     if how == "open":
         return f"With these as they were before {end}; whether fewer are enough was not tried: there are too many"
     alone = ", with fewer of them it does not" if how == "together" else ""
-    return f"{given[how]} {end}{alone} (judged again by the same rules)"
+    side, other = ("before", "now") if case.state in ("gone", "better") else ("now", "before")
+    also = f", and what is not known {side} taken as it is {other}" if filled else ""
+    return f"{given[how]}{also}, {end}{alone} (judged again by the same rules)"
+
+
+def _all(number: int) -> str:
+    return "both" if number == 2 else f"all {number}"
 
 
 def _unseen(case: Case, trials: Trials, finding: Finding) -> str:
@@ -194,9 +226,13 @@ def _unseen(case: Case, trials: Trials, finding: Finding) -> str:
     there = "it may still be there" if side == "now" else "it may have been there before"
     if case.not_judged is not None:
         return f"No known change explains it: {there}; the rule could not be judged {side} ({case.not_judged})"
-    if trials.without(finding, trials.places, unknown=True) and trials.unknown:
-        return f"No known change explains it: {there}, unseen; facts that decide were not known {side}"
-    return f"No known change explains it: {there}, unseen"
+    leaf = trials.hidden_by(finding)
+    if leaf is None:
+        return f"No known change explains it: {there}, unseen"
+    value = leaf.before if leaf.unknown_before else leaf.now
+    why = value.reason if isinstance(value, Gap) else "nobody asked"
+    when = "was not known then" if side == "before" else "is not known now"
+    return f"No known change explains it: {there}, for {leaf.place} {when} ({why})"
 
 
 def by_name(changes: Iterable[Change], cases: Iterable[Case]) -> tuple[Change, ...]:
@@ -209,5 +245,3 @@ def by_name(changes: Iterable[Change], cases: Iterable[Case]) -> tuple[Change, .
             told.setdefault(link.follows, []).append(case.finding.name)
     marked = [one._replace(explains=tuple(dict.fromkeys(told.get(one.name, ())))) for one in changes]
     return tuple(sorted(marked, key=lambda one: not one.explains))
-
-

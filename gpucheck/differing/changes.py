@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from gpucheck.differing.difference import Change, Subject, Unknown, Weight
-from gpucheck.differing.tree import Leaf, leaves, tree
 from gpucheck.differing.tree import Fields as Tree
+from gpucheck.differing.tree import Leaf, leaves, tree
 from gpucheck.differing.units import Assigning, Unit
 from gpucheck.differing.words import words
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 
-_SUBJECTS: tuple[Subject, ...] = (
-    *("driver", "system", "GPUs", "device files", "Python", "packages", "variables", "libraries", "toolkits"),
-    *("Windows", "answers"),
-)
-_WEIGHTS: tuple[Weight, ...] = ("cause", "answer", "minor", "volatile")
+_SUBJECTS: tuple[Subject, ...] = get_args(Subject)
+_WEIGHTS: tuple[Weight, ...] = get_args(Weight)
 # Packages that decide whether TensorFlow runs on a GPU come first.
 _FIRST = ("package keras", "package tf-keras", "package tensorflow", "package nvidia-", "package torch", "package jax")
 
@@ -52,9 +49,7 @@ def compared(before: Snapshot, now: Snapshot) -> Compared:
 def _change(unit: Unit, those: Sequence[Leaf], before: Snapshot, now: Snapshot) -> Change:
     told = words(unit, those, before, now)
     places = tuple(leaf.place for leaf in those)
-    return Change(
-        unit.name, unit.subject, unit.weight, told.before, told.now, told.details, places, (), told.same
-    )
+    return Change(unit.name, unit.subject, unit.weight, told.before, told.now, told.details, places, (), told.same)
 
 
 def _order(change: Change) -> tuple[int, int, int, str]:

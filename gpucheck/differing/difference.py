@@ -11,10 +11,12 @@ from gpucheck.findings import Finding, Severity, Skipped, Verdict
 
 SCHEMA = "gpucheck.diff/1"
 
+# fmt: off
 Subject = Literal[
-    *("driver", "system", "GPUs", "device files", "Python", "packages", "variables", "libraries", "toolkits"),
-    *("Windows", "answers"),
+    "driver", "system", "GPUs", "device files", "Python", "packages", "variables", "libraries", "toolkits", "Windows",
+    "answers",
 ]
+# fmt: on
 # cause: something that somebody or something did. answer: what was seen in consequence (what NVML answered, which copy
 # of a library is found). minor: seldom matters. volatile: moves by itself, with the load and the time.
 Weight = Literal["cause", "answer", "minor", "volatile"]

@@ -32,7 +32,11 @@ def links(
     told = {change.name for change in chosen}
     found: list[Link] = []
     for change in chosen:
-        if change.weight != "answer" and change.subject not in ("libraries", "packages") and change.name != "TensorFlow":
+        if (
+            change.weight != "answer"
+            and change.subject not in ("libraries", "packages")
+            and change.name != "TensorFlow"
+        ):
             continue
         those = [one for one in _of(change, every, before, now) if one.follows in names - told]
         likely = [one for one in those if one.certain or one.follows in named] or those
@@ -48,7 +52,7 @@ def _of(change: Change, every: Sequence[Change], before: Snapshot, now: Snapshot
         yield from _of_library(change, every, before, now)
     elif change.subject == "packages" or change.name == "TensorFlow":
         yield Link(change.name, "Python environment", True, "another environment is examined")
-    elif change.subject in ("answers", "GPUs"):
+    elif change.subject in ("answers", "GPUs", "driver"):
         for one in every:
             variable = one.name.partition("variable ")[2]
             if one.weight == "cause" and (one.subject in _BELOW or variable in _READ) and one != change:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Union
 from gpucheck.differing.difference import Subject, Weight
 from gpucheck.differing.tree import ABSENT, Leaf
 from gpucheck.facts.driver import Driver
-from gpucheck.facts.gap import Gap
+from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.libraries import LibraryCopy
 from gpucheck.facts.snapshot import Snapshot
@@ -156,6 +156,9 @@ class Assigning:
         self.plain = {leaf.plain for leaf in every if not leaf.unknown}
         self.places = {leaf.place for leaf in every if not leaf.unknown}
         self.whole_driver = self._whole_driver()
+        # A module that is loaded on one side only is seen in consequence of something.
+        loaded = [_half(one, "module") is not None for one in (before, now)]
+        self.module = MODULE if all(loaded) else MODULE._replace(weight="answer")
         self.wheels = {**_wheels(before), **_wheels(now)}
 
     def _whole_driver(self) -> bool:
@@ -199,8 +202,8 @@ class Assigning:
             return KERNEL  # they are those of the running kernel
         if self.whole_driver and (found in (MODULE, USER_HALF) or field in ("packages", "dkms", "module_files")):
             return DRIVER
-        if field == "modules" and "driver.module_version" in self.plain:
-            return MODULE
+        if found == MODULE or (field == "modules" and "driver.module_version" in self.plain):
+            return self.module
         if field == "packages" and "driver.libraries.version" in self.plain:
             return USER_HALF
         return found
@@ -304,9 +307,8 @@ def _half(snapshot: Snapshot, which: str) -> Union[str, None]:
     if isinstance(driver, Gap):
         return None
     if which == "module":
-        return None if driver.module_version is None or isinstance(driver.module_version, Gap) else (
-            driver.module_version.text
-        )
+        version = known(driver.module_version, None)
+        return version.text if version is not None else None
     return library_version(driver)
 
 

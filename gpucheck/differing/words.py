@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Union
 
 from gpucheck.differing.tree import ABSENT, Leaf
-from gpucheck.differing.units import DRIVER, MODULE, TENSORFLOW, USER_HALF, Unit, library_version
+from gpucheck.differing.units import CUDA, DRIVER, MODULE, NVML, TENSORFLOW, USER_HALF, Unit, library_version
 from gpucheck.facts.driver import CudaDriver, Nvml, PciGpu
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.gpus import Gpu, Pcie
@@ -32,11 +32,14 @@ def words(unit: Unit, leaves: Sequence[Leaf], before: Snapshot, now: Snapshot) -
     """What a reader needs to know of a change."""
     details = tuple(_line(leaf) for leaf in leaves)
     shown = _clipped(details)
-    if unit in (DRIVER, USER_HALF, MODULE):
+    if unit.name in (DRIVER.name, USER_HALF.name, MODULE.name):
         one, two = (_driver(unit, each) for each in (before, now))
         return Words(one, two, shown, one == two)
-    if unit == TENSORFLOW:
+    if unit.name == TENSORFLOW.name:
         one, two = (_tensorflow(each) for each in (before, now))
+        return Words(one, two, shown, one == two)
+    if unit.name in (NVML.name, CUDA.name):
+        one, two = (_answer(unit, each) for each in (before, now))
         return Words(one, two, shown, one == two)
     lists = [_entries(leaf) for leaf in leaves]
     if len(leaves) == 1 and lists[0] is not None:
@@ -73,7 +76,7 @@ def _driver(unit: Unit, snapshot: Snapshot) -> Union[str, None]:
     driver = snapshot.driver
     if isinstance(driver, Gap):
         return None
-    if unit == MODULE:
+    if unit.name == MODULE.name:
         version = known(driver.module_version, None)
         return "not loaded" if version is None else version.text
     return library_version(driver)
@@ -90,6 +93,18 @@ def _tensorflow(snapshot: Snapshot) -> Union[str, None]:
     return f"{made} (CUDA {cuda})" if cuda is not None else made
 
 
+def _answer(unit: Unit, snapshot: Snapshot) -> Union[str, None]:
+    """What a library of the driver answered: ``ok``, ``error 803 CUDA_ERROR_SYSTEM_DRIVER_MISMATCH``, ``not-found``."""
+    driver = snapshot.driver
+    told = Gap("") if isinstance(driver, Gap) else driver.nvml if unit.name == NVML.name else driver.cuda
+    if isinstance(told, Gap):
+        return None
+    devices = "" if told.device_count is None else f" ({told.device_count} listed)"
+    if told.status == "ok":
+        return f"ok{devices}"
+    return " ".join(part for part in (told.status, _short(told.code), told.error or told.message) if part)
+
+
 def _line(leaf: Leaf) -> str:
     """One fact: ``driver.nvml.code: 0 → 18``."""
     entries = _entries(leaf)
@@ -99,7 +114,7 @@ def _line(leaf: Leaf) -> str:
         return f"+ {leaf.place}{_item(leaf.now)}"
     if leaf.now is ABSENT:
         return f"- {leaf.place}{_item(leaf.before)}"
-    return f"{leaf.place}: {_short(leaf.before)} → {_short(leaf.now)}"
+    return f"{leaf.place}: {_short(leaf.before) or 'none'} → {_short(leaf.now) or 'none'}"
 
 
 def _item(value: Any) -> str:
@@ -188,7 +203,7 @@ def _record(value: Any) -> str:
     if isinstance(value, Toolkit):
         return f"CUDA {_short(value.version) or 'of no version'}"
     if isinstance(value, (Nvml, CudaDriver)):
-        return value.status if value.status == "ok" else f"{value.status} {_short(value.code)} {value.error or ''}"
+        return str(value.status)
     for name in ("value", "version", "path", "target", "root", "name"):
         if isinstance(getattr(value, name, None), (str, Version)):
             return str(getattr(value, name))
