@@ -104,8 +104,11 @@ def _version(text: str) -> str:
     return UNKNOWN if text.startswith("unknown") or text == "none" else text
 
 
+_FOUND = "found through "
+
+
 def _found(one: Wanted) -> str:
-    return f"found through {one.via}" if one.via else "found"
+    return f"{_FOUND}{one.via}" if one.via else "found"
 
 
 def _where(one: Wanted) -> str:
@@ -134,13 +137,19 @@ def _stop(one: Wanted, path: str, state: State, why: str, copies: dict[str, Libr
         return Stop(folder_of(path), state, why, "", (File(one.soname, UNKNOWN, path),))
     note = "CUDA's link-time stub" if copy.stub else _defect(copy.defect)
     file = File(one.soname, _version(say(copy.version)), path, note)
-    return Stop(place_of(copy), state, why, _origin(copy.found_via), (file,))
+    return Stop(place_of(copy), state, why, ", ".join(_origins(copy, one.via)), (file,))
 
 
-def _origin(found_via: tuple[str, ...]) -> str:
+def _origins(copy: LibraryCopy, via: Union[str, None]) -> Iterator[str]:
     """``pip's wheels``, ``toolkit /usr/local/cuda-12.5``: who brought it, as far as the way it was found tells."""
-    told = ("pip's wheels" if via.startswith("wheel") else via for via in found_via)
-    return ", ".join(dict.fromkeys(told))
+    for told in copy.found_via:
+        kind, _, rest = told.partition(" ")
+        if kind.startswith("wheel"):
+            yield "pip's wheels"
+        elif kind == "toolkit" and rest == place_of(copy):
+            yield "CUDA toolkit"
+        elif told != via:
+            yield told
 
 
 def _together(lanes: Iterable[Lane]) -> tuple[Lane, ...]:
@@ -153,6 +162,7 @@ def _together(lanes: Iterable[Lane]) -> tuple[Lane, ...]:
 
 
 def _one(lanes: list[Lane]) -> Lane:
+    lanes = sorted(lanes, key=lambda lane: "cudnn" not in lane.names[0])  # what most depends on comes first
     names = dict.fromkeys(name for lane in lanes for name in lane.names)
     stops = [_stops([lane.stops[at] for lane in lanes]) for at in range(len(lanes[0].stops))]
     return lanes[0]._replace(names=tuple(names), stops=tuple(stops))
@@ -160,8 +170,13 @@ def _one(lanes: list[Lane]) -> Lane:
 
 def _stops(same: list[Stop]) -> Stop:
     files = dict.fromkeys(file for stop in same for file in stop.files)  # two files of TensorFlow may ask for one
-    why, origin = ("; ".join(dict.fromkeys(told)) for told in ([one.why for one in same], [one.origin for one in same]))
-    return same[0]._replace(files=tuple(files), why=why, origin=origin)
+    origin = "; ".join(dict.fromkeys(one.origin for one in same))
+    return same[0]._replace(files=tuple(files), why=_joined([one.why for one in same]), origin=origin)
+
+
+def _joined(whys: list[str]) -> str:
+    first, *others = dict.fromkeys(whys)
+    return ", ".join([first, *(one.removeprefix(_FOUND) for one in others)])
 
 
 _ORDER = ("broken", "not found", "unknown", "loaded")

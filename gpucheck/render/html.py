@@ -46,7 +46,7 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
             _report(part, report, 3)
     if asked.bench is not None:
         heading(page.main, 2, "Speed, as gpucheck bench measured it")
-        bench.fill(page.main, asked.bench, 3)
+        bench.fill(page.main, asked.bench, 3, folded=True)
     add(page.foot, "p", f"gpucheck {reports[0][1].version}. This page holds all that it shows: it loads nothing.")
     return frame.render(page)
 

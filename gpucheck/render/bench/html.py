@@ -15,7 +15,7 @@ from gpucheck.render.bench.pictures import GRID, INK, NoPictures, Picture, separ
 from gpucheck.render.bench.sections import blocks
 from gpucheck.render.text import plain
 from gpucheck.render.web import frame
-from gpucheck.render.web.pieces import add, facts, heading, loud, row, table, wide, words
+from gpucheck.render.web.pieces import add, facts, folding, heading, loud, row, table, wide, words
 
 STYLE = """
 .faster strong { color: var(--ok); } .slower strong, .failed strong { color: var(--error); }
@@ -36,15 +36,18 @@ def render(result: Result, with_pictures: bool = True) -> str:
     return frame.render(page)
 
 
-def fill(parent: Element, result: Result, level: int, with_pictures: bool = True) -> None:
-    """All that there is to say of a result, under headings of that level."""
+def fill(parent: Element, result: Result, level: int, with_pictures: bool = True, folded: bool = False) -> None:
+    """All that there is to say of a result, under headings of that level. folded: how it was measured, on demand."""
     for said in answer(result):
         _said(parent, said.title, said.text, said.kind)
     _tables(parent, result, level)
     if with_pictures:
         _pictures(parent, result, level)
-    heading(parent, level, "How it was measured")
-    facts(parent, ((block.title, block.rows) for block in blocks(result, verbose=True)))
+    title = "How it was measured"
+    if not folded:
+        heading(parent, level, title)
+    body = folding(parent, title) if folded else parent
+    facts(body, ((block.title, block.rows) for block in blocks(result, verbose=True)))
 
 
 def _said(parent: Element, title: str, text: str, kind: str) -> None:

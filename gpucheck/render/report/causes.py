@@ -38,7 +38,7 @@ def _open(parent: Element, report: Report) -> None:
     box = add(parent, "div", "", "card unknown-edge")
     line = add(box, "p")
     badge(line, "unknown", "unknown")
-    words(line, " Could not be judged, so the question stays open")
+    words(line, " Could not be judged" + (", so the question stays open" if report.verdict == "unknown" else ""))
     listed = add(box, "ul")
     for reason, names in reasons.items():
         add(listed, "li", f"{', '.join(names)}: {reason}")

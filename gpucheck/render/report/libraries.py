@@ -61,24 +61,36 @@ def _lanes(parent: Element, lanes: tuple[Lane, ...], snapshot: Snapshot, level: 
 
 
 def _lane(parent: Element, lane: Lane, snapshot: Snapshot, level: int) -> None:
-    missing = "not found" if lane.needed else "not found, not needed for the GPU"
-    kind = "error" if lane.outcome == "not found" and lane.needed else _KIND.get(lane.outcome, "soft")
     title = heading(parent, level, "", "name")
-    badge(title, missing if lane.outcome == "not found" else lane.outcome, kind)
-    words(title, f" {listed(list(lane.names), _MOST_NAMES)}")
+    told, kind = _outcome(lane)
+    if told:
+        badge(title, told, kind)
+        words(title, " ")
+    words(title, listed(list(lane.names), _MOST_NAMES))
     if lane.why:
         add(parent, "p", lane.why, "soft")
     if not lane.stops:
         add(parent, "p", "There is no copy of that name on this machine, as far as was looked.", "soft")
         return
     way = add(parent, "ol", "", "way")
-    for at, stop in enumerate(lane.stops[:_MOST_STOPS]):
-        _stop(way, stop, at, snapshot)
+    for stop in lane.stops[:_MOST_STOPS]:
+        _stop(way, stop, len(lane.stops) > 1, snapshot)
     if len(lane.stops) > _MOST_STOPS:
         add(parent, "p", f"and {len(lane.stops) - _MOST_STOPS} more places", "soft")
 
 
-def _stop(parent: Element, stop: Stop, at: int, snapshot: Snapshot) -> None:
+def _outcome(lane: Lane) -> tuple[str, str]:
+    """What the title says of a lane; nothing where the only copies there are load."""
+    if lane.outcome == "not found":
+        return ("not found", "error") if lane.needed else ("not found, not needed for the GPU", "soft")
+    if lane.outcome != "loaded":
+        return lane.outcome, _KIND[lane.outcome]
+    behind = [one.state for one in lane.stops[1:]]
+    shadowed = behind.count("shadowed")
+    return (f"{count(len(behind) + 1, 'place')}, {shadowed} shadowed", "note") if shadowed else ("", "")
+
+
+def _stop(parent: Element, stop: Stop, contested: bool, snapshot: Snapshot) -> None:
     short = shortened(snapshot)
     item = add(parent, "li", "", f"stop {stop.state.replace(' ', '-')}")
     first = add(item, "p", "", "head")
@@ -94,11 +106,11 @@ def _stop(parent: Element, stop: Stop, at: int, snapshot: Snapshot) -> None:
     told = f"{stop.why}; {stop.origin}" if stop.origin and stop.origin not in stop.why else stop.why
     add(item, "p", shorten(plain(short(told)), 400), "soft")
     if alone is None:
-        _files(item, stop)
+        _files(item, stop, contested)
 
 
-def _files(parent: Element, stop: Stop) -> None:
-    body = folding(parent, count(len(stop.files), "file"), kind="printed")
+def _files(parent: Element, stop: Stop, open: bool) -> None:
+    body = folding(parent, count(len(stop.files), "file"), open, "printed")
     chips = add(body, "ul", "", "chips")
     for file in stop.files[:200]:
         note = f", {file.note}" if file.note else ""

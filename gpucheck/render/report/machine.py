@@ -127,7 +127,8 @@ def _link(gpu: Gpu) -> str | None | Gap:
         return link
     lanes = "" if link.width is None else f"{link.width} lanes"
     most = "" if link.width_max in (None, link.width) else f" of {link.width_max}"
-    speed = "" if link.generation_max is None else f", generation {link.generation_max} at most"
+    now = "" if link.generation in (None, link.generation_max) else f" {link.generation} now,"
+    speed = "" if link.generation_max is None else f", generation{now} {link.generation_max} at most"
     return f"{lanes}{most}{speed}".strip(", ") or None
 
 

@@ -9,8 +9,8 @@ from gpucheck.findings import Report
 from gpucheck.render.causes import verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.summary import blocks
-from gpucheck.render.text import count
-from gpucheck.render.web.pieces import add, facts, folding, heading
+from gpucheck.render.text import count, plain, shorten
+from gpucheck.render.web.pieces import add, folding, heading
 
 _OWN = ("Checked", "Skipped", "Ignored")
 _MOST_ROWS = 400  # of one subject
@@ -22,7 +22,10 @@ def rules(parent: Element, report: Report, level: int) -> None:
     add(parent, "p", verdict(report))
     if report.skipped:
         body = folding(parent, f"{count(len(report.skipped), 'rule')} could not be judged", kind="printed")
-        facts(body, ((_because(reason), [names]) for reason, names in _reasons(report)), 1000)
+        listed = add(body, "ul", "", "rows")
+        for reason, names in _reasons(report):
+            item = add(listed, "li", shorten(plain(reason), 400))
+            add(item, "p", names, "soft")
     if report.checked:
         _names(folding(parent, f"{count(len(report.checked), 'rule')} checked"), report.checked)
     if report.ignored:
@@ -37,10 +40,6 @@ def _reasons(report: Report) -> list[tuple[str, str]]:
     return [(reason, names) for reason, _, names in split]
 
 
-def _because(reason: str) -> str:
-    return reason if len(reason) <= 300 else f"{reason[:300]}…"
-
-
 def _names(parent: Element, names: Iterable[str]) -> None:
     listed = add(parent, "ul", "", "names")
     for name in names:
@@ -51,8 +50,9 @@ def every_fact(parent: Element, report: Report, level: int) -> None:
     """All facts, folded away: what `--verbose` shows in a terminal."""
     heading(parent, level, "All facts")
     shown = [*blocks(report.snapshot), *(one for one in detail_blocks(report) if one.title not in _OWN)]
+    box = add(parent, "div", "", "card facts-of-all")
     for block in shown:
-        body = folding(parent, f"{block.title} ({len(block.rows)})")
+        body = folding(box, f"{block.title} ({len(block.rows)})")
         listed = add(body, "ul", "", "rows")
         for one in block.rows[:_MOST_ROWS]:
             add(listed, "li", one.strip())

@@ -20,7 +20,7 @@ STYLE = """
 .note-edge > .card { border-left-color: var(--note); } .unknown-edge > .card, .card.unknown-edge {
   border-left-color: var(--unknown); }
 .card.unknown-edge { border-left-width: 5px; } .card.unknown-edge ul { margin: .3rem 0 0; padding-left: 1.3rem; }
-.name .badge { vertical-align: .1em; margin-right: .25rem; }
+.name .badge { vertical-align: .1em; margin: 0 .25rem .2rem 0; }
 .explains { font-size: .78rem; font-weight: 700; text-transform: uppercase; letter-spacing: .06em; color: var(--soft);
   margin: 1rem 0 .3rem; }
 .follows { padding-left: .3rem; }
@@ -32,10 +32,10 @@ STYLE = """
 .follows > .branch:last-child { padding-bottom: 0; } .follows > .branch:last-child::before { bottom: auto;
   height: .85rem; }
 .follows .name { margin-top: 0; }
-.evidence { margin: .2rem 0; padding-left: 1.1rem; color: var(--soft); font-size: .92rem; }
+.evidence { list-style: disc; margin: .2rem 0; padding-left: 1.1rem; color: var(--soft); font-size: .92rem; }
 .evidence code { color: var(--ink); }
 .gpus { list-style: none; margin: 0; padding: 0; display: grid; gap: .8rem;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 19rem), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 .gpus .facts { grid-template-columns: 7rem minmax(0, 1fr); font-size: .92rem; gap: .2rem .6rem; }
 .gpus .facts dt { margin: 0; font-weight: 400; color: var(--soft); }
 .memory { font-size: .92rem; } .memory .bar { display: block; height: .5rem; border-radius: .25rem; margin-top: .25rem;
@@ -44,7 +44,7 @@ STYLE = """
 .lanes { display: grid; gap: .8rem; margin: .6rem 0; grid-template-columns: minmax(0, 1fr); }
 .way { list-style: none; margin: .6rem 0 0; padding: 0; }
 .stop { position: relative; padding: 0 0 .9rem 1.9rem; } .stop:last-child { padding-bottom: 0; }
-.stop p { margin: .05rem 0; } .stop .soft { font-size: .9rem; }
+.stop p { margin: .05rem 0; } .stop details { margin: .1rem 0 0; } .stop .soft { font-size: .9rem; }
 .stop::before { content: ""; position: absolute; left: .2rem; top: .32rem; width: .9rem; height: .9rem;
   border-radius: 50%; border: 2px solid var(--soft); background: var(--card); z-index: 1; print-color-adjust: exact; }
 .stop.loaded::before { background: var(--ok); border-color: var(--ok); }
@@ -58,6 +58,8 @@ STYLE = """
 .chips li { border: 1px solid var(--line); border-radius: .4rem; padding: .05rem .5rem; font-size: .85rem; }
 .places, .folders, .rows, .clues { margin: .3rem 0; padding-left: 1.4rem; font-size: .92rem; }
 .rows { list-style: none; padding-left: .2rem; } .rows li { padding: .12rem 0; border-bottom: 1px solid var(--line); }
+.facts-of-all details { margin: 0; } .facts-of-all details + details { border-top: 1px solid var(--line); }
+.facts-of-all summary { padding: .3rem 0; } .rows li:last-child { border: 0; }
 .names { columns: 16rem; list-style: none; margin: .3rem 0; padding: 0; }
 .clues li { margin: .5rem 0; } .clues pre { margin: .2rem 0; }
 .lean { font-size: .92rem; table-layout: fixed; } .lean th, .lean td { padding: .3rem .5rem .3rem 0; }
@@ -65,5 +67,5 @@ STYLE = """
 @media (max-width: 40rem) { .lean, .lean tbody, .lean tr, .lean th, .lean td { display: block; width: auto; }
   .lean thead { display: none; } .lean th:first-child { width: auto; } .lean tbody th, .lean td { border: 0;
   padding: .1rem 0; } .lean tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } .card { padding: .8rem; } }
-@media print { .card, .stop { break-inside: avoid; } .tree .card { break-inside: auto; } .name { break-after: avoid; } }
+@media print { .card, .stop { break-inside: avoid; } .tree .card { break-inside: auto; } .name, .label, .explains { break-after: avoid; } }
 """
