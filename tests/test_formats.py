@@ -377,7 +377,26 @@ def test_what_a_log_says_stands_at_its_line() -> None:
     place = result["locations"][0]["physicalLocation"]
     assert (place["artifactLocation"]["uri"], place["region"]["startLine"]) == ("logs/train.log", 17)
     report = api.judge_logs(api.log_of("failed call to cuInit: CUDA_ERROR_NO_DEVICE"))
-    assert run_of(report)["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == sarif.HERE
+    assert places(report) == [sarif.HERE, sarif.HERE]
+
+
+def places(report: Report) -> list[str]:
+    results = run_of(report)["results"]
+    return [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in results]
+
+
+def test_what_a_log_leaves_open_is_possible_and_stands_at_that_log(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("failed call to cuInit: CUDA_ERROR_NO_DEVICE\n")
+    report = api.judge_logs(api.read_logs([str(log)]))
+    assert set(places(report)) == {str(log).lstrip("/")}
+    assert [one[1]["title"] for one in annotations(report)] == [
+        "gpucheck could not tell",
+        "possible: cuda-visible-devices-hides-gpu",
+    ]
+    told = cases(report)
+    assert state(told["log-does-not-settle"]) == "error"
+    assert (told["cuda-visible-devices-hides-gpu"].findtext("system-out") or "").startswith("possible: ")
 
 
 @pytest.mark.parametrize(

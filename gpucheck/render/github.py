@@ -61,7 +61,8 @@ def annotated(report: Report, file: str = "", strict: bool = False) -> Iterator[
         kind = _KIND[cause.finding.severity]
         if strict and kind == "warning":
             kind = "error"
-        yield Annotation(kind, f"{front}{cause.finding.name}{beside}", tuple(_lines(cause)))
+        name = f"{'possible: ' if cause.finding.remaining else ''}{cause.finding.name}"
+        yield Annotation(kind, f"{front}{name}{beside}", tuple(_lines(cause)))
     if report.verdict == "unknown":
         title = f"{front}gpucheck could not tell{beside}"
         yield Annotation("error", title, tuple(f"{one.name}: {one.reason}" for one in decisive(report)))

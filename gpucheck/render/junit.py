@@ -149,7 +149,7 @@ def _text(found: Iterable[Finding]) -> str:
 
 
 def _lines(finding: Finding) -> Iterable[str]:
-    yield f"{plain(finding.name)}: {safe(finding.message)}"
+    yield f"{'possible: ' if finding.remaining else ''}{plain(finding.name)}: {safe(finding.message)}"
     for one in finding.evidence:
         source = f" ({safe(one.source)})" if one.source else ""
         yield f"  {safe(one.fact)}: {safe(one.value)}{source}"

@@ -40,11 +40,21 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
     """All reports in one run: GitHub takes one of a tool."""
     results: list[dict[str, Any]] = []
     for file, report in reports:
-        home = path_of(f"SIMULATED/{report.simulated}" if report.simulated else file)
+        home = path_of(_home(file, report))
         results += [_result(one, home, rehearsal(report)) for one in report.findings]
         if report.verdict == "unknown":
             results += [_open(one, home, rehearsal(report)) for one in report.skipped if one.decisive]
     return document(reports[0][1].version, results, _invocation(reports, asked.strict))
+
+
+def _home(file: str, report: Report) -> str:
+    """The file where results stand that name no other."""
+    if report.simulated:
+        return f"SIMULATED/{report.simulated}"
+    log = report.snapshot.log
+    if log is None or not log.files or file:
+        return file
+    return "" if log.files[0].path == "-" else log.files[0].path
 
 
 def _result(finding: Finding, home: str, said: str) -> dict[str, Any]:
@@ -81,7 +91,7 @@ def _place(evidence: Iterable[Evidence], home: str) -> tuple[str, int]:
 def _invocation(reports: Sequence[Named], strict: bool) -> dict[str, Any]:
     code = worst([report.exit_code(strict) for _, report in reports])
     notes = [_rehearsal(report) for _, report in reports if report.simulated]
-    notes += [_note(one, path_of(file)) for file, report in reports for one in report.skipped]
+    notes += [_note(one, path_of(_home(file, report))) for file, report in reports for one in report.skipped]
     ignored = [name for _, report in reports for name in report.ignored]
     made = invocation(code, notes, ignored)
     if len(reports) == 1:
