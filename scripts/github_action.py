@@ -20,9 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
 COULD_NOT_TELL = 3
 WRONG_USAGE = 2
-# Input -> option. A recorded machine has an interpreter of its own.
-_SHARED = {"expect": "--expect", "timeout": "--timeout", "python": "--python", "simulate": "--simulate"}
-_NOT_SIMULATED = ("python",)
+_OPTIONS = ("python", "expect", "fail-under", "timeout", "simulate")
+_NOT_SIMULATED = ("python", "fail-under", "timeout")  # a recorded machine has its own Python, and nothing is measured
 
 
 class Failed(Exception):
@@ -55,12 +54,8 @@ def _options(inputs: dict[str, str]) -> list[str]:
         raise Failed(f"strict is true or false, not {inputs['strict']!r}", WRONG_USAGE)
     if inputs["fail-under"] and inputs["command"] != "smoke":
         raise Failed("fail-under goes with command: smoke, which measures", WRONG_USAGE)
-    words = []
-    for name, option in _SHARED.items():
-        if inputs[name] and not (inputs["simulate"] and name in _NOT_SIMULATED):
-            words.append(f"{option}={inputs[name]}")
-    if inputs["fail-under"]:
-        words.append(f"--fail-under={inputs['fail-under']}")
+    given = [name for name in _OPTIONS if inputs[name] and not (inputs["simulate"] and name in _NOT_SIMULATED)]
+    words = [f"--{name}={inputs[name]}" for name in given]
     for name in re.split(r"[\s,]+", inputs["ignore"]):
         words += [f"--ignore={name}"] * bool(name)
     return words + ["--strict"] * (inputs["strict"] == "true")
@@ -140,18 +135,34 @@ def _gate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> int:
     report.parent.mkdir(parents=True, exist_ok=True)
     code = subprocess.run([gpucheck, inputs["command"], *options, "--format=json", f"--output={report}"]).returncode
     try:
-        verdict = str(json.loads(report.read_text(encoding="utf-8"))["verdict"])
+        told = json.loads(report.read_text(encoding="utf-8"))
+        verdict = str(told["verdict"])
     except (OSError, ValueError, KeyError) as error:
         why = f"it wrote no report (exit code {code}); its own words stand above"
         raise Failed(why, code or COULD_NOT_TELL) from error
     _tell("verdict", verdict)
     _tell("report", str(report))
     _tell("exit-code", str(code))
+    _tell_parts(told.get("parts", []), str(told.get("simulated") or ""))
     return code
 
 
+def _tell_parts(parts: list[dict[str, object]], simulated: str) -> None:
+    """What came of each part of a smoke test: what failed as an annotation, all of it in the step's summary."""
+    rehearsal = f"SIMULATED ({simulated}): " if simulated else ""
+    for part in parts:
+        if part["outcome"] in ("error", "unknown") and part["name"] != "doctor":  # doctor annotates for itself
+            title = f"{rehearsal}smoke test, {part['name']}".replace(":", "%3A").replace(",", "%2C")
+            print(f"::error title={title}::{_escaped(str(part['said']))}", flush=True)
+    place = os.environ.get("GITHUB_STEP_SUMMARY")
+    if parts and place:
+        lines = [f"    {part['name']}: {part['outcome']}: {' '.join(str(part['said']).split())}\n" for part in parts]
+        with open(place, "a", encoding="utf-8") as file:
+            file.write(f"{rehearsal}`gpucheck smoke`\n\n{''.join(lines)}\n")
+
+
 def _annotate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> None:
-    """Annotations and the step's summary, and SARIF. What they say was decided; if they fail, it still stands."""
+    """Doctor's annotations and summary, and SARIF. The verdict is out: if these fail, it still stands."""
     subprocess.run([gpucheck, "doctor", *options, "--format=github"])
     if inputs["sarif"]:
         sarif = Path(inputs["sarif"])

@@ -1,4 +1,4 @@
-"""GitHub's and GitLab's runners as far as our files need them: read the file, give it its inputs, run its shell text."""
+"""GitHub's and GitLab's runners as far as our files need them: read the file, put its inputs in, run its shell text."""
 
 from __future__ import annotations
 
