@@ -69,9 +69,9 @@ _OF_A_MEASUREMENT = (
 def bench(words: Words) -> int:
     """Measure, or show a saved result; compare; tell. Gives the exit code."""
     _check(words)
-    old = _read(words.compare) if words.compare else None
+    old = read(words.compare) if words.compare else None
     if words.load is not None:
-        result = _read(words.load)
+        result = read(words.load)
         result = result._replace(comparison=_compared(old, result, words))
         code = _exit_code(result, words, old)
         return _tell(result._replace(exit_code=code), words, code)
@@ -303,7 +303,8 @@ def _no_gpu(result: Result, report: api.Report, words: Words) -> Union[str, None
 # Comparing and telling
 
 
-def _read(path: str) -> Result:
+def read(path: str) -> Result:
+    """The result that --save wrote. Raises `WrongUsage`: there is none."""
     from gpucheck.facts.codec import BadFacts
     from gpucheck.render.bench.json import read
 

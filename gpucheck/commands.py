@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gpucheck.api import Report
     from gpucheck.expecting.expectations import Expectations
+    from gpucheck.facts.bench import Result
     from gpucheck.facts.snapshot import Snapshot
 
 
@@ -38,6 +39,7 @@ def doctor(
     undo: bool = False,
     simulate: Optional[str] = None,
     expect: Optional[str] = None,
+    bench: Optional[str] = None,
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
     if fix_paths or yes or undo:
@@ -51,6 +53,7 @@ def doctor(
             "--here": here,
             "--simulate": simulate is not None,
             "--expect": expect is not None,
+            "--bench": bench is not None,
         }
         arguments.not_with("--fix-paths", others)
         return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
@@ -66,6 +69,8 @@ def doctor(
             raise WrongUsage(f"--list-rules comes as {', '.join(rules.LISTINGS)}: {format} is for what was found")
         write(rules.listing(format), output)
         return 0
+    if bench is not None and format != "html":
+        raise WrongUsage("--bench FILE shows a saved result on the page: with --format html")
     if snapshot and (python is not None or deep):
         raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
     if simulate is not None:
@@ -74,6 +79,7 @@ def doctor(
         arguments.check_log(log, here, snapshot, python is not None or deep)
     if log and expect is not None and not (here or snapshot):
         raise WrongUsage("--expect: a log alone does not tell what a machine has; with --here or --snapshot it may")
+    timed = _timed(bench)
     wishes = _expected(expect, here or not (snapshot or log or simulate is not None))
     limit = arguments.seconds(wishes.timeout if wishes and timeout is None else timeout, deep)
     if wishes:
@@ -88,7 +94,7 @@ def doctor(
         from gpucheck.expecting.judging import judge
 
         reports = [(file, judge(report, wishes, ignore)) for file, report in reports]
-    write(_rendered(reports, format, strict, verbose, output), output)
+    write(_rendered(reports, format, strict, verbose, output, timed), output)
     if format == "github":
         _summarize(reports, strict, verbose)
     return worst([report.exit_code(strict) for _, report in reports])
@@ -195,13 +201,27 @@ def _facts(file: str) -> Snapshot:
         raise WrongUsage(f"{file}: {error}") from error
 
 
+def _timed(file: Optional[str]) -> Optional[Result]:
+    """The result that `gpucheck bench --save` wrote there."""
+    if file is None:
+        return None
+    from gpucheck import benching
+
+    return benching.read(file)
+
+
 def _rendered(
-    reports: list[tuple[str, Report]], format: str, strict: bool, verbose: bool, output: Optional[str]
+    reports: list[tuple[str, Report]],
+    format: str,
+    strict: bool,
+    verbose: bool,
+    output: Optional[str],
+    bench: Optional[Result],
 ) -> str:
     from gpucheck.render.formats import Asked, tell
 
     width, color = (80, False) if output or format != "terminal" else (columns(), colored())
-    return tell(format, reports, Asked(strict, verbose, width, color))
+    return tell(format, reports, Asked(strict, verbose, width, color, bench))
 
 
 def _summarize(reports: list[tuple[str, Report]], strict: bool, verbose: bool) -> None:

@@ -30,6 +30,7 @@ class Format(str, Enum):
     SARIF = "sarif"
     GITHUB = "github"
     PROMETHEUS = "prometheus"
+    HTML = "html"
 
 
 Python = Annotated[
@@ -85,11 +86,15 @@ def doctor(
     expect: Annotated[
         Optional[str], typer.Option(metavar="FILE", help="What must be there, TOML; else [tool.gpucheck] of a project.")
     ] = None,
+    bench: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="With --format html: show a result that bench --save wrote, too."),
+    ] = None,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
     snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
     shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
-    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect))
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect, bench))
 
 
 @app.command()

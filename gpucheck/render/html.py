@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from gpucheck.findings import Report
-from gpucheck.render.causes import headline, verdict
+from gpucheck.render.causes import headline, rehearsal, verdict
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.report import causes, libraries, log, machine, rules
 from gpucheck.render.report.style import STYLE
@@ -52,12 +52,14 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
 
 
 def _title(reports: Sequence[Named]) -> str:
-    return reports[0][1].verdict if len(reports) == 1 else f"{len(reports)} machines"
+    told = reports[0][1].verdict if len(reports) == 1 else f"{len(reports)} machines"
+    return f"SIMULATED, {told}" if any(report.simulated for _, report in reports) else told
 
 
 def _simulated(parent: Element, reports: Sequence[Named]) -> None:
-    for name in dict.fromkeys(report.simulated for _, report in reports if report.simulated):
-        loud(parent, "SIMULATED", f"This is the recorded machine {name}: nothing here is about this machine.")
+    for said in dict.fromkeys(rehearsal(report) for _, report in reports if report.simulated):
+        title, _, text = said.partition(": ")
+        loud(parent, f"{title}:", text)
 
 
 def _contents(parent: Element, reports: Sequence[Named]) -> None:
@@ -74,7 +76,8 @@ def _report(parent: Element, report: Report, level: int) -> None:
     said = add(parent, "p", "", f"verdict {report.verdict}")
     add(said, "strong", report.verdict.upper())
     add(said, "span", headline(report))
-    add(parent, "p", f"{verdict(report)}. Looked at {plain(report.snapshot.taken)}.", "soft")
+    looked = f". Looked at {plain(report.snapshot.taken)}" if report.snapshot.taken else ""
+    add(parent, "p", f"{verdict(report)}{looked}.", "soft")
     causes.causes(parent, report, level)
     log.log(parent, report, level)
     if not report.snapshot.of_log_alone:

@@ -64,7 +64,8 @@ footer { margin-top: 2.5rem; color: var(--soft); font-size: .88rem; }
 @media print {
   :root { color-scheme: light; --ground: #ffffff; }
   body { max-width: none; padding: 0; font-size: .82rem; } .wide { overflow: visible; } svg { min-width: 0; }
-  figure, tr, dd p, pre { break-inside: avoid; } pre { border-left: 3px solid var(--line); } h1, h2, h3, h4, caption { break-after: avoid; }
+  figure, tr, dd p, pre { break-inside: avoid; } pre { border-left: 3px solid var(--line); }
+  h1, h2, h3, h4, caption { break-after: avoid; }
   details.printed::details-content { content-visibility: visible; display: block; height: auto; }
 }
 """
