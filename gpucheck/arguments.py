@@ -118,9 +118,9 @@ def batch_sizes(text: Optional[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def measuring_time(seconds: float) -> float:
+def measuring_time(seconds: float, option: str = "--time") -> float:
     if not 1 <= seconds <= 86400:
-        raise WrongUsage("--time takes seconds, 1 to 86400")
+        raise WrongUsage(f"{option} takes seconds, 1 to 86400")
     return seconds
 
 

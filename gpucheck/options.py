@@ -460,6 +460,7 @@ def fleet(
     python: Annotated[Optional[str], _option("PATH", "The Python there: with Dask, to examine; else to start.")] = None,
     deep: Deep = False,
     timeout: Timeout = None,
+    bench: Annotated[Optional[float], _option("SECONDS", "Also time a training step on each of their GPUs.")] = None,
     every_worker: Annotated[bool, typer.Option("--every-worker", help="Ask each worker of a host.")] = False,
     save: Annotated[Optional[str], _option("DIR", "Keep the answers as files.")] = None,
     format: Annotated[FleetFormat, typer.Option(help="How to tell it.")] = FleetFormat.TERMINAL,
@@ -490,6 +491,7 @@ def fleet(
         tuple(ignore or ()),
         strict,
         verbose,
+        None if bench is None else arguments.measuring_time(bench, "--bench"),
     )
     raise typer.Exit(gathering.fleet(words))
 
