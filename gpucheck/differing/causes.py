@@ -197,26 +197,29 @@ def _still(finding: Finding, compared: Compared) -> tuple[str, ...]:
 
 def _proof(case: Case, how: How, number: int, filled: bool) -> str:
     """How it is known, in a sentence."""
-    if case.state in ("gone", "better"):
-        given = {"explained": "With this change alone made", "together": "With all of these changes made"}
-        if how == "explained" and number > 1:
-            given["explained"] = f"With any one of these {number} changes made"
-        end = "the finding goes" if case.state == "gone" else "the finding becomes milder"
-    else:
-        given = {"explained": "With this as it was before", "together": f"With {_all(number)} as they were before"}
-        if how == "explained" and number > 1:
-            given["explained"] = f"With any one of these {number} as it was before"
-        end = "the finding vanishes" if case.state == "new" else "the finding is as mild as it was"
+    came = case.state in ("new", "worse")
+    end = _ENDS[case.state]
     if how == "open":
-        return f"With these as they were before {end}; whether fewer are enough was not tried: there are too many"
-    alone = ", with fewer of them it does not" if how == "together" else ""
-    side, other = ("before", "now") if case.state in ("gone", "better") else ("now", "before")
-    also = f", and what is not known {side} taken as it is {other}" if filled else ""
-    return f"{given[how]}{also}, {end}{alone} (judged again by the same rules)"
+        return f"With these {_undone(came)}, {end}; whether fewer are enough was not tried: there are too many"
+    those = "this change alone" if number == 1 else "either of these" if number == 2 else f"any one of these {number}"
+    if how == "together":
+        those = "both of these" if number == 2 else f"all {number}"
+    side, other = ("now", "before") if came else ("before", "now")
+    also = f" and what is not known {side} taken as it is {other}" if filled else ""
+    less = ", with fewer of them it does not" if how == "together" else ""
+    return f"With {those} {_undone(came)}{also}, {end}{less} (judged again by the same rules)"
 
 
-def _all(number: int) -> str:
-    return "both" if number == 2 else f"all {number}"
+_ENDS = {
+    "new": "the finding vanishes",
+    "worse": "the finding is as mild as it was",
+    "gone": "the finding goes",
+    "better": "the finding becomes milder",
+}
+
+
+def _undone(came: bool) -> str:
+    return "as it was before" if came else "as it is now"
 
 
 def _unseen(case: Case, trials: Trials, finding: Finding) -> str:

@@ -70,7 +70,7 @@ def _of_library(change: Change, every: Sequence[Change], before: Snapshot, now: 
         for one, words in ((is_, "it is found there now"), (was, "it was found there before")):
             via = one.via if one is not None else None
             if via in ("LD_LIBRARY_PATH", "PATH"):
-                for name in (f"variable {via}", "PATH of this process", "PATH of the machine", "PATH of the user"):
+                for name in (f"variable {via}", "PATH of the machine", "PATH of the user"):
                     yield Link(change.name, name, True, f"{words} by {via}")
         for one, words in ((is_, "this brought the file"), (was, "this took the file away")):
             if one is not None and isinstance(one.path, str):

@@ -103,7 +103,8 @@ def sentence(change: Change) -> str:
 def what(change: Change) -> str:
     """Of a change, what it was and what it is."""
     if change.same:
-        return "; ".join(change.details)
+        rest = len(change.details) - MOST_CHANGES
+        return "; ".join(change.details[:MOST_CHANGES]) + (f" and {rest} more" if rest > 0 else "")
     return f"{value(change, change.before)} → {value(change, change.now)}"
 
 
@@ -166,7 +167,7 @@ def _following(told: Difference, given: Explanation) -> Iterator[Line]:
             certain = link.certain or "evidence" in link.why
             change = told.change(link.follows)
             text, more = _split(change)
-            yield Line("follows" if certain else "may follow", f"{text} ({link.why})", more)
+            yield Line("follows", f"{text} ({link.why})", more) if certain else Line("may follow", text, more)
 
 
 def _split(change: Change) -> tuple[str, tuple[str, ...]]:
@@ -184,7 +185,8 @@ def others(told: Difference, verbose: bool) -> tuple[tuple[Change, ...], str]:
     moving = sum(change.weight == "volatile" for change in rest)
     if verbose or not (minor or moving):
         return tuple(shown), ""
-    parts = [count(minor, "small change") if minor else "", f"{moving} that move by themselves" if moving else ""]
+    by_itself = "1 that moves by itself" if moving == 1 else f"{moving} that move by themselves"
+    parts = [count(minor, "small change") if minor else "", by_itself if moving else ""]
     return tuple(shown), " and ".join(part for part in parts if part) + " left out (--verbose)"
 
 
