@@ -200,14 +200,15 @@ def _proof(case: Case, how: How, number: int, filled: bool) -> str:
     came = case.state in ("new", "worse")
     end = _ENDS[case.state]
     if how == "open":
-        return f"With these {_undone(came)}, {end}; whether fewer are enough was not tried: there are too many"
+        return f"With these {_undone(came, 2)}, {end}; whether fewer are enough was not tried: there are too many"
     those = "this change alone" if number == 1 else "either of these" if number == 2 else f"any one of these {number}"
     if how == "together":
         those = "both of these" if number == 2 else f"all {number}"
     side, other = ("now", "before") if came else ("before", "now")
     also = f" and what is not known {side} taken as it is {other}" if filled else ""
     less = ", with fewer of them it does not" if how == "together" else ""
-    return f"With {those} {_undone(came)}{also}, {end}{less} (judged again by the same rules)"
+    back = _undone(came, number if how == "together" else 1)
+    return f"With {those} {back}{also}, {end}{less} (judged again by the same rules)"
 
 
 _ENDS = {
@@ -218,7 +219,9 @@ _ENDS = {
 }
 
 
-def _undone(came: bool) -> str:
+def _undone(came: bool, number: int) -> str:
+    if number > 1:
+        return "as they were before" if came else "as they are now"
     return "as it was before" if came else "as it is now"
 
 
@@ -240,11 +243,19 @@ def _unseen(case: Case, trials: Trials, finding: Finding) -> str:
 
 def by_name(changes: Iterable[Change], cases: Iterable[Case]) -> tuple[Change, ...]:
     """The changes with the findings that each accounts for; those that account for one first, in their order."""
-    told: dict[str, list[str]] = {}
+    proven: dict[str, list[str]] = {}
+    possible: dict[str, list[str]] = {}
     for case in cases:
-        for name in case.explanation.changes if case.explanation else ():
-            told.setdefault(name, []).append(case.finding.name)
-        for link in case.explanation.links if case.explanation else ():
-            told.setdefault(link.follows, []).append(case.finding.name)
-    marked = [one._replace(explains=tuple(dict.fromkeys(told.get(one.name, ())))) for one in changes]
-    return tuple(sorted(marked, key=lambda one: not one.explains))
+        if case.explanation is not None:
+            for name in case.explanation.changes:
+                proven.setdefault(name, []).append(case.finding.name)
+            for link in case.explanation.links:
+                told = possible if link.sort == "possible" else proven
+                told.setdefault(link.follows, []).append(case.finding.name)
+    marked = [_marked(one, proven.get(one.name, ()), possible.get(one.name, ())) for one in changes]
+    return tuple(sorted(marked, key=lambda one: 0 if one.explains else 1 if one.may_explain else 2))
+
+
+def _marked(change: Change, explains: Iterable[str], may: Iterable[str]) -> Change:
+    first = tuple(dict.fromkeys(explains))
+    return change._replace(explains=first, may_explain=tuple(dict.fromkeys(one for one in may if one not in first)))

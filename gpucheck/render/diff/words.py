@@ -83,7 +83,7 @@ def root(explanation: Explanation) -> str:
     """The change that a reader should hear of first: what the first one follows from, where that is certain."""
     first = explanation.changes[0]
     named = (link for link in explanation.links if link.change == first)
-    return next((link.follows for link in named if link.certain or "evidence" in link.why), first)
+    return next((link.follows for link in named if link.sort != "possible"), first)
 
 
 def changed(told: Difference) -> str:
@@ -161,13 +161,15 @@ def why(told: Difference, case: Case, verbose: bool = False) -> Iterator[Line]:
 def _following(told: Difference, given: Explanation) -> Iterator[Line]:
     """Each change that the ones above follow from, once."""
     seen: list[str] = []
-    for link in sorted(given.links, key=lambda one: not one.certain):
+    for link in sorted(given.links, key=lambda one: one.sort == "possible"):
         if link.follows not in seen:
             seen.append(link.follows)
-            certain = link.certain or "evidence" in link.why
             change = told.change(link.follows)
             text, more = _split(change)
-            yield Line("follows", f"{text} ({link.why})", more) if certain else Line("may follow", text, more)
+            if link.sort == "possible":
+                yield Line("may follow", text, more)
+            else:
+                yield Line("follows", f"{text} ({link.why})", more)
 
 
 def _split(change: Change) -> tuple[str, tuple[str, ...]]:
@@ -179,7 +181,7 @@ def _split(change: Change) -> tuple[str, tuple[str, ...]]:
 
 def others(told: Difference, verbose: bool) -> tuple[tuple[Change, ...], str]:
     """Changes that explain nothing, and in words how many are left out."""
-    rest = [change for change in told.changes if not change.explains]
+    rest = [change for change in told.changes if not change.explains and not change.may_explain]
     shown = [change for change in rest if verbose or change.weight in ("cause", "answer")]
     minor = sum(change.weight == "minor" for change in rest)
     moving = sum(change.weight == "volatile" for change in rest)
