@@ -52,6 +52,10 @@ def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
         from gpucheck.logs import report
 
         return Report(*report.judge(facts, ignore))
+    if facts.containers is not None:
+        from gpucheck.containers.report import judge as judge_containers
+
+        return Report(*judge_containers(facts, ignore))
     from gpucheck.rules.engine import judge_all
 
     return Report(*judge_all(facts, ignore))

@@ -126,6 +126,8 @@ def headline(report: Report) -> str:
 
 
 def _proof(report: Report) -> str:
+    if report.snapshot.containers is not None:
+        return " in what the files say"
     if report.snapshot.of_log_alone:
         return " in what the log says"
     deep, driver, gpus = report.snapshot.deep, report.snapshot.driver, report.snapshot.gpus

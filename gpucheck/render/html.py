@@ -80,7 +80,7 @@ def _report(parent: Element, report: Report, level: int) -> None:
     add(parent, "p", f"{verdict(report)}{looked}.", "soft")
     causes.causes(parent, report, level)
     log.log(parent, report, level)
-    if not report.snapshot.of_log_alone:
+    if not report.snapshot.of_text_alone:
         for section in (machine.gpus, libraries.libraries, machine.driver, machine.environment):
             section(parent, report, level)
     rules.rules(parent, report, level)
