@@ -34,6 +34,7 @@ from gpucheck.render import github, junit, markdown, prometheus, rules, sarif
 from gpucheck.render.fleet import junit as fleet_junit
 from gpucheck.render.fleet import prometheus as fleet_prometheus
 from gpucheck.render.fleet import sarif as fleet_sarif
+from gpucheck.render.formats import FORMATS as EVERY
 from gpucheck.render.formats import Asked, Named, tell
 from gpucheck.render.text import plain
 
@@ -99,6 +100,16 @@ def test_an_empty_string_and_no_gpu_are_no_trouble(form: str) -> None:
     nothing = Report("", (Finding("", Severity.ERROR, "", (Evidence("", "", ""),)),), (), (), (), facts)
     assert tell(form, named(nothing), Asked())
     assert tell(form, named(Report("", (), (), (), (), facts)), Asked())
+
+
+def test_every_format_and_every_metric_is_told_of_in_the_documentation() -> None:
+    page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [one for one in EVERY if f"| `{one}` |" not in page or f"`{one}`" not in readme] == []
+    metrics = re.findall(
+        r"^# TYPE (\S+)", prometheus.tell(named(sample.mismatch(), sample.fine()), Asked()), re.MULTILINE
+    )
+    assert [one for one in metrics if f"`{one}`" not in page] == []
 
 
 def test_rules_are_not_listed_as_what_was_found() -> None:
@@ -559,6 +570,9 @@ def test_the_command_adds_to_the_steps_summary_and_a_bad_one_changes_no_verdict(
         assert done.stderr.startswith("gpucheck: GITHUB_STEP_SUMMARY: cannot write to ")
         assert done.stderr.count("\n") == 1
     assert command(*words, GITHUB_STEP_SUMMARY="").stderr == ""
+    file.write_text("x" * (github.MOST_SUMMARY - 1000))  # of other steps' tools
+    assert command(*words, GITHUB_STEP_SUMMARY=str(file)).returncode == 1
+    assert github.MOST_SUMMARY - 1000 < file.stat().st_size <= github.MOST_SUMMARY
 
 
 @pytest.mark.slow
