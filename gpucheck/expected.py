@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST = 1 << 20  # bytes of a file of expectations
 _PATIENCE = 1.0  # seconds for a disk to answer
+_PARSING = 3.0  # seconds
 
 
 def of_file(path: str) -> Expectations:
@@ -106,9 +107,20 @@ def _speaks_of_gpucheck(data: bytes) -> bool:
 
 def _read(text: str, path: str, said: str) -> Union[Expectations, None]:
     from gpucheck.expecting.reading import BadExpectations, read
+    from gpucheck.facts.gap import Gap
+    from gpucheck.probes.waiting import at_most
     from gpucheck.render import rules
 
-    try:
-        return read(text, path, rules.names)
-    except BadExpectations as error:
-        raise WrongUsage(f"{said}: {error}") from error
+    def work() -> Union[Expectations, BadExpectations, None]:
+        try:
+            return read(text, path, rules.names)
+        except BadExpectations as error:
+            return error
+
+    # A key of ten thousand parts takes the parser seconds, one of a million for ever.
+    found = at_most(_PARSING, "reading it as TOML", work)
+    if isinstance(found, Gap):
+        raise WrongUsage(f"{said}: {found.reason}")
+    if isinstance(found, BadExpectations):
+        raise WrongUsage(f"{said}: {found}") from found
+    return found
