@@ -195,8 +195,7 @@ def _entries(leaf: Leaf) -> Union[tuple[str, ...], None]:
     added = [one for one in now if one not in before]
     gone = [one for one in before if one not in now]
     made = [f"+ {one}{_rank(one, now)}" for one in added] + [f"- {one}{_rank(one, before)}" for one in gone]
-    stayed = [one for one in now if one in before]
-    if not made and stayed != [one for one in before if one in now]:
+    if not made and list(dict.fromkeys(now)) != list(dict.fromkeys(before)):
         made = [f"order: {' : '.join(now)}"]
     return _clipped(tuple(made)) or ("the same entries, some of them more or less often",)
 
