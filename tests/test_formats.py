@@ -489,6 +489,24 @@ def test_not_knowing_is_an_annotation_with_what_was_not_judged() -> None:
     assert "libcuda-missing: the driver probe gave no answer" in one[2]
 
 
+@pytest.mark.parametrize(
+    ("source", "properties"),
+    [
+        ("ci/Dockerfile:3", {"file": "ci/Dockerfile", "line": "3"}),
+        ("C:\\logs\\a, b.log:17, 3 times", {"file": "C:\\logs\\a, b.log", "line": "17"}),
+        ("a%0Ab.log:0", {"file": "a%0Ab.log", "line": "1"}),
+        ("-:4", {}),
+        ("NVML", {}),
+        ("https://docs.nvidia.com/deploy/:17", {}),
+        ("a\n::error::b:1", {}),
+    ],
+)
+def test_an_annotation_stands_at_the_line_that_evidence_names(source: str, properties: dict[str, str]) -> None:
+    finding = Finding("image-cuda-missing", Severity.ERROR, "It is so.", (Evidence("image", "1", source),))
+    ((_, told, _),) = annotations(sample.fine()._replace(findings=(finding,)))
+    assert told == {**properties, "title": "image-cuda-missing"}
+
+
 def test_of_a_kind_ten_are_shown_and_the_tenth_counts_the_rest() -> None:
     many = tuple(found(f"rule-{at}", severity) for severity in Severity for at in range(25))
     made = annotations(sample.fine()._replace(findings=many))
