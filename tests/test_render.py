@@ -20,6 +20,7 @@ import sample
 from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import bare
 
 from gpucheck.facts.codec import decode
 from gpucheck.facts.deep import Deep, Operation
@@ -45,6 +46,7 @@ FORMATS = {
         f"{form}.{suffix}": (lambda report, form=form: tell(form, [("", report)], Asked()))
         for form, suffix in (("junit", "xml"), ("sarif", "json"), ("github", "txt"), ("prometheus", "prom"))
     },
+    "page.html": lambda report: bare(tell("html", [("", report)], Asked())),
 }
 
 
