@@ -723,6 +723,14 @@ def test_prometheus_own_parser_reads_a_fleet() -> None:
 
 
 @pytest.mark.slow
+def test_more_results_than_github_takes_are_left_out_and_counted() -> None:
+    some = [sarif.result("gpu-lost", "error", "Lost.", [sarif.location("a.json")], "") for _ in range(25_003)]
+    (run,) = json.loads(sarif.document("1", some, sarif.invocation(1, [], [])))["runs"]
+    assert len(run["results"]) == 25_000
+    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].startswith("3 more results")
+
+
+@pytest.mark.slow
 def test_every_recorded_machine_is_taken_by_every_consumer() -> None:
     for name in machines.names():
         report = looked.report(name)

@@ -31,6 +31,7 @@ LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "n
 
 _RANK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
 _EXIT = {0: "fine", 1: "an error was found", 3: "could not tell"}
+MOST_RESULTS = 25_000  # GitHub refuses a file with more
 _MOST = 2000  # characters of a message or a value
 _MOST_WORDS = 1024  # of a rule's description: GitHub's limit
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -125,7 +126,12 @@ def invocation(code: int, notes: list[dict[str, Any]], ignored: Iterable[str]) -
 
 
 def document(version: str, results: list[dict[str, Any]], invoked: dict[str, Any]) -> str:
-    """The log: one run, and every rule that it names described."""
+    """The log: one run, and every rule that it names described. results: worst first, for there may be too many."""
+    if len(results) > MOST_RESULTS:
+        said = f"{len(results) - MOST_RESULTS} more results are left out: code scanning takes {MOST_RESULTS}."
+        note = {"level": "warning", "message": {"text": said}}
+        invoked = {**invoked, "toolExecutionNotifications": [note, *invoked["toolExecutionNotifications"]]}
+        results = results[:MOST_RESULTS]
     named = [one["ruleId"] for one in results]
     named += [one["associatedRule"]["id"] for one in invoked["toolExecutionNotifications"] if "associatedRule" in one]
     named += [one["descriptor"]["id"] for one in invoked["ruleConfigurationOverrides"]]
