@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -13,20 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import bench_results
 import jsonschema
 import looked
+import psutil
 import pytest
 from fake_driver import FakeDriver
 from real_environments import environment
 from test_render import closed
 
-from gpucheck import api, benching, smoking
+from gpucheck import benching, smoking
 from gpucheck.facts.bench import Result
-from gpucheck.facts.codec import decode
 from gpucheck.facts.gap import Gap
-from gpucheck.facts.snapshot import Snapshot
-from gpucheck.interruption import TimeIsUp, listen, time_limit
-from gpucheck.output import WrongUsage
 from gpucheck.render.smoke import json as smoke_json
 from gpucheck.render.smoke import junit, nagios, terminal
 from gpucheck.smoke import judging
@@ -70,8 +69,10 @@ def test_a_warning_passes_unless_it_is_strict_and_what_is_not_known_does_not_pas
 
 @pytest.mark.parametrize(
     ("name", "strict", "code"),
-    [("fine", False, 0), ("gpu-throttling", False, 1), ("gpu-throttling", True, 2), ("unknown", False, 3)]
-    + [("driver-library-version-mismatch", False, 2), ("ok-cpu-expected", False, 2)],
+    [
+        *(("fine", False, 0), ("gpu-throttling", False, 1), ("gpu-throttling", True, 2), ("unknown", False, 3)),
+        *(("driver-library-version-mismatch", False, 2), ("ok-cpu-expected", False, 2)),
+    ],
 )
 def test_nagios_gets_the_codes_of_its_plugins(name: str, strict: bool, code: int) -> None:
     smoke = rehearsed(name, strict=strict)
@@ -97,14 +98,62 @@ def test_a_gpu_on_which_nothing_was_computed_is_no_success() -> None:
     assert judging.operation(proven._replace(deep=deep._replace(devices=Gap("who knows"))), 0.0).outcome == "unknown"
 
 
-@cache
-def measured(name: str) -> Result:
-    """A result of bench that its own tests have made."""
-    import bench_results
+# The speed test, on results that bench_results makes
 
-    made = getattr(bench_results, name)()
-    assert isinstance(made, Result)
-    return made
+
+def bench_part(result: Result, fail_under: float | None = None) -> SmokePart:
+    gate = None if fail_under is None else benching.gate(result, fail_under)
+    return judging.bench(result, gate, fail_under, 1.0)
+
+
+def test_a_speed_up_that_was_asked_for_is_reached_or_not_or_cannot_be_told() -> None:
+    fast, unclear = bench_results.result(9.2), bench_results.result(1.02, noise=0.1, rounds=4)
+    assert [bench_part(fast, wanted).outcome for wanted in (5.0, 20.0)] == ["ok", "error"]
+    assert bench_part(unclear, 5.0).outcome == "unknown"
+    assert "--fail-under is 20." in bench_part(fast, 20.0).said
+
+
+def test_without_a_speed_up_to_reach_a_slow_gpu_passes_and_a_broken_one_does_not() -> None:
+    assert bench_part(bench_results.result(0.5)).outcome == "ok"
+    assert bench_part(bench_results.result(1.02, noise=0.1, rounds=4)).outcome == "ok"
+    assert bench_part(bench_results.result(off=0.5)).outcome == "error"  # other losses than the CPU's
+    lost = bench_results.failed("gpu:0", "crash", "killed by SIGSEGV")
+    assert bench_part(bench_results.result(gpu_leg=lost)).outcome == "error"
+    assert bench_part(bench_results.result(gpu=None)).outcome == "error"
+
+
+def test_what_was_measured_before_the_end_of_its_time_counts() -> None:
+    enough = bench_part(bench_results.result(9.2, interrupted=True), 5.0)
+    assert (enough.outcome, "before its time" in enough.said) == ("ok", True)
+    assert bench_part(bench_results.result(9.2, rounds=2, interrupted=True), 5.0).outcome == "unknown"
+    assert bench_part(bench_results.result(gpu=None, interrupted=True)).outcome == "unknown"
+
+
+def test_the_speed_that_expectations_are_held_against_is_the_slowest_gpus() -> None:
+    result = bench_results.result((9.2, 4.0), batch_sizes=(64, 256))
+    speed = judging.speed(result)
+    assert not isinstance(speed, Gap)
+    assert 3.0 < speed[0] <= speed[1] < 5.0
+    assert isinstance(judging.speed(bench_results.result(gpu=None)), Gap)
+    assert isinstance(judging.speed(None), Gap)
+
+
+def test_without_tensorflow_the_speed_tests_own_steps_are_the_operation() -> None:
+    assert judging.operation_of_bench(bench_results.result(), "torch", 1.0).outcome == "ok"
+    lost = bench_results.failed("gpu:0", "no-device", "PyTorch sees no GPU")
+    told = judging.operation_of_bench(bench_results.result(gpu_leg=lost), "torch", 1.0)
+    assert (told.outcome, told.said) == ("error", "gpu:0: PyTorch sees no GPU")
+    assert judging.operation_of_bench(bench_results.result(gpu=None), "jax", 1.0).outcome == "error"
+    assert judging.operation_of_bench(None, "jax", 1.0).outcome == "unknown"
+
+
+def test_a_document_with_a_speed_test_fits_the_schema() -> None:
+    result = bench_results.result()
+    smoke = rehearsed("fine")._replace(bench=result)
+    data = json.loads(smoke_json.render(smoke, 0))
+    schema().validate(data)
+    assert data["bench"]["trials"][0]["verdicts"][0]["word"] == "faster"
+    assert "'gpu0_speedup'=9." in nagios.render(smoke).splitlines()[0]
 
 
 # How it is told
@@ -168,12 +217,12 @@ def gpucheck(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", [["--timeout", "soon"], ["--bogus"], ["--expect", "no/such.toml"], ["--timeout", "0"]])
-def test_wrong_usage_is_unknown_to_nagios_and_2_to_others(wrong: list[str]) -> None:
-    told = gpucheck("smoke", "--exit-codes", "nagios", *wrong)
+@pytest.mark.parametrize("wrong", ["--timeout soon", "--bogus", "--expect no/such.toml", "--timeout 0"])
+def test_wrong_usage_is_unknown_to_nagios_and_2_to_others(wrong: str) -> None:
+    told = gpucheck("smoke", "--exit-codes", "nagios", *wrong.split())
     assert told.returncode == 3
     assert told.stdout.startswith("GPUCHECK UNKNOWN - ")
-    assert gpucheck("smoke", *wrong).returncode == 2
+    assert gpucheck("smoke", *wrong.split()).returncode == 2
 
 
 @pytest.mark.slow
@@ -215,3 +264,125 @@ print("quiet")
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert told.stdout.split("\n") == ["woken 124", "quiet", ""], told.stderr
+
+
+class Started:
+    """A smoke test under way, and every process that it was seen to start."""
+
+    def __init__(self, command: list[str], environ: dict[str, str]) -> None:
+        self.program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
+        self.seen: set[psutil.Process] = set()
+
+    def watch(self, until: str) -> None:
+        """Until a process of its own has that word in its command line."""
+        own = psutil.Process(self.program.pid)
+        while self.program.poll() is None:
+            with contextlib.suppress(psutil.Error):
+                self.seen |= set(own.children(recursive=True))
+                if any(until in " ".join(one.cmdline()) for one in self.seen if one.is_running()):
+                    return
+            time.sleep(0.02)
+        raise AssertionError(self.program.communicate())
+
+    def ended(self) -> tuple[int, str]:
+        output, _ = self.program.communicate(timeout=120)
+        _, alive = psutil.wait_procs(self.seen, timeout=10)
+        assert [one for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+        return self.program.returncode, output
+
+
+@LINUX
+@pytest.mark.real
+@pytest.mark.parametrize("plugin", [False, True])
+def test_ended_from_outside_it_tells_what_it_knows_and_leaves_nothing_behind(plugin: bool) -> None:
+    python = str(environment("tfcpu") / "bin" / "python")
+    words = ["--exit-codes", "nagios"] if plugin else ["--format", "json"]
+    command = [sys.executable, "-m", "gpucheck", "smoke", "--python", python, *words]
+    started = Started(command, dict(os.environ))
+    started.watch("deep.py")
+    time.sleep(0.3)
+    started.program.send_signal(signal.SIGTERM)
+    code, output = started.ended()
+    if plugin:
+        assert code == 3
+        assert output.startswith("GPUCHECK UNKNOWN - operation on each GPU: ended by SIGTERM | ")
+        return
+    data = json.loads(output)
+    schema().validate(data)
+    assert (code, data["exit_code"], data["stopped"]) == (143, 143, "SIGTERM")
+    assert [part["outcome"] for part in data["parts"][1:]] == ["unknown", "unknown"]
+    assert data["report"]["facts"]["python"]["executable"] == python
+
+
+@LINUX
+@pytest.mark.real
+@pytest.mark.native
+@pytest.mark.parametrize("fault", [{}, {"FAKE_HANG": "cuInit"}])
+def test_a_listed_gpu_that_does_not_compute_and_a_driver_that_hangs_are_red_in_time(
+    fake_driver: FakeDriver, fault: dict[str, str]
+) -> None:
+    folder = environment("tf221")
+    (copy,) = folder.glob("lib/python3*/site-packages/nvidia/cusolver/lib/libcusolver.so.11")
+    environ = {**os.environ, **fake_driver.environ(**fault)}
+    environ["LD_LIBRARY_PATH"] = f"{fake_driver.folder}:{copy.parent}"
+    python = str(folder / "bin" / "python")
+    command = [sys.executable, "-m", "gpucheck", "smoke", "--python", python, "--timeout", "30", "--format", "json"]
+    started = Started(command, environ)
+    started.watch("deep.py")
+    code, output = started.ended()
+    data = json.loads(output)
+    schema().validate(data)
+    assert (code, data["parts"][1]["outcome"], data["parts"][2]["outcome"]) == (1, "error", "not-run")
+    assert data["seconds"] <= 30
+
+
+@LINUX
+@pytest.mark.slow
+def test_with_a_second_for_all_of_it_there_is_an_answer(tmp_path: Path) -> None:
+    told = gpucheck("smoke", "--python", sys.executable, "--timeout", "1", "--format", "json")
+    data = json.loads(told.stdout)
+    schema().validate(data)
+    assert told.returncode in (1, 3)
+    assert data["report"] is not None
+
+
+class Planted(smoking.Run):
+    """TensorFlow computed on a GPU, and a second worker on the CPU poses as it for the speed test."""
+
+    def _compute(self) -> None:
+        super()._compute()
+        assert self.snapshot is not None
+        self.snapshot = self.snapshot._replace(deep=looked.snapshot("deep-rtx4090-proven").deep)
+        self.parts["operation"] = judging.operation(self.snapshot, 1.0)
+
+    def visible(self) -> bool:
+        return True
+
+    def speed_test(self, framework: str) -> benching.Words:
+        return super().speed_test(framework)._replace(simulate="speedup=3", devices=None)
+
+
+@LINUX
+@pytest.mark.real
+def test_a_real_speed_test_ends_with_the_time_of_all_of_it_and_its_workers_too() -> None:
+    python = str(environment("kjax") / "bin" / "python")
+    code = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from test_smoke import Planted
+from gpucheck import smoking
+from gpucheck.interruption import listen
+run = Planted(smoking.Words(python={python!r}, timeout=15, fail_under=1.5, format="json"), None, 15.0)
+listen()
+run.conduct({python!r})
+sys.exit(run.tell())
+"""
+    started = Started([sys.executable, "-c", code], dict(os.environ))
+    started.watch("worker.py")
+    ended, output = started.ended()
+    data = json.loads(output)
+    schema().validate(data)
+    assert data["bench"] is not None
+    assert data["seconds"] <= 20
+    assert ended in (0, 3)  # a fast machine has its four rounds by then
+    assert data["parts"][2]["outcome"] == ("ok" if ended == 0 else "unknown")
