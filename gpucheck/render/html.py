@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from gpucheck.findings import Report
 from gpucheck.render.causes import headline, rehearsal, verdict
 from gpucheck.render.formats import Asked, Named
-from gpucheck.render.report import causes, libraries, log, machine, rules
+from gpucheck.render.report import causes, given, libraries, machine, rules
 from gpucheck.render.report.style import STYLE
 from gpucheck.render.text import plain
 from gpucheck.render.web import frame
@@ -79,7 +79,8 @@ def _report(parent: Element, report: Report, level: int) -> None:
     looked = f". Looked at {plain(report.snapshot.taken)}" if report.snapshot.taken else ""
     add(parent, "p", f"{verdict(report)}{looked}.", "soft")
     causes.causes(parent, report, level)
-    log.log(parent, report, level)
+    given.log(parent, report, level)
+    given.files(parent, report, level)
     if not report.snapshot.of_text_alone:
         for section in (machine.gpus, libraries.libraries, machine.driver, machine.environment):
             section(parent, report, level)
