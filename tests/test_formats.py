@@ -88,6 +88,7 @@ def test_a_rehearsal_is_said_loudly_and_only_where_it_is_one(form: str, machine:
     assert ("SIMULATED: driver-version-mismatch" in text) is (machine == "rehearsal")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_megabyte_in_every_string_makes_a_document_of_some_kilobytes(form: str) -> None:
     text = tell(form, named(hostile("x" * 1_000_000)), Asked())
@@ -277,7 +278,7 @@ def test_no_text_makes_jenkins_or_gitlab_fetch_a_file() -> None:
 
 
 @given(st.text(max_size=40))
-@examples(100)
+@examples(100, 5)
 def test_whatever_a_machine_says_junit_is_read_back_as_it_was_shown(text: str) -> None:
     root = ElementTree.fromstring(junit.tell(named(hostile(text)), Asked()))
     assert [one.attrib["message"] for one in root.iter("failure")] == [plain(text)]
@@ -428,7 +429,7 @@ def test_a_place_is_a_relative_path_whatever_the_file_is_called(file: str, uri: 
 
 
 @given(st.text(max_size=40))
-@examples(60, 5)
+@examples(60, 3)
 def test_whatever_a_machine_says_sarif_is_valid(text: str) -> None:
     run_of(hostile(text))
     assert re.fullmatch(r"[\w.~%-][\w.~%/-]*", sarif.path_of(text), re.ASCII)
@@ -535,7 +536,7 @@ def test_hostile_words_make_no_command_of_their_own() -> None:
 
 
 @given(st.text(max_size=40))
-@examples(200, 15)
+@examples(200, 8)
 def test_the_runner_reads_back_what_was_escaped(text: str) -> None:
     for made in (text, f"{text}%0A%25{text}", f"::{text},a=b"):
         line = f"::error title=t{github.property_of(made)}z::{github.data_of(made)}"
@@ -668,7 +669,7 @@ def test_several_files_share_one_family_and_are_told_apart() -> None:
 
 
 @given(st.text(max_size=40))
-@examples(100)
+@examples(100, 5)
 def test_whatever_a_machine_says_a_label_is_read_back_as_it_was_shown(text: str) -> None:
     (info,) = of(hostile(text))["gpucheck_gpu_info"].samples
     assert info.labels["name"] == (plain(text) or "unknown")
