@@ -9,11 +9,11 @@ from gpucheck.facts.deep import Operation
 from gpucheck.facts.driver import DeviceNode, DkmsBuild, PciGpu, UserLibrary
 from gpucheck.facts.environment import Variable
 from gpucheck.facts.gpus import Gpu
-from gpucheck.facts.libraries import LibraryCopy, Wanted
+from gpucheck.facts.libraries import LibraryCopy, SearchDir, Wanted
 from gpucheck.facts.python import Distribution, Interpreter, Kernel, SharedObject
 from gpucheck.facts.system import Disk
 from gpucheck.facts.toolkits import Pointer, Toolkit
-from gpucheck.facts.windows import Adapter, CudnnTree, RuntimeDll, ScopedVariable
+from gpucheck.facts.windows import Adapter, CudnnTree, PathEntry, RuntimeDll, ScopedVariable
 
 _KEYS: dict[type, Callable[[Any], str]] = {
     PciGpu: lambda one: one.address,
@@ -37,16 +37,23 @@ _KEYS: dict[type, Callable[[Any], str]] = {
     Operation: lambda one: f"{one.device} {one.operation}",
 }
 
+# Folders that are searched in their order: another order, or another folder, is another list.
+_ORDERED: dict[Any, Callable[[Any], str]] = {SearchDir: lambda one: one.path, PathEntry: lambda one: one.text}
+
 Pair = tuple[str, int, int]  # key, place in the older list, place in the newer one; -1: not there
 
 
-def pairs(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Pair, ...] | None:
-    """Every item of both lists once, in one order that keeps the older list's; None: a list without a key."""
+def pairs(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]] | None:
+    """Every item of both lists once, in the older list's order and in the newer one's; None: a list without a key."""
     kinds = {type(one) for one in (*before, *now)}
     if kinds == {Gpu}:
-        return _merged(*_gpu_keys(before, now))
-    key = _KEYS.get(kinds.pop()) if len(kinds) == 1 else None
-    return None if key is None else _merged(_keys(before, key), _keys(now, key))
+        return _orders(*_gpu_keys(before, now))
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind in _ORDERED:
+        first, second = (_keys(items, _ORDERED[kind]) for items in (before, now))
+        return _orders(first, second) if first == second else None
+    key = _KEYS.get(kind) if kind is not None else None
+    return None if key is None else _orders(_keys(before, key), _keys(now, key))
 
 
 def _keys(items: Iterable[Any], key: Callable[[Any], str]) -> list[str]:
@@ -91,18 +98,27 @@ def _unused(key: str, taken: Iterable[str]) -> str:
     return f"{key} (new)" if key in taken else key
 
 
-def _merged(before: list[str], now: list[str]) -> tuple[Pair, ...]:
-    """What is new stands behind what it stands behind now."""
+def _orders(before: list[str], now: list[str]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     at_before = {key: at for at, key in enumerate(before)}
     at_now = {key: at for at, key in enumerate(now)}
+    first, second = (
+        tuple((key, at_before.get(key, -1), at_now.get(key, -1)) for key in order)
+        for order in (_merged(before, now), _merged(now, before))
+    )
+    return first, second
+
+
+def _merged(kept: list[str], other: list[str]) -> list[str]:
+    """One list's order; what only the other one has stands behind what it stands behind there."""
+    known = set(kept)
     behind: dict[str | None, list[str]] = {}
     last: str | None = None
-    for key in now:
-        if key in at_before:
+    for key in other:
+        if key in known:
             last = key
         else:
             behind.setdefault(last, []).append(key)
-    order: list[str] = list(behind.get(None, ()))
-    for key in before:
+    order = list(behind.get(None, ()))
+    for key in kept:
         order += [key, *behind.get(key, ())]
-    return tuple((key, at_before.get(key, -1), at_now.get(key, -1)) for key in order)
+    return order

@@ -228,6 +228,8 @@ class Assigning:
             # A card that is on the bus before and now has not gone: the driver does not list it.
             if f"driver.pci[{gpu.pci_address}]" in self.places:
                 return Unit("GPUs", f"card {gpu.pci_address}")
+            if _listed(self.before, gpu) and _listed(self.now, gpu):
+                return Unit("GPUs", f"GPU in {gpu.pci_address}")  # another card in the same slot
             on_bus = _on_bus(self.before, gpu) and _on_bus(self.now, gpu)
             kind: Weight = "answer" if on_bus else "cause"
             return Unit("answers" if on_bus else "GPUs", f"GPU {gpu.uuid or gpu.pci_address or gpu.number}", kind)
@@ -322,6 +324,11 @@ def library_version(driver: Driver) -> Union[str, None]:
             return one.version.text
     told = None if isinstance(driver.nvml, Gap) else driver.nvml.driver_version
     return told.text if told is not None else None
+
+
+def _listed(snapshot: Snapshot, gpu: Gpu) -> bool:
+    listed = () if isinstance(snapshot.gpus, Gap) else snapshot.gpus
+    return gpu.pci_address is not None and any(one.pci_address == gpu.pci_address for one in listed)
 
 
 def _on_bus(snapshot: Snapshot, gpu: Gpu) -> bool:
