@@ -38,7 +38,7 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
         add(page.main, "h1", f"gpucheck doctor: {file}" if file else "gpucheck doctor")
         _report(page.main, report, 2)
     else:
-        add(page.main, "h1", f"gpucheck doctor: {len(reports)} machines")
+        add(page.main, "h1", f"gpucheck doctor: {_many(reports)}")
         _contents(page.main, reports)
         for at, (file, report) in enumerate(reports, 1):
             part = add(page.main, "section", "", "machine", aria_labelledby=f"machine-{at}")
@@ -52,8 +52,13 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
 
 
 def _title(reports: Sequence[Named]) -> str:
-    told = reports[0][1].verdict if len(reports) == 1 else f"{len(reports)} machines"
+    told = reports[0][1].verdict if len(reports) == 1 else _many(reports)
     return f"SIMULATED, {told}" if any(report.simulated for _, report in reports) else told
+
+
+def _many(reports: Sequence[Named]) -> str:
+    given = any(report.snapshot.of_log_alone for _, report in reports)
+    return f"{len(reports)} {'reports' if given else 'machines'}"
 
 
 def _simulated(parent: Element, reports: Sequence[Named]) -> None:
@@ -63,7 +68,7 @@ def _simulated(parent: Element, reports: Sequence[Named]) -> None:
 
 
 def _contents(parent: Element, reports: Sequence[Named]) -> None:
-    listed = add(add(parent, "nav", aria_label="Machines"), "ul", "", "machines")
+    listed = add(add(parent, "nav", aria_label="Reports"), "ul", "", "machines")
     for at, (file, report) in enumerate(reports, 1):
         item = add(listed, "li")
         badge(item, report.verdict, report.verdict)

@@ -42,6 +42,6 @@ def files(parent: Element, report: Report, level: int) -> None:
     if read is None:
         return
     heading(parent, level, "Container files")
-    box = add(parent, "ul", "", "card rows")
+    box = add(add(parent, "div", "", "card"), "ul", "", "rows")
     for one in container_rows(read):
         add(box, "li", shorten(plain(one), 400))
