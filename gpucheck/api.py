@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gpucheck.facts.log import Log
 
 MOST_BYTES = 64 << 20  # of a file to judge; a recording has some hundred kilobytes
+SMOKE = "gpucheck.smoke/1"  # of gpucheck.smoke.result, which costs an import
 CHUNK = 256 << 10  # bytes of a log that are looked at together
 DEEP_SECONDS = 120.0  # importing TensorFlow from a cold disk, then compiling kernels, takes its time
 
@@ -215,7 +216,11 @@ def read_data(data: Any) -> Snapshot:
     if schema == MACHINE:
         return _replay(data)
     if schema == findings.SCHEMA and isinstance(data.get("facts"), dict):
+        if data.get("simulated"):
+            raise BadFile(f"the report of a rehearsal (SIMULATED: {json_word(data['simulated'])}), of no machine")
         return read_data(data["facts"])
+    if schema == SMOKE and isinstance(data.get("report"), dict) and data["report"].get("schema") == findings.SCHEMA:
+        return read_data(data["report"])
     raise BadFile(f'its "schema" should be "{SCHEMA}" or "{MACHINE}", not {json_word(schema)}')
 
 

@@ -17,10 +17,11 @@ from gpucheck import expected
 from gpucheck.expecting.documented import documented
 from gpucheck.expecting.expectations import Expectations
 from gpucheck.expecting.judging import APPLIED, NOT_MEASURABLE, NOT_MET, judge
-from gpucheck.expecting.reading import BadExpectations, read
+from gpucheck.expecting.reading import GPU_KEYS, KEYS, BadExpectations, read
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import Report, Severity
 from gpucheck.output import WrongUsage
+from gpucheck.render import rules
 
 KNOWN = frozenset({"gpu-throttling", "gpu-too-hot", "nvml-not-answering"})
 WHOLE = """
@@ -334,3 +335,14 @@ def test_expect_goes_with_a_rehearsal_and_with_files_and_not_with_a_log_alone(tm
     assert "8 GPUs should be named H100" in told.stdout.replace("\n  ", " ")
     assert run(tmp_path, "smoke", "--simulate", "fine", "--expect", str(file)).returncode == 1
     assert run(tmp_path, "doctor", "--log", str(log), "--expect", str(file)).returncode == 2
+
+
+def test_the_file_that_the_documentation_shows_is_read() -> None:
+    import re
+
+    text = (Path(__file__).parent.parent / "docs" / "ci.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- expectations -->\n```toml\n(.*?)```", text, re.DOTALL)
+    found = read(shown, "docs/ci.md", rules.names)
+    assert found is not None
+    keys = {line.split("=")[0].strip() for line in shown.splitlines() if "=" in line.split("#")[0]}
+    assert keys == {*KEYS, *GPU_KEYS} - {"gpus", "torch", "jax"}

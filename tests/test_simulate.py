@@ -14,6 +14,7 @@ from gpucheck.output import WrongUsage
 from gpucheck.render import json as json_format
 from gpucheck.render import markdown, notebook, terminal
 from gpucheck.render.rules import every
+from gpucheck.smoke.result import SCHEMA
 
 LOUD = "SIMULATED: driver-library-version-mismatch"
 
@@ -70,3 +71,13 @@ def test_what_is_shipped_is_small_and_says_nothing_of_tests() -> None:
     shipped = (Path(simulating.__file__).parent / "machines.json").read_bytes()
     assert len(zlib.compress(shipped)) < 40_000
     assert not {b'"expect"', b'"source"'} & set(shipped.split())
+
+
+def test_the_report_of_a_rehearsal_is_no_machines_facts_and_that_of_a_smoke_test_is() -> None:
+    report = api.rehearse("fine")
+    with pytest.raises(api.BadFile, match=r"rehearsal \(SIMULATED: 'fine'\)"):
+        api.read_data(json_format.document(report))
+    real = json.loads(json_format.render(report._replace(simulated="")))
+    assert api.read_data(real) == report.snapshot
+    assert api.read_data({"schema": SCHEMA, "report": real}) == report.snapshot
+    assert api.SMOKE == SCHEMA
