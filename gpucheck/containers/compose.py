@@ -136,7 +136,7 @@ def _image(name: str, body: Union[Tree, None], at: Context) -> Union[Image, None
     reference = _filled(tree.word(leaf), at)
     if leaf is None or reference is None:
         return None
-    return Image(called, reference, leaf.source, "", _platform(body, at), (), (), (), ())
+    return Image(called, reference, leaf.source, "", _platform(body, at), (), (), (), (), ())
 
 
 def _platform(body: Union[Tree, None], at: Context) -> str:

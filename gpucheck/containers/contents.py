@@ -65,6 +65,8 @@ def contents(reference: Union[str, Gap]) -> Contents:
     if isinstance(reference, Gap):
         return unknown(reference)
     name, tag = split(reference)
+    if "@" in reference and not tag:
+        return unknown(Gap(f"{reference.split('@')[0]} is named by a digest, which tells nothing of what is in it"))
     if name in ("nvidia/cuda", "nvcr.io/nvidia/cuda"):
         return _cuda(reference, tag)
     if name == "tensorflow/tensorflow":

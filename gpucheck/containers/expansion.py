@@ -62,7 +62,7 @@ def _variable(text: str, at: int) -> tuple[int, str, str, str]:
     while end < len(text) and level:
         level += {"{": 1, "}": -1}.get(text[end], 0)
         end += 1
-    inside = text[at + 2 : end - 1]
+    inside = text[at + 2 : end if level else end - 1]
     stop = 0
     while stop < len(inside) and inside[stop].isascii() and (inside[stop].isalnum() or inside[stop] == "_"):
         stop += 1

@@ -75,8 +75,19 @@ def image(
         tuple(made.settings),
         tuple(made.packages),
         tuple(made.open),
+        tuple(_unused(every, stages, chosen)),
         tuple(made.marks),
     )
+
+
+def _unused(every: Sequence[Instruction], stages: list[Stage], chosen: Stage) -> Iterator[Said]:
+    """Earlier stages without a name, which only a number could take something from."""
+    taken = " ".join(f"{one.flag('from')} {one.flag('mount')}" for one in every).replace("from=", " ").replace(",", " ")
+    for number, stage in enumerate(stages):
+        if stage is chosen:
+            return
+        if not stage.name and str(number) not in taken.split() and not stage.base.unknown:
+            yield Said(stage.base.text, stage.source)
 
 
 def _chosen(stages: Sequence[Stage], target: Union[str, None]) -> Stage:

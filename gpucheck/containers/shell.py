@@ -56,12 +56,13 @@ def _tokens(text: str) -> Iterator[Word]:
         if sign == "\n" or sign in ";&|()":
             double = text[at : at + 2]
             both = double if double in ("&&", "||", ";;") else sign
-            # 2>&1 and &> are no separators.
-            if not (sign == "&" and (text[at - 1 : at] in (">", "<") or text[at + 1 : at + 2] == ">")):
+            if not _redirects(text, at):
                 yield Word(both, at, False)
             at += len(both)
         elif sign.isspace():
             at += 1
+        elif text.startswith("\\\n", at):
+            at += 2
         elif sign == "#":
             while at < len(text) and text[at] != "\n":
                 at += 1
@@ -69,6 +70,11 @@ def _tokens(text: str) -> Iterator[Word]:
             word, end = _word(text, at)
             yield word
             at = end
+
+
+def _redirects(text: str, at: int) -> bool:
+    """The "&" of 2>&1 and &> separates nothing."""
+    return text[at] == "&" and (text[at - 1 : at] in (">", "<") or text[at + 1 : at + 2] == ">")
 
 
 def _word(text: str, at: int) -> tuple[Word, int]:
@@ -97,7 +103,7 @@ def _word(text: str, at: int) -> tuple[Word, int]:
             end = _bracketed(text, at + 1)
             out.append(text[at:end])
             at = end
-        elif sign.isspace() or sign in ";&|()\n":
+        elif sign.isspace() or (sign in ";&|()" and not _redirects(text, at)):
             break
         else:
             out.append(sign)

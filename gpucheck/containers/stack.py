@@ -11,7 +11,7 @@ from typing import NamedTuple, Union
 from gpucheck.compat import images
 from gpucheck.compat.releases import of_version
 from gpucheck.compat.tensorflow import RELEASES, Release, final
-from gpucheck.containers.contents import Contents, contents
+from gpucheck.containers.contents import BaseTensorFlow, Contents, contents
 from gpucheck.facts.containers import Image, Package
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion, PythonVersion
@@ -19,6 +19,8 @@ from gpucheck.rules.installed import TENSORFLOWS
 
 _NIGHTLY = ("tf-nightly", "tf-nightly-cpu", "tf-nightly-gpu", "nvidia-tensorflow", "tensorflow-rocm")
 _CPU = ("tensorflow-cpu", "intel-tensorflow", "tensorflow-cpu-aws")
+# Ubuntu 18.04's pip 9 knows no wheels of manylinux2010, which TensorFlow's are from 1.15 on.
+_FIRST_WITH_NEW_PIP = (3, 7)
 _LAST_GPU_PACKAGE = PackageVersion("2.11.0")
 OTHER_FRAMEWORKS = ("torch", "jax", "jaxlib", "cupy-cuda12x", "cupy-cuda11x", "vllm", "tensorrt", "onnxruntime-gpu")
 
@@ -28,7 +30,8 @@ class TensorFlow(NamedTuple):
 
     label: in words. package: what is asked for; None: it comes with the base image. rows: the releases that it may be,
     oldest first; () where gpucheck's table has none. pinned: it is one certain release. cuda: is it a build with CUDA?
-    extra: pip brings CUDA's libraries, too ([and-cuda]). own: NVIDIA's own build.
+    extra: pip brings CUDA's libraries, too ([and-cuda]). own: NVIDIA's own build. doubt: why it is not known which of
+    the rows pip takes, "" where it is the newest.
     """
 
     label: str
@@ -39,6 +42,7 @@ class TensorFlow(NamedTuple):
     cuda: Union[bool, None]  # None: not known
     extra: bool
     own: bool = False
+    doubt: str = ""
 
 
 class Stack(NamedTuple):
@@ -158,21 +162,20 @@ def _tensorflow(
     if not found:
         if isinstance(base.tensorflow, Gap):
             return base.tensorflow
-        if base.tensorflow is not None:
-            return _of_base(image, base)
         if image.open:
+            what = "is installed" if base.tensorflow is None else "is replaced"
             first = image.open[0]
-            return Gap(f"whether TensorFlow is installed is not known: {first.source} {first.text}", "not-collected")
-        return None
+            return Gap(f"whether TensorFlow {what} is not known: {first.source} {first.text}", "not-collected")
+        return None if base.tensorflow is None else _of_base(image, base)
     doubtful = next((one for one in found if not one.certain or one.name.endswith("$")), None)
     if doubtful is not None:
         return Gap(f"{doubtful.source} installs {doubtful.name.rstrip('$')} under a condition, or by an unknown name")
     if len({one.name for one in found}) > 1:
         names = " and ".join(dict.fromkeys(one.name for one in found))
         return Gap(f"{names} are both installed: which one is left is not known")
-    pinned = [one for one in found if one.wanted]
+    pinned = [one for one in found if one.wanted != ""]
     last = pinned[-1] if pinned else found[-1]
-    if base.tensorflow and not isinstance(base.tensorflow, Gap) and last.wanted == "":
+    if isinstance(base.tensorflow, BaseTensorFlow) and last.wanted == "":
         return _of_base(image, base)  # pip finds it there
     return _of_package(last, python)
 
@@ -198,11 +201,18 @@ def _of_package(one: Package, python: Union[PythonVersion, None, Gap]) -> Union[
     exact = one.wanted.startswith("==") and "," not in one.wanted and "*" not in one.wanted
     if exact and not rows and one.name != "tensorflow-gpu":
         return Gap(f"gpucheck's table has no TensorFlow {one.wanted[2:]}")
+    doubt = ""
     if isinstance(python, PythonVersion):
         short = f"{python.major}.{python.minor}"
         rows = tuple(row for row in rows if short in row.pythons.split()) or rows
+        if (python.major, python.minor) < _FIRST_WITH_NEW_PIP:
+            doubt = f"which {one.name} the pip of Python {short} takes is not known: an old pip passes new wheels over"
+    else:
+        reason = python.reason if isinstance(python, Gap) else "no Python is seen in it"
+        doubt = f"which {one.name} pip takes depends on the Python: {reason}"
+    cuda, extra = _with_cuda(one, rows), _bundled(one, rows)
     return TensorFlow(
-        f"{one.name}{one.wanted}", one.source, one, rows, exact, _with_cuda(one, rows), _bundled(one, rows)
+        f"{one.name}{one.wanted}", one.source, one, rows, exact, cuda, extra, doubt="" if exact else doubt
     )
 
 

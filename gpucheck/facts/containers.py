@@ -46,6 +46,7 @@ class Image(NamedTuple):
     settings: tuple[Setting, ...]  # in order; the last of a name counts
     packages: tuple[Package, ...]  # in order
     open: tuple[Said, ...]  # what may install more: a script or a list that is not here
+    unused: tuple[Said, ...]  # base images of earlier stages that nothing is taken from
     marks: tuple[Said, ...]  # other lines with a word that matters: "cuda", "cudnn", "python", "stub-link", "cpu-index"
 
     def setting(self, name: str) -> Union[Setting, None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Union
 
+from gpucheck.containers.stack import TensorFlow, stack
 from gpucheck.facts.containers import ContainerFile, Containers, Image
 from gpucheck.facts.gap import Gap
 from gpucheck.render.text import count, listed, say
@@ -23,6 +24,14 @@ def container_rows(containers: Containers) -> Iterator[str]:
             yield f"{name}: {count(len(file.services), 'service')}"
         yield from _services(file)
         yield from file.notes
+
+
+def named(containers: Containers) -> bool:
+    """Is there an image with TensorFlow in it, as far as the files say? What other packages depend on is not seen."""
+    images = [file.image for file in containers.files] + [
+        one.image for file in containers.files for one in file.services
+    ]
+    return any(isinstance(image, Image) and isinstance(stack(image).tensorflow, TensorFlow) for image in images)
 
 
 def _base(image: Image) -> str:

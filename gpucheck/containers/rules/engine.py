@@ -121,8 +121,15 @@ class Misfit(NamedTuple):
 
 
 def misfit(found: TensorFlow, fits: Callable[[Release], bool]) -> Union[Misfit, None]:
-    """Does something not fit every release that may be installed, or at least the newest, which pip takes today?"""
+    """Does something not fit every release that may be installed, or at least the newest, which pip takes today?
+
+    Raises
+    ------
+    Unknown: it fits some of them, and which one pip takes is not known.
+    """
     bad = [row for row in found.rows if not fits(row)]
+    if found.doubt and 0 < len(bad) < len(found.rows):
+        raise Unknown(Gap(found.doubt))
     if not bad or bad[-1] is not found.rows[-1]:
         return None
     return Misfit(bad[-1], len(bad) == len(found.rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gpucheck.compat.tensorflow import ISSUES
+from gpucheck.containers.contents import contents
 from gpucheck.containers.rules.engine import (
     Case,
     base_evidence,
@@ -23,7 +24,7 @@ from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found
 
 
-@rule(Severity.ERROR)
+@rule(Severity.ERROR, explains=("image-cuda-missing", "image-cuda-wrong-version", "image-cudnn-wrong-version"))
 def image_tensorflow_gpu_removed(case: Case) -> Iterator[Found]:
     """The image installs tensorflow-gpu, which is no package any more.
 
@@ -218,6 +219,35 @@ def _asked(case: Case) -> Iterator[tuple[str, object, str]]:
     if case.service is not None:
         for one in case.service.requests[:1]:
             yield ("service.requests", one.way, one.source)
+
+
+@rule(Severity.WARNING)
+def image_stage_without_effect(case: Case) -> Iterator[Found]:
+    """A Dockerfile names an image for GPUs in a FROM that has no effect: another FROM follows.
+
+    ## What it means
+    Each FROM begins anew. Of several only the last makes the image; of the others nothing is in it but what COPY --from
+    takes. They do not add up.
+
+    ## Why it matters
+    The CUDA or TensorFlow of the first FROM is not in the image.
+
+    ## How to fix
+    Begin from the image for GPUs, and install what the other one was for.
+
+    ## References
+    https://docs.docker.com/build/building/multi-stage/
+    """
+    stack = need(case.stack)
+    if stack is None or stack.contents.gpu is True:
+        return
+    for one in stack.image.unused:
+        if contents(one.text).gpu is True:
+            yield found(
+                f"{case.name}: FROM {one.text} has no effect, because another FROM follows.",
+                [("image.unused", one.text, one.source), base_evidence(stack)],
+                [f"# begin the last stage from it: FROM {one.text}"],
+            )
 
 
 @rule(Severity.WARNING)
