@@ -6,6 +6,7 @@ Every way ends in a `Client`, and asking.py asks that. No way of our own to star
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, Union
@@ -71,6 +72,8 @@ def collect(
     except ImportError as error:
         raise WrongUsage(f"asking machines needs more packages: gpucheck-cli[fleet] ({error})") from error
     _open_many()
+    # Dask warns of workers with other versions. The question is words that they may understand; who does not is told.
+    warnings.filterwarnings("ignore", category=asking.VersionMismatchWarning)
     with _reached(question, dask, ssh, slurm) as reached:
         yield from reached.missing
         yield from asking.ask(reached.client, question, every_worker=every_worker, named=reached.named)
