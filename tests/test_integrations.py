@@ -247,6 +247,42 @@ def test_pre_commit_takes_the_hooks_and_the_example(tmp_path: Path) -> None:
     assert {hook["id"] for hook in yaml.safe_load(example)["repos"][0]["hooks"]} == ids
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lines", "code", "told"),
+    [
+        (["FROM nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04", "RUN pip install tensorflow==2.18.0"], 1, "image-cu"),
+        (["FROM python:3.12", "RUN pip install -r requirements.txt"], 0, "could not tell"),
+        (["FROM node:22"], 0, "no problem found"),
+    ],
+)
+def test_the_hook_stops_what_is_wrong_and_tells_what_it_could_not_see(
+    lines: list[str], code: int, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("\n".join(lines) + "\n")
+    entry = yaml.safe_load(PRE_COMMIT.read_text())[0]["entry"].split()
+    environ = {**ci_runners.clean_environ(), "PYTHONPATH": str(ROOT)}
+    hook = _ran(sys.executable, *entry[1:], "--ignore", "image-needs-driver", "Dockerfile", cwd=tmp_path, env=environ)
+    assert (hook.returncode, told in hook.stdout) == (code, True), hook.stdout + hook.stderr
+    assert "image-needs-driver:" not in hook.stdout
+    wrong = _ran(sys.executable, *entry[1:], "--no-such", "Dockerfile", cwd=tmp_path, env=environ)
+    assert wrong.returncode == 2
+
+
+@pytest.mark.slow
+def test_doctor_finds_nothing_in_our_own_image_and_in_the_example(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(_examples("a compose file")[0])
+    shutil.copy(DOCKERFILE, tmp_path)
+    for name in ("Dockerfile", "compose.yaml"):
+        told = _ran(
+            *(sys.executable, "-m", "gpucheck", "doctor", "--format", "json", "--dockerfile", name),
+            cwd=tmp_path,
+            env={**ci_runners.clean_environ(), "PYTHONPATH": str(ROOT)},
+        )
+        found = [one for one in json.loads(told.stdout)["findings"] if one["severity"] != "info"]
+        assert found == [], name
+
+
 # ---------------------------------------------------------------- ci_smoke.sh, with a gpucheck that is there already
 
 
@@ -488,7 +524,7 @@ def test_pre_commit_runs_the_hooks_from_a_repository(tmp_path: Path) -> None:
     assert run("green", "--hook-stage", "manual").returncode == 0
     dockerfile = run("gpucheck-dockerfile")
     assert dockerfile.returncode == 1, dockerfile.stdout + dockerfile.stderr
-    assert "Dockerfile" in dockerfile.stdout
+    assert "image-cuda-wrong-version" in dockerfile.stdout
     assert "notes.txt" not in dockerfile.stdout
 
 
