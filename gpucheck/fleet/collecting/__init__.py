@@ -68,12 +68,14 @@ def collect(
 ) -> Iterator[Answer]:
     """One answer a machine (a worker, with `every_worker`), as they come. Raises `WrongUsage`: nothing to ask."""
     try:
+        from distributed.versions import VersionMismatchWarning
+
         from gpucheck.fleet.collecting import asking
     except ImportError as error:
         raise WrongUsage(f"asking machines needs more packages: gpucheck-cli[fleet] ({error})") from error
     _open_many()
     # Dask warns of workers with other versions. The question is words that they may understand; who does not is told.
-    warnings.filterwarnings("ignore", category=asking.VersionMismatchWarning)
+    warnings.filterwarnings("ignore", category=VersionMismatchWarning)
     with _reached(question, dask, ssh, slurm) as reached:
         yield from reached.missing
         yield from asking.ask(reached.client, question, every_worker=every_worker, named=reached.named)

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from distributed import Client, Future, wait
 from distributed.scheduler import KilledWorker
-from distributed.versions import VersionMismatchWarning as VersionMismatchWarning
 
 from gpucheck.fleet.collecting import Answer, Question, Trouble
 from gpucheck.fleet.reading import MOST_BYTES
