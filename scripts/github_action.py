@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -69,20 +70,24 @@ def _for_doctor(options: list[str]) -> list[str]:
 
 
 def _installed(inputs: dict[str, str]) -> str:
-    """Path of a gpucheck in an environment of its own: one of this job that has what is wanted, or a new one."""
+    """Path of a gpucheck in an environment of its own. It stays for the job's other steps; GPUCHECK_VENV names one that
+    a runner of one's own keeps for longer."""
     wanted = _wanted(inputs)
-    stamp = json.dumps([wanted, _stamp(inputs), sys.version])
-    folder = Path(os.environ.get("RUNNER_TEMP") or ".") / "gpucheck" / hashlib.sha256(stamp.encode()).hexdigest()[:12]
-    programs = folder / ("Scripts" if WINDOWS else "bin")
+    stamp = json.dumps([wanted, _digest(inputs["requirements"]), sys.version])
+    kept = os.environ.get("GPUCHECK_VENV")
+    temporary = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir()) / "gpucheck"
+    folder = Path(kept) if kept else temporary / hashlib.sha256(stamp.encode()).hexdigest()[:12]
     ending = ".exe" if WINDOWS else ""
-    ready = folder / "ready"
-    if not ready.exists():
+    programs = folder / ("Scripts" if WINDOWS else "bin")
+    gpucheck = programs / f"gpucheck{ending}"
+    if not gpucheck.exists():
         print(f"::group::Installing gpucheck into {folder}", flush=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)  # an installation that was cut short
         _make(folder)
         _run_pip(programs / f"python{ending}", wanted)
-        ready.touch()
         print("::endgroup::", flush=True)
-    return str(programs / f"gpucheck{ending}")
+    return str(gpucheck)
 
 
 def _wanted(inputs: dict[str, str]) -> list[str]:
@@ -99,21 +104,20 @@ def _wanted(inputs: dict[str, str]) -> list[str]:
     return [f"gpucheck-cli=={version}"]
 
 
-def _stamp(inputs: dict[str, str]) -> str:
+def _digest(requirements: str) -> str:
     try:
-        return hashlib.sha256(Path(inputs["requirements"]).read_bytes()).hexdigest() if inputs["requirements"] else ""
+        return hashlib.sha256(Path(requirements).read_bytes()).hexdigest() if requirements else ""
     except OSError as error:
         raise Failed(f"requirements: {error}", WRONG_USAGE) from error
 
 
 def _make(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True)
     if made.returncode == 0:
         return
     # Debian's python3 has no ensurepip without python3-venv.
     uv = shutil.which("uv")
-    again = [uv, "venv", "--clear", "--seed", "--python", sys.executable, str(folder)] if uv else []
+    again = [uv, "venv", "--allow-existing", "--seed", "--python", sys.executable, str(folder)] if uv else []
     if not again or subprocess.run(again).returncode:
         raise Failed(f"Python's venv did not work: {(made.stdout + made.stderr).strip()}")
 

@@ -55,7 +55,7 @@ def run_action(workspace: Path, given: Mapping[str, str], environ: Mapping[str, 
         text=True,
         timeout=600,
     )
-    return Ran(done.returncode, done.stdout, _outputs(output.read_text()), summary.read_text())
+    return Ran(done.returncode, done.stdout, outputs(output.read_text()), summary.read_text())
 
 
 def _expression(text: str, inputs: Mapping[str, str]) -> str:
@@ -65,7 +65,7 @@ def _expression(text: str, inputs: Mapping[str, str]) -> str:
     return text
 
 
-def _outputs(text: str) -> dict[str, str]:
+def outputs(text: str) -> dict[str, str]:
     """The runner's own file format: name=value, or name<<END, lines, END."""
     found: dict[str, str] = {}
     lines = iter(text.splitlines())

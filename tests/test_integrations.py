@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from windows_lab import Lab
 
 yaml = pytest.importorskip("yaml")
 
@@ -343,6 +344,30 @@ def test_where_gpucheck_cannot_be_installed_the_job_is_red_and_nothing_is_left(t
     without = _smoke("/bin/sh", tmp_path, PATH=str(tmp_path / "bin"), TMPDIR=str(tmp_path / "tmp"))
     assert without.returncode == 3
     assert "needs a Python 3.10 or newer" in without.stderr
+
+
+@pytest.mark.windows
+def test_the_actions_script_goes_red_and_green_on_windows(lab: Lab, tmp_path: Path) -> None:
+    defaults = {name: about["default"] for name, about in ci_runners.action()["inputs"].items()}
+    script = lab.path(ROOT / "scripts" / "github_action.py")
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    for name, code in ((RED, 1), (GREEN, 0)):
+        output.write_text("")
+        environ = {
+            "GPUCHECK_INPUTS": json.dumps({**defaults, "simulate": name, "sarif": r"out\gpu.sarif"}),
+            "GPUCHECK_VENV": lab.path(lab.gpuchecks()),
+            "GITHUB_OUTPUT": lab.path(output),
+            "GITHUB_STEP_SUMMARY": lab.path(summary),
+        }
+        done = lab.run([lab.python(), script], env=environ, cwd=tmp_path)
+        assert done.code == code, done.out + done.err
+        outputs = ci_runners.outputs(output.read_text(encoding="utf-8"))
+        assert outputs["exit-code"] == str(code)
+        assert outputs["verdict"] == ("error" if code else "ok")
+        assert outputs["sarif"] == r"out\gpu.sarif"
+        assert (tmp_path / "out" / "gpu.sarif").exists()
+        assert f"SIMULATED: {name}" in done.out
+    assert "driver-library-version-mismatch" in summary.read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------- the real thing: installed from the index
