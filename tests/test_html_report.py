@@ -370,6 +370,12 @@ def _fleet() -> str:
     return rendered("html", small())
 
 
+def _diff() -> str:
+    from test_diff import rendered, told
+
+    return rendered("html", told("tf221-and-cuda", "old-cudnn-in-ld-library-path"))
+
+
 def _bench() -> str:
     from test_bench_render import sweep
 
@@ -393,6 +399,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "with bench": _with_bench,
     "bench": _bench,
     "fleet": _fleet,
+    "diff": _diff,
 }
 
 
