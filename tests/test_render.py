@@ -175,7 +175,20 @@ def test_whatever_a_machine_is_called_the_notebook_page_stays_well_formed(text: 
     reader.feed(notebook.render(named(text)))
     reader.close()
     assert not reader.open
-    assert set(reader.tags) <= {"div", "p", "b", "br", "ul", "li", "code", "pre", "strong", "details", "summary"} | {
+    assert set(reader.tags) <= {
+        "div",
+        "p",
+        "b",
+        "br",
+        "ul",
+        "li",
+        "code",
+        "pre",
+        "strong",
+        "details",
+        "summary",
+        "span",
+    } | {
         "table",
         "tr",
         "th",
