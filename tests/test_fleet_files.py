@@ -179,7 +179,8 @@ def test_a_folder_that_may_not_be_listed_is_one_node(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     # Root may read everything, and nobody could not load gpucheck: so everything is loaded first.
     words = "import json, os; from gpucheck.fleet.judging import judge_source; from gpucheck.fleet import reading; "
-    words += "[judge_source(reading.Source('', (one,))) for one in ('good.json', 'none')]; os.geteuid() or os.seteuid(65534); "
+    words += "[judge_source(reading.Source('', (one,))) for one in ('good.json', 'none')]; "
+    words += "os.geteuid() or os.seteuid(65534); "
     words += "print(json.dumps({one.node: judge_source(one).trouble for one in reading.sources(['.'])}))"
     done = subprocess.run(
         [sys.executable, "-c", words],
