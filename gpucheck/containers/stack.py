@@ -6,6 +6,7 @@ Python, of which pip takes the newest.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple, Union
 
 from gpucheck.compat import images
@@ -218,14 +219,19 @@ def _of_package(one: Package, python: Union[PythonVersion, None, Gap]) -> Union[
 
 def candidates(one: Package) -> tuple[Release, ...]:
     """The releases that a requirement allows, oldest first."""
+    return _allowed(one.name, str(one.wanted))
+
+
+@cache
+def _allowed(name: str, requirement: str) -> tuple[Release, ...]:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
-        wanted = SpecifierSet(str(one.wanted))
+        wanted = SpecifierSet(requirement)
     except InvalidSpecifier:
         return ()
-    found = [row for row in RELEASES if wanted.contains(row.version, prereleases="==" in str(one.wanted))]
-    if one.name == "tensorflow-gpu":
+    found = [row for row in RELEASES if wanted.contains(row.version, prereleases="==" in requirement)]
+    if name == "tensorflow-gpu":
         found = [row for row in found if PackageVersion(row.version) <= _LAST_GPU_PACKAGE]
     whole = [row for row in found if final(row)]
     return tuple(whole or found)
@@ -238,7 +244,7 @@ def _with_cuda(one: Package, rows: tuple[Release, ...]) -> Union[bool, None]:
         return True
     # Up to 2.0 CUDA is in tensorflow-gpu; 1.15's tensorflow is told to hold it, too (release notes of 1.15).
     kinds = {None if row.version.startswith("1.15") else row.package == "tensorflow" for row in rows}
-    return kinds.pop() if len(kinds) == 1 else None
+    return kinds.pop() if len(kinds) == 1 else None  # of several kinds, where the Python is not known
 
 
 def _bundled(one: Package, rows: tuple[Release, ...]) -> bool:

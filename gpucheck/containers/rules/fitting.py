@@ -34,7 +34,9 @@ def _of_pip(case: Case) -> Union[tuple[Stack, TensorFlow], None]:
     if made is None or made[1].package is None or made[1].package.tool != "pip":
         return None
     stack, tensorflow = made
-    if tensorflow.cuda is not True or tensorflow.extra:
+    if tensorflow.cuda is None:
+        raise Unknown(Gap(tensorflow.doubt or f"whether {tensorflow.label} holds CUDA is not known"))
+    if not tensorflow.cuda or tensorflow.extra:
         return None
     for one in stack.image.packages:
         if one.tool == "pip" and one.name.startswith(("nvidia-cublas", "nvidia-cuda-runtime")):
@@ -265,6 +267,8 @@ def image_pip_cuda_not_found(case: Case) -> Iterator[Found]:
     linked = stack.image.marked("library-link") is not None
     if linked or (path is not None and "nvidia" in path.value) or need(stack.libraries):
         return
+    if path is not None and "${" in path.value:
+        raise Unknown(Gap(f"{path.source}: what else LD_LIBRARY_PATH holds is not known"))
     wrong = misfit(tensorflow, lambda row: not {"K06", "Q01"} & set(row.issues.split()))
     if wrong is None:
         return
