@@ -112,6 +112,12 @@ def test_a_megabyte_of_a_name_makes_no_megabyte_of_a_page() -> None:
     assert "characters is left out here; --format json has it" in page  # half a command is worse than none
 
 
+def test_the_page_is_ascii_so_that_no_code_page_spoils_a_name() -> None:
+    page = html.render(named("\u4e2d\u6587 \u00b0 \U0001f600"))
+    assert page.isascii()
+    assert "\u4e2d\u6587 \u00b0 \U0001f600" in text_of(page)
+
+
 # What it shows
 
 

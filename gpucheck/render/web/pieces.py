@@ -123,5 +123,6 @@ def commands(parent: Element, lines: Sequence[str], style: str = "") -> None:
 
 
 def text_of(made: Element) -> str:
-    """As HTML, with its end of line."""
-    return tostring(made, encoding="unicode", method="html") + "\n"
+    """As HTML, with its end of line. In ASCII with references, so that no pipe and no code page spoils a sign."""
+    told: bytes = tostring(made, encoding="us-ascii", method="html")
+    return told.decode("ascii") + "\n"
