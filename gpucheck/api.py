@@ -92,10 +92,13 @@ def look_here(
 
 def look_deeper(facts: Snapshot, timeout: float) -> Snapshot:
     """The same facts, with what TensorFlow computes on each GPU in the Python that was examined (``--deep``)."""
+    from gpucheck.facts.gap import Gap
     from gpucheck.host.local import LocalHost
     from gpucheck.probes import deep
     from gpucheck.probes.look import Looking
 
+    if isinstance(facts.python, Gap):
+        return facts._replace(deep=facts.python)
     host, looking = LocalHost(timeout), Looking(timeout)
     try:
         deep.start(host, facts.python)

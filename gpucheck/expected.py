@@ -55,7 +55,7 @@ def of_project() -> Union[Expectations, None]:
         if len(data) > _MOST:
             raise WrongUsage(f"{path}: it names gpucheck and is larger than {_MOST >> 20} MiB")
         try:
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")
         except ValueError:
             raise WrongUsage(f"{path}: it names gpucheck and is no UTF-8") from None
         wishes = _read(text, path, path)
@@ -100,7 +100,7 @@ def _speaks_of_gpucheck(data: bytes) -> bool:
     """May it have the table? Parsing TOML costs a tenth of doctor's start-up budget, so most files are not parsed."""
     if b"gpucheck" not in data or b"tool" not in data:
         return False
-    lines = [line.strip(b" \t\r\"'") for line in data.split(b"\n")]
+    lines = [line.strip(b" \t\r\"'") for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     plain_tool = any(line.replace(b" ", b"")[:6] == b"[tool]" for line in lines)
     return any(b"gpucheck" in line and (plain_tool or (b"tool" in line and line[:1] in (b"[", b"t"))) for line in lines)
 

@@ -257,6 +257,7 @@ def test_they_are_documented_under_the_four_headings() -> None:
         ('tool.gpucheck.driver = ">=1"', True),
         ("tool = {gpucheck = {strict = true}}", True),
         ('"tool".gpucheck.strict = true', True),
+        ("\ufeff[tool.gpucheck]\r\nstrict = true", True),
         ('[tool.ruff]\n[project.scripts]\ngpucheck = "gpucheck.cli:main"', False),
         ('[dependency-groups]\ntest = ["gpucheck-cli"]\n[tool.ruff]', False),
     ],
