@@ -150,7 +150,7 @@ def test_the_command_takes_files_and_standard_input(bad: Path) -> None:
     assert done.returncode == 1
     assert "== -" in done.stdout
     assert "image-cudnn-missing" in done.stdout
-    done = subprocess.run([*argv, "--log", "x.log"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*argv[:6], "--log", "x.log"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "not together with --log" in done.stderr
 

@@ -214,6 +214,7 @@ def test_what_is_no_compose_file_is_refused_in_words(text: str, word: str) -> No
         read(text, "compose.yml")
 
 
+@pytest.mark.slow
 def test_a_bomb_of_aliases_ends() -> None:
     lines = [
         "a0: &a0 [x, x]",
@@ -230,7 +231,7 @@ def test_an_alias_that_holds_itself_ends() -> None:
 
 
 @given(st.text(alphabet="a:-[]{}&*!|>#'\"\n \tservi<", max_size=60))
-@examples(40)
+@examples(20)
 def test_any_text_is_a_tree_or_is_refused(text: str) -> None:
     try:
         tree.load(text, "x")

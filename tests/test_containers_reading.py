@@ -303,3 +303,26 @@ def test_files_are_told_apart_by_name_then_by_content(path: str, text: str, kind
 def test_a_word_of_requirements_that_is_no_requirement_is_nothing() -> None:
     assert lists.requirement("..//", "x:1", "") is None
     assert lists.requirement("git+https://host/x.git", "x:1", "") is None
+
+
+HOSTILE = {
+    "heredocs": "FROM a\n" + "RUN cat <<A <<B\n" * 30_000,
+    "one long command": "FROM a\nRUN " + "if " * 200_000,
+    "assignments": "FROM a\nRUN " + "A=1 " * 200_000,
+    "continued lines": "FROM a\nRUN a \\\n" + "&& pip install b \\\n" * 20_000,
+    "variables": "FROM a\n" + "".join(f"ENV A{at + 1}=$A{at}$A{at}\n" for at in range(100)),
+    "brackets": "FROM a\nRUN pip install 'x; " + "(" * 100_000 + "'\n" + "RUN " + "${" * 100_000,
+    "stages": "".join(f"FROM s{at} AS s{at + 1}\n" for at in range(190)),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
+def test_a_hostile_file_is_read_in_a_time_that_grows_with_its_length(text: str) -> None:
+    assert image(text).source
+
+
+@pytest.mark.slow
+def test_lists_and_scripts_that_name_each_other_often_are_read_once() -> None:
+    files = {"r.txt": "-r r.txt\n" * 2000 + "x\n", "a.sh": "./a.sh\n./b.sh\n" * 200, "b.sh": "./a.sh\n" * 200}
+    assert asked(image("FROM a\nRUN pip install -r r.txt\nRUN ./a.sh\n", files)) == ["x"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple, Union
 
@@ -14,7 +15,7 @@ class Text(NamedTuple):
 
     def line(self, offset: int) -> int:
         """The line, from 1, of a place in the text."""
-        return max((line for start, line in self.starts if start <= offset), default=self.starts[0][1])
+        return self.starts[max(0, bisect_right(self.starts, (offset, 1 << 60)) - 1)][1]
 
 
 class Heredoc(NamedTuple):
@@ -59,7 +60,7 @@ def escape_of(lines: list[str]) -> str:
 
 
 def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
-    at = 0
+    at, ends = 0, _Ends(lines)
     while at < len(lines):
         stripped = lines[at].strip()
         if not stripped or stripped.startswith("#"):
@@ -73,10 +74,10 @@ def _instructions(lines: list[str], escape: str) -> Iterator[Instruction]:
         if made.keyword in _WITH_HEREDOC:
             docs: list[Heredoc] = []
             for offset, word, tabs in heredoc_words(made.body.text):
-                body, after = _until(lines, at, word, tabs)
-                if body is not None:  # one that never ends is none: the rest of the file is not swallowed
-                    docs.append(Heredoc(body, offset))
-                    at = after
+                end = ends.after(at, word, tabs)
+                if end is not None:  # one that never ends is none: the rest of the file is not swallowed
+                    docs.append(Heredoc(_until(lines, at, end), offset))
+                    at = end + 1
             made = made._replace(heredocs=tuple(docs))
         yield made
 
@@ -152,12 +153,26 @@ def heredoc_words(text: str) -> Iterator[tuple[int, str, bool]]:
         at += 1
 
 
-def _until(lines: list[str], at: int, word: str, tabs: bool) -> tuple[Union[Text, None], int]:
-    for end in range(at, len(lines)):
-        if (lines[end].lstrip("\t") if tabs else lines[end]).rstrip("\r") == word:
-            starts, length = [], 0
-            for number in range(at, end):
-                starts.append((length, number + 1))
-                length += len(lines[number]) + 1
-            return Text("\n".join(lines[at:end]), tuple(starts) or ((0, at + 1),)), end + 1
-    return None, at
+def _until(lines: list[str], at: int, end: int) -> Text:
+    starts, length = [], 0
+    for number in range(at, end):
+        starts.append((length, number + 1))
+        length += len(lines[number]) + 1
+    return Text("\n".join(lines[at:end]), tuple(starts) or ((0, at + 1),))
+
+
+class _Ends:
+    """Where each line stands that may end a heredoc: looked up, for a file may begin thousands that never end."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.plain: dict[str, list[int]] = {}
+        self.tabs: dict[str, list[int]] = {}
+        for number, line in enumerate(lines):
+            self.plain.setdefault(line, []).append(number)
+            self.tabs.setdefault(line.lstrip("\t"), []).append(number)
+
+    def after(self, at: int, word: str, tabs: bool) -> Union[int, None]:
+        """The first such line from there on."""
+        found = (self.tabs if tabs else self.plain).get(word, [])
+        place = bisect_left(found, at)
+        return found[place] if place < len(found) else None

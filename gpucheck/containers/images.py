@@ -106,6 +106,7 @@ def _stages(
 ) -> tuple[dict[str, Union[str, None]], list[Stage]]:
     globals_: dict[str, Union[str, None]] = {}
     stages: list[Stage] = []
+    bodies: list[list[Instruction]] = []
     lines: dict[str, int] = {}
     for one in every:
         if one.keyword == "ARG" and not stages:
@@ -115,9 +116,10 @@ def _stages(
                 lines[name] = one.line
         elif one.keyword == "FROM":
             stages.append(_stage(one, path, globals_, lines, escape))
+            bodies.append([])
         elif stages:
-            stages[-1] = stages[-1]._replace(body=(*stages[-1].body, one))
-    return globals_, stages
+            bodies[-1].append(one)
+    return globals_, [stage._replace(body=tuple(body)) for stage, body in zip(stages, bodies, strict=True)]
 
 
 def _whole(made: Expanded) -> Union[str, None]:

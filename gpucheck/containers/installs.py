@@ -28,16 +28,17 @@ _CONDAS = ("conda", "mamba", "micromamba")
 _SYSTEM = ("apt", "apt-get", "aptitude", "dnf", "yum", "microdnf", "apk", "zypper")
 _SYSTEM_MATTERS = ("cuda", "cudnn", "nvidia", "python", "nvinfer", "cublas", "pip")
 # Commands that name CUDA without bringing any.
+_MOST_NESTED = 3  # scripts that call scripts
 _HARMLESS = ("echo", "printf", "export", "ldconfig", "rm", "test", "[", "set", "cd", "chmod", "chown", "ls", "nvcc")
 
 
 class Context(NamedTuple):
-    """Where commands stand. scope: variables known. beside: files of the build context."""
+    """Where commands stand. scope: variables known. beside: files of the build context. scripts: those being read."""
 
     scope: Scope
     beside: Beside
+    scripts: tuple[str, ...] = ()
     certain: bool = True
-    depth: int = 0
 
 
 Found = Union[Package, Said, "Removed", "Open"]
@@ -280,22 +281,24 @@ def _script(program: str, words: list[str], source: str, at: Context, fetched: s
         if "-c" in words and name:
             from gpucheck.containers.shell import commands
 
-            if at.depth < 3:
+            if len(at.scripts) < _MOST_NESTED:
                 inner = ((one, source) for one in commands(name))
-                yield from found_in(inner, at._replace(depth=at.depth + 1))
+                yield from found_in(inner, at._replace(scripts=(*at.scripts, "-c")))
             return
     base = name.rsplit("/", 1)[-1]
     if not base.endswith(".sh") or base in fetched or "$" in name or "conda" in base.lower() or "forge" in base.lower():
         return
+    if base in at.scripts:
+        return
     text = at.beside.read(name.removeprefix("./")) or at.beside.read(base)
-    if text is None or at.depth >= 3:
+    if text is None or len(at.scripts) >= _MOST_NESTED:
         yield Open(Said(f"runs {base}, which is not beside the file", source))
         return
     from gpucheck.containers.shell import commands
 
     called = at.beside.name(base)
     inner = ((one, f"{called}:{text.count(chr(10), 0, one.words[0].offset) + 1}") for one in commands(text))
-    yield from found_in(inner, at._replace(depth=at.depth + 1))
+    yield from found_in(inner, at._replace(scripts=(*at.scripts, base)))
 
 
 def _marks(words: list[str], source: str) -> Iterator[Said]:

@@ -23,7 +23,7 @@ _LINUX = {
     "implementation_name": "cpython",
     "extra": "",
 }
-_DEPTH = 5
+_MOST_WORD = 2000  # characters
 
 
 class Beside(Protocol):
@@ -45,10 +45,15 @@ def joined(folder: str, path: str) -> str:
     return path if path.startswith("/") else f"{folder}{path.removeprefix('./')}"
 
 
-def requirements(path: str, beside: Beside, python: str, depth: int = 0) -> Iterator[Union[Package, Said]]:
-    """A requirements file's packages; a Said is a list that cannot be read."""
-    text = beside.read(path) if depth < _DEPTH else None
-    source = beside.name(path)
+def requirements(
+    path: str, beside: Beside, python: str, seen: Union[set[str], None] = None
+) -> Iterator[Union[Package, Said]]:
+    """A requirements file's packages; a Said is a list that cannot be read. seen: files that were read, each once."""
+    seen = set() if seen is None else seen
+    if path in seen:
+        return
+    seen.add(path)
+    text, source = beside.read(path), beside.name(path)
     if text is None:
         yield Said(f"{path} is not beside the file", source)
         return
@@ -63,16 +68,16 @@ def requirements(path: str, beside: Beside, python: str, depth: int = 0) -> Iter
             continue
         whole, at = (pending + line).strip(), first
         pending, first = "", 0
-        yield from _requirement_line(whole, path, f"{source}:{at}", beside, python, depth)
+        yield from _requirement_line(whole, path, f"{source}:{at}", beside, python, seen)
 
 
 def _requirement_line(
-    line: str, path: str, source: str, beside: Beside, python: str, depth: int
+    line: str, path: str, source: str, beside: Beside, python: str, seen: set[str]
 ) -> Iterator[Union[Package, Said]]:
     for option in ("-r", "--requirement"):
         if line.startswith((f"{option} ", f"{option}=")) or (option == "-r" and line[:2] == "-r"):
             other = line[len(option) :].strip(" =")
-            yield from requirements(joined(folder_of(path), other), beside, python, depth + 1)
+            yield from requirements(joined(folder_of(path), other), beside, python, seen)
             return
     if not line or line.startswith("-"):
         return
@@ -100,8 +105,8 @@ def requirement(
     if word.lower().split("?")[0].split("#")[0].endswith(".whl"):
         return _wheel(word, source, python, certain)
     try:
-        made = Requirement(word)
-    except InvalidRequirement:
+        made = Requirement(word[:_MOST_WORD])
+    except (InvalidRequirement, RecursionError):
         return None
     if made.marker is not None:
         holds = _holds(made.marker, known_python or python)

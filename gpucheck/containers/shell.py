@@ -21,6 +21,7 @@ class Command(NamedTuple):
         return tuple(word.text for word in self.words)
 
 
+MOST_WORDS = 2000  # of one command; what follows is left out
 _OPEN, _CLOSE = ("if", "case", "for", "while", "until", "select"), ("fi", "esac", "done")
 _GLUE = ("then", "else", "elif", "do", "!", "{", "}", "time", "exec", "command", "sudo", "nice", "-E", "env")
 
@@ -31,7 +32,7 @@ def commands(text: str) -> Iterator[Command]:
     words: list[Word] = []
     for token in (*_tokens(text), Word("\n", len(text), False)):
         if token.text not in _SEPARATORS or token.literal:
-            words.append(token)
+            words += [token] if len(words) < MOST_WORDS else []
             continue
         opened = closed = 0
         while words and not words[0].literal and words[0].text in (*_OPEN, *_CLOSE, *_GLUE):

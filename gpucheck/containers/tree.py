@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Union
 
-MOST_CHARACTERS = 1 << 19
+MOST_CHARACTERS = 1 << 18
 MOST_DEPTH = 40
 MOST_PIECES = 50_000
 
