@@ -232,6 +232,26 @@ def test_gpus_that_bench_could_not_measure_are_told(tmp_path: Path) -> None:
     assert node.verdict == "warning"
 
 
+def test_what_is_expected_is_held_against_each_node(tmp_path: Path) -> None:
+    from bench_results import result
+
+    from gpucheck.expecting.reading import read
+
+    wishes = read('driver = ">=580"\nspeed-up = ">=20"\n[gpus]\ncount = 8\n', "cluster.toml", lambda: ())
+    assert wishes is not None
+    fleets.write(tmp_path, whole=fleets.text(), short=fleets.text("rtx4090-ubuntu"), bad="{", timed=fleets.text())
+    (tmp_path / "timed.bench.json").write_text(json.dumps(encode(result(speedup=9.2))))
+    nodes = {one.node: judging.judge_source(one, (), wishes) for one in reading.sources([str(tmp_path)])}
+    found = {name: [one.message for one in node.findings if "expectation" in one.name] for name, node in nodes.items()}
+    assert found["whole"] == []
+    assert "count" in " ".join(found["short"]) or "8" in " ".join(found["short"])
+    assert any("speed-up" in one for one in found["timed"])
+    assert nodes["short"].verdict == nodes["timed"].verdict == "error"
+    assert [one.name for one in nodes["bad"].findings] == ["node-file-unreadable"]
+    ignored = judging.judge_source(Source("s", (str(tmp_path / "short.json"),)), ("expectation-not-met",), wishes)
+    assert "expectation-not-met" not in {one.name for one in ignored.findings}
+
+
 def test_facts_without_bounds_make_a_node_with_them(tmp_path: Path) -> None:
     facts = json.loads(fleets.text())
     facts["gpus"] = [{**facts["gpus"][0], "name": "x" * 2000, "number": at} for at in range(500)]

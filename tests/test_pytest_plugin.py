@@ -113,6 +113,9 @@ def test_what_is_wrong_with_tensorflow_alone_hinders_only_tests_of_tensorflow() 
     # No TensorFlow: nobody wanted one, unless the test says so.
     assert _reason("ubuntu-system-python-without-tensorflow") == ""
     assert "(tensorflow-not-installed)" in _reason("ubuntu-system-python-without-tensorflow", framework="tensorflow")
+    # A driver library that TensorFlow 2.21 alone needs is missing.
+    assert "(libnvidia-ml-missing)" in _reason("docker-without-nvml-tf221", framework="tensorflow")
+    assert _reason("docker-without-nvml-tf221", framework="cuda") == ""
     # The machine's own trouble hinders all.
     assert "(exclusive-compute-mode)" in _reason("exclusive-mode-taken", framework="cuda")
     assert "(ok-cpu-expected)" in _reason("tensorflow-cpu-without-gpu", framework="torch")
