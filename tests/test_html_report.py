@@ -450,5 +450,6 @@ def test_the_banner_of_a_rehearsal_and_folded_evidence_are_on_paper_and_the_pape
         page.emulate_media(media="print")
         assert page.locator(".loud").is_visible()
         assert fact.is_visible()
-        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert ground == "rgb(255, 255, 255)"
+        colours = "(({backgroundColor, color}) => [backgroundColor, color])(getComputedStyle(document.body))"
+        ground, ink = page.evaluate(colours)
+    assert (ground, ink) == ("rgb(255, 255, 255)", "rgb(26, 28, 31)")

@@ -8,6 +8,7 @@ STYLE = """
 .verdict strong { font-size: 1.5rem; line-height: 1.2; letter-spacing: .02em; }
 .verdict span { flex: 1 1 20rem; color: var(--ink); font-size: 1.05rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1.1rem; }
+.card, .verdict { overflow: clip; overflow-clip-margin: 4px; }
 .card > :first-child { margin-top: 0; } .card > :last-child { margin-bottom: 0; }
 .label { font-size: .78rem; font-weight: 700; text-transform: uppercase; letter-spacing: .06em; color: var(--soft);
   margin: .8rem 0 .2rem; }
