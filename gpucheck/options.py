@@ -467,6 +467,7 @@ def fleet(
     timeout: Timeout = None,
     bench: Annotated[Optional[float], _option("SECONDS", "Also time a training step on each of their GPUs.")] = None,
     every_worker: Annotated[bool, typer.Option("--every-worker", help="Ask each worker of a host.")] = False,
+    expect: Annotated[Optional[str], _option("FILE", "What each machine must have, TOML.")] = None,
     save: Annotated[Optional[str], _option("DIR", "Keep the answers as files.")] = None,
     format: Annotated[FleetFormat, typer.Option(help="How to tell it.")] = FleetFormat.TERMINAL,
     output: Output = None,
@@ -497,6 +498,7 @@ def fleet(
         strict,
         verbose,
         None if bench is None else arguments.measuring_time(bench, "--bench"),
+        expect,
     )
     raise typer.Exit(gathering.fleet(words))
 

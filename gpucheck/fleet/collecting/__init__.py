@@ -16,6 +16,7 @@ from gpucheck.output import WrongUsage
 if TYPE_CHECKING:
     from distributed import Client
 
+    from gpucheck.expecting.expectations import Expectations
     from gpucheck.fleet.nodes import Node
 
 
@@ -108,7 +109,7 @@ def _reached(
     return by_address.reached(dask, min(question.timeout, 15.0))
 
 
-def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
+def judged(answer: Answer, ignore: Sequence[str] = (), wishes: Union[Expectations, None] = None) -> Node:
     """The node of an answer: what came over the network is read as a file from elsewhere is."""
     from gpucheck.fleet import judging, reading
     from gpucheck.fleet.trouble import node_of
@@ -120,6 +121,6 @@ def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
         documents = [
             reading.parsed(text.encode("utf-8", "surrogatepass")) for text in (answer.text, answer.bench) if text
         ]
-        return judging.judge_answer(answer.node, answer.address, documents, answer.unmeasured, ignore)
+        return judging.judge_answer(answer.node, answer.address, documents, answer.unmeasured, ignore, wishes)
     except reading.Unreadable as error:
         return node_of(answer.node, answer.address, "node-incompatible", f"its answer cannot be read: {error}")
