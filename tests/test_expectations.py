@@ -19,6 +19,7 @@ from gpucheck.expecting.expectations import Expectations
 from gpucheck.expecting.judging import APPLIED, NOT_MEASURABLE, NOT_MET, judge
 from gpucheck.expecting.reading import GPU_KEYS, KEYS, BadExpectations, read
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.versions import PackageVersion
 from gpucheck.findings import Report, Severity
 from gpucheck.output import WrongUsage
 from gpucheck.render import rules
@@ -177,6 +178,20 @@ def test_a_pyproject_speaks_in_its_table_alone() -> None:
 )
 def test_an_expectation_is_met_or_not_or_not_measurable(machine: str, text: str, answer: bool | None) -> None:
     assert met(machine, text) is answer
+
+
+def test_a_release_candidate_is_a_version_like_others_and_garbage_is_not_known() -> None:
+    facts = looked.snapshot("deep-rtx4090-proven")
+    assert not isinstance(facts.python, Gap)
+    assert facts.python.tensorflow is not None
+    assert not isinstance(facts.python.tensorflow, Gap)
+    codes = []
+    for version in ("2.22.0rc0", "2.22.0.dev20260101+local", "nightly-build"):
+        build = facts.python.tensorflow._replace(version=PackageVersion(version))
+        changed = facts._replace(python=facts.python._replace(tensorflow=build))
+        report = looked.report("deep-rtx4090-proven")._replace(snapshot=changed)
+        codes.append(judge(report, wishes('tensorflow = ">=2.20"')).exit_code())
+    assert codes == [0, 0, 3]
 
 
 def test_what_is_not_met_names_what_was_found_and_the_key_that_expects_another() -> None:
@@ -338,6 +353,7 @@ def test_expect_goes_with_a_rehearsal_and_with_files_and_not_with_a_log_alone(tm
     assert run(tmp_path, "doctor", "--log", str(log), "--expect", str(file)).returncode == 2
 
 
+@pytest.mark.slow
 def test_the_file_that_the_documentation_shows_is_read() -> None:
     import re
 

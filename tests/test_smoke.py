@@ -147,6 +147,7 @@ def test_without_tensorflow_the_speed_tests_own_steps_are_the_operation() -> Non
     assert judging.operation_of_bench(None, "jax", 1.0).outcome == "unknown"
 
 
+@pytest.mark.slow
 def test_a_document_with_a_speed_test_fits_the_schema() -> None:
     result = bench_results.result()
     smoke = rehearsed("fine")._replace(bench=result)
@@ -159,6 +160,7 @@ def test_a_document_with_a_speed_test_fits_the_schema() -> None:
 # How it is told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fine", "driver-library-version-mismatch", "ok-cpu-expected", "unknown"])
 def test_the_document_is_what_its_schema_describes(name: str) -> None:
     smoke = rehearsed(name)
@@ -167,6 +169,7 @@ def test_the_document_is_what_its_schema_describes(name: str) -> None:
     assert (data["schema"], data["simulated"], data["exit_code"]) == ("gpucheck.smoke/1", name, smoke.exit_code)
 
 
+@pytest.mark.slow
 def test_a_document_of_nothing_but_its_beginning_fits_the_schema_too() -> None:
     run = smoking.Run(smoking.Words(), None, 300.0)
     run.stopped = "SIGTERM"
