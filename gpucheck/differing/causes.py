@@ -7,8 +7,8 @@ it does not. Why?", 1999). Pure, and bounded: by the number of judgements, not b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Union
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Union
 
 from gpucheck.differing.changes import Compared
 from gpucheck.differing.difference import Case, Change, Explanation, How
@@ -21,8 +21,16 @@ from gpucheck.findings import Evidence, Finding, Report, Severity
 from gpucheck.rules.engine import RULES, judge_all
 
 MOST_JUDGEMENTS = 4000
+_ONE_BY_ONE, _GROUP = 24, 16
 _WEIGHT = {Severity.ERROR: 2, Severity.WARNING: 1, Severity.INFO: 0}
 _WORTH = {"cause": 0, "answer": 1, "minor": 2, "volatile": 3}
+
+
+class Trial(NamedTuple):
+    """How a mixture was judged. checked: rules that could be judged. away: findings of the base that it lacks."""
+
+    checked: frozenset[str]
+    away: frozenset[Finding]
 
 
 class Trials:
@@ -32,18 +40,19 @@ class Trials:
     """
 
     def __init__(self, compared: Compared, base: Report, names: Iterable[str], now: bool) -> None:
-        self.compared, self.base, self.now = compared, base, now
+        self.compared, self.now = compared, now
         self.rules = {name: RULES[name] for name in names if name in RULES}
+        self.findings = [one for one in base.findings if one.name in self.rules]
         self.places = {change.name: change.places for change in compared.changes}
         # What the base alone does not know may be filled in from the other side; the other way round would be to hide.
         self.fill = frozenset(leaf.place for leaf in compared.unknown if leaf.unknown_before is not now)
         self.hide = tuple(leaf for leaf in compared.unknown if leaf.unknown_before is now)
         self.filled: set[Finding] = set()  # those that could be judged with that alone
-        self.left = MOST_JUDGEMENTS
-        self._told: dict[tuple[frozenset[str], frozenset[str]], Union[Report, None]] = {}
+        self.left = MOST_JUDGEMENTS // (1 + len(self.findings) // 16)
+        self._told: dict[tuple[frozenset[str], frozenset[str]], Union[Trial, None]] = {}
 
-    def report(self, changes: Iterable[str], unknown: Iterable[str] = ()) -> Union[Report, None]:
-        """With these changes taken back, and these facts as the other side (does not) know them. None: no report."""
+    def trial(self, changes: Iterable[str], unknown: Iterable[str] = ()) -> Union[Trial, None]:
+        """With these changes taken back, and these facts as the other side (does not) know them. None: no answer."""
         key = (frozenset(changes), frozenset(unknown))
         if key not in self._told:
             if self.left <= 0:
@@ -52,39 +61,41 @@ class Trials:
             self._told[key] = self._judged(*key)
         return self._told[key]
 
-    def _judged(self, changes: frozenset[str], unknown: frozenset[str]) -> Union[Report, None]:
+    def _judged(self, changes: frozenset[str], unknown: frozenset[str]) -> Union[Trial, None]:
         places = {place for name in changes for place in self.places[name]} | unknown
         try:
-            return judge_all(mixed(self.compared.tree, places, self.now), (), self.rules)
+            report = judge_all(mixed(self.compared.tree, places, self.now), (), self.rules)
         except Exception:
             return None  # a mixture need not make sense: it proves nothing then
+        pairs = matched(report.findings, self.findings)
+        away = (one for twin, one in pairs if one is not None and _milder(twin, one))
+        return Trial(frozenset(report.checked), frozenset(away))
 
-    def without(self, finding: Finding, changes: Iterable[str]) -> bool:
-        """Is the finding away (or milder) then, and its rule judged all the same?"""
+    def without(self, finding: Finding, changes: Iterable[str]) -> Union[bool, None]:
+        """Is the finding away (or milder) then, and its rule judged all the same? None: it cannot be judged."""
         chosen = tuple(changes)
-        report = self.report(chosen)
-        if report is not None and finding.name not in report.checked and self.fill:
-            report = self.report(chosen, self.fill)
-            if report is not None and finding.name in report.checked and self._away(finding, report):
-                self.filled.add(finding)
-                return True
-            return False
-        return report is not None and finding.name in report.checked and self._away(finding, report)
+        trial = self.trial(chosen)
+        if trial is not None and finding.name in trial.checked:
+            return finding in trial.away
+        trial = self.trial(chosen, self.fill) if self.fill else None
+        if trial is None or finding.name not in trial.checked:
+            return None
+        if finding in trial.away:
+            self.filled.add(finding)
+        return finding in trial.away
 
     def hidden_by(self, finding: Finding) -> Union[Leaf, None]:
         """A fact that the other side does not know, and without which nobody could have seen the finding there."""
         every = tuple(self.places)
         for leaf in self.hide:
-            report = self.report(every, (leaf.place,))
-            if report is not None and self._away(finding, report):
+            trial = self.trial(every, (leaf.place,))
+            if trial is not None and finding in trial.away:
                 return leaf
         return None
 
-    def _away(self, finding: Finding, report: Report) -> bool:
-        mine = [one for one in self.base.findings if one.name == finding.name]
-        theirs = [one for one in report.findings if one.name == finding.name]
-        twin = next(one for one, base in matched(theirs, mine) if base is finding)
-        return twin is None or _WEIGHT[twin.severity] < _WEIGHT[finding.severity]
+
+def _milder(twin: Union[Finding, None], finding: Finding) -> bool:
+    return twin is None or _WEIGHT[twin.severity] < _WEIGHT[finding.severity]
 
 
 def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> Explanation:
@@ -102,8 +113,8 @@ def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> E
     if not trials.without(finding, names):
         how: How = "open" if trials.left <= 0 else "unseen"
         return Explanation(how, (), (), (), _still(finding, trials.compared), _unseen(case, trials, finding))
-    singles = [name for name in names if trials.without(finding, (name,))]
-    chosen = singles or _smallest(names, lambda those: trials.without(finding, those))
+    singles = list(_singles(names, lambda those: trials.without(finding, those)))
+    chosen = singles or _smallest(names, lambda those: bool(trials.without(finding, those)))
     how = "explained" if singles else "open" if trials.left <= 0 else "together"
     if how == "explained":
         chosen = _rooted(chosen, {change.name: _WORTH[change.weight] for change in ranked})
@@ -118,6 +129,26 @@ def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> E
         _still(finding, trials.compared),
         _proof(case, how, len(chosen), finding in trials.filled),
     )
+
+
+def _singles(names: list[str], away: Callable[[list[str]], Union[bool, None]]) -> Iterator[str]:
+    """Each change that is enough by itself.
+
+    The likeliest are tried one by one; of the others a whole group first: where all of it together leaves the finding
+    standing, none of it is tried alone.
+    """
+    for name in names[:_ONE_BY_ONE]:
+        if away([name]):
+            yield name
+    groups = [names[at : at + _GROUP] for at in range(_ONE_BY_ONE, len(names), _GROUP)]
+    while groups:
+        group = groups.pop(0)
+        told = away(group)
+        if len(group) == 1:
+            yield from group if told else ()
+        elif told is not False:
+            half = len(group) // 2
+            groups[:0] = [group[:half], group[half:]]
 
 
 def _rooted(chosen: list[str], worth: dict[str, int]) -> list[str]:

@@ -70,18 +70,16 @@ def _keys(items: Iterable[Any], key: Callable[[Any], str]) -> list[str]:
 def _gpu_keys(before: tuple[Gpu, ...], now: tuple[Gpu, ...]) -> tuple[list[str], list[str]]:
     """The same GPU has the same UUID; where that is not known the same slot; where that is not the same number."""
     match: dict[int, int] = {}
-    ways: tuple[Callable[[Gpu], Any], ...] = (
-        lambda gpu: gpu.uuid,
-        lambda gpu: gpu.pci_address,
-        lambda gpu: gpu.number,
-    )
-    for way in ways:
+    for way in _WAYS:
+        taken = set(match.values())
+        free: dict[Any, list[int]] = {}
+        for place, gpu in enumerate(before):
+            if place not in taken and way(gpu) is not None:
+                free.setdefault(way(gpu), []).append(place)
         for at, gpu in enumerate(now):
-            free = (place for place in range(len(before)) if place not in match.values())
-            if at not in match and (value := way(gpu)) is not None:
-                found = next((place for place in free if _alike(way, before[place], gpu, value)), None)
-                if found is not None:
-                    match[at] = found
+            found = free.get(way(gpu)) if at not in match else None
+            if found and _may_be_one(before[found[0]], gpu):
+                match[at] = found.pop(0)
     first = _keys(before, lambda gpu: gpu.uuid or gpu.pci_address or f"number {gpu.number}")
     added = _keys((gpu for at, gpu in enumerate(now) if at not in match), lambda gpu: gpu.uuid or f"new {gpu.number}")
     rest = iter(added)
@@ -89,9 +87,16 @@ def _gpu_keys(before: tuple[Gpu, ...], now: tuple[Gpu, ...]) -> tuple[list[str],
     return first, second
 
 
-def _alike(way: Callable[[Gpu], Any], before: Gpu, now: Gpu, value: Any) -> bool:
-    # Two cards that both tell their UUIDs, and not the same one, are two cards wherever they sit.
-    return bool(way(before) == value) and not (before.uuid and now.uuid and before.uuid != now.uuid)
+_WAYS: tuple[Callable[[Gpu], Any], ...] = (
+    lambda gpu: gpu.uuid,
+    lambda gpu: gpu.pci_address,
+    lambda gpu: gpu.number,
+)
+
+
+def _may_be_one(before: Gpu, now: Gpu) -> bool:
+    """Two cards that both tell their UUIDs, and not the same one, are two cards wherever they sit."""
+    return not (before.uuid and now.uuid and before.uuid != now.uuid)
 
 
 def _unused(key: str, taken: Iterable[str]) -> str:

@@ -23,8 +23,8 @@ class Absent:
 
 ABSENT = Absent()
 
-# How and when a snapshot was taken is no fact of the machine; a log is another machine's word.
-_NOT_COMPARED = ("schema", "version", "taken", "probes", "log")
+# How and when a snapshot was taken is no fact of the machine, and what a log or a container file says is none of it.
+_NOT_COMPARED = ("schema", "version", "taken", "probes", "log", "containers")
 # Where "none" means that nobody asked.
 _NOT_ASKED = ("deep", "driver.wsl.gpus")
 
