@@ -93,12 +93,7 @@ def doctor(
     limit = arguments.seconds(wishes.timeout if wishes and timeout is None else timeout, deep)
     if wishes:
         ignore, strict = (*ignore, *wishes.ignore), strict or wishes.strict
-    if simulate is not None:
-        from gpucheck import api
-
-        reports = [("", api.rehearse(simulate, ignore))]
-    else:
-        reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
+    reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore, simulate)
     if wishes:
         from gpucheck.expecting.judging import judge
 
@@ -205,9 +200,12 @@ def _judged(
     deep: bool,
     limit: float,
     ignored: Sequence[str],
+    simulate: Optional[str],
 ) -> list[tuple[str, Report]]:
     from gpucheck import api
 
+    if simulate is not None:
+        return [("", api.rehearse(simulate, ignored))]
     if not logs:
         if not files:
             return [("", api.judge(api.look_here(python, deep, limit), ignored))]

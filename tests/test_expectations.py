@@ -10,7 +10,7 @@ from pathlib import Path
 
 import looked
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpucheck import expected
@@ -120,6 +120,7 @@ def test_what_is_not_understood_is_refused_in_one_line(text: str, said: str) -> 
     assert len(str(refused.value)) < 400
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=200))
 def test_whatever_a_file_holds_it_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(BadExpectations):
