@@ -192,6 +192,12 @@ def test_an_unknown_image_that_is_given_a_gpu_leaves_the_verdict_open() -> None:
     assert judge(service(RESERVED, more=more), "compose.yml").verdict == "unknown"
 
 
+def test_pytorch_in_an_image_is_no_proof_that_a_gpu_is_meant() -> None:
+    """horovod/horovod docker-compose.test.yml: services for the CPU, with a torch of theirs."""
+    files = {"Dockerfile": "FROM ubuntu:20.04\nRUN pip install torch -f https://host/whl/cpu/torch_stable.html\n"}
+    assert told("services:\n  a:\n    build: .\n", "compose.yml", files) == []
+
+
 def test_json_and_tabs_of_others_are_yaml_too() -> None:
     assert told('{"services": {"a": {"image": "tensorflow/tensorflow:2.15.0-gpu"}}}', "compose.json") == [
         "warning compose-service-without-gpu"

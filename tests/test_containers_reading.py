@@ -167,6 +167,7 @@ def test_what_stands_in_a_branch_or_behind_or_is_not_certain() -> None:
         ("PIP_X=1 pip install tensorflow", ["tensorflow"]),
         ("pip install https://host/tensorflow_gpu-1.12.0-cp36-cp36m-manylinux1_x86_64.whl", ["tensorflow-gpu==1.12.0"]),
         ("pip install tensorflow ; sys_platform", ["tensorflow"]),
+        ("gpucheck install 'tensorflow[and-cuda]' --env /opt/x --yes", ["tensorflow"]),
         ("pipx install x", []),
         ("echo pip install x", []),
     ],

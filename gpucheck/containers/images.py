@@ -15,6 +15,7 @@ from gpucheck.containers.lists import Beside
 from gpucheck.containers.shell import Command, commands
 from gpucheck.facts.containers import Image, Package, Said, Setting
 from gpucheck.facts.gap import Gap
+from gpucheck.rules.installed import TENSORFLOWS
 
 _SCRIPTS = ("", "sh", "bash", "ash", "dash", "/bin/sh", "/bin/bash")
 # What a stage that is copied from may hold beside files: environments and folders of pip.
@@ -301,7 +302,7 @@ class _Maker:
         if any(word in text for word in _CARRIERS):
             self.packages += carried
             self.open += other.open
-        elif carried:
+        elif any(each.name.rstrip("$") in TENSORFLOWS for each in carried):
             self.open.append(Said(f"copies from the stage {origin}", source))
         self.marks += [Said(word, source) for word in ("cudnn", "cuda") if word in text.lower()]
 

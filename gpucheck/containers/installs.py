@@ -122,6 +122,8 @@ def _of_command(words: list[str], source: str, at: Context, fetched: set[str]) -
         yield from _pip_words(rest[1:], "", source, at)
     elif program in ("poetry", "pdm") and rest[:1] in (["install"], ["sync"]):
         yield from _from_project("pyproject.toml", (), "", source, at)
+    elif program == "gpucheck" and rest[:1] == ["install"]:
+        yield from _own(rest[1:], source, at)
     elif program == "pipenv" and rest[:1] in (["install"], ["sync"]):
         yield Open(Said("pipenv installs what a Pipfile names", source))
     elif program in _CONDAS:
@@ -153,8 +155,6 @@ def _pip_words(words: list[str], python: str, source: str, at: Context) -> Itera
         if option in words[:-1]:
             value = words[words.index(option) + 1]
             python = value if value.replace(".", "").isdigit() and "." in value else python
-    if any("whl/cpu" in word or word == "--torch-backend=cpu" for word in words):
-        yield Said("cpu-index", source)
     number = 0
     while number < len(words):
         word, number = words[number], number + 1
@@ -222,6 +222,19 @@ def _uv(rest: list[str], source: str, at: Context) -> Iterator[Found]:
         extras = tuple(rest[number + 1] for number, word in enumerate(rest[:-1]) if word == "--extra")
         yield Said("python", source)
         yield from _from_project("pyproject.toml", extras, "", source, at)
+
+
+def _own(words: list[str], source: str, at: Context) -> Iterator[Found]:
+    """`gpucheck install`: as pip, into an environment of its own, and what it does not find is linked."""
+    yield Said("python", source)
+    yield Said("library-link", source)
+    number = 0
+    while number < len(words):
+        word, number = words[number], number + 1
+        if word in ("--env", "--python", "--with", "--wheelhouse", "--from-lock", "--index-url", "--format"):
+            number += 1
+        elif not word.startswith("-"):
+            yield from _pip_word(word, "", source, at)
 
 
 def _conda(rest: list[str], source: str, at: Context) -> Iterator[Found]:

@@ -47,7 +47,7 @@ class Image(NamedTuple):
     packages: tuple[Package, ...]  # in order
     open: tuple[Said, ...]  # what may install more: a script or a list that is not here
     unused: tuple[Said, ...]  # base images of earlier stages that nothing is taken from
-    marks: tuple[Said, ...]  # other lines with a word that matters: "cuda", "cudnn", "python", "stub-link", "cpu-index"
+    marks: tuple[Said, ...]  # other lines with a word that matters: "cuda", "cudnn", "python", "stub-link"
 
     def setting(self, name: str) -> Union[Setting, None]:
         """The last setting of that name."""

@@ -34,9 +34,11 @@ def _of_pip(case: Case) -> Union[tuple[Stack, TensorFlow], None]:
     if made is None or made[1].package is None or made[1].package.tool != "pip":
         return None
     stack, tensorflow = made
+    if tensorflow.extra:
+        return None
     if tensorflow.cuda is None:
         raise Unknown(Gap(tensorflow.doubt or f"whether {tensorflow.label} holds CUDA is not known"))
-    if not tensorflow.cuda or tensorflow.extra:
+    if not tensorflow.cuda:
         return None
     for one in stack.image.packages:
         if one.tool == "pip" and one.name.startswith(("nvidia-cublas", "nvidia-cuda-runtime")):
