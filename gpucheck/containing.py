@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Union
 
 from gpucheck import __version__
@@ -53,7 +53,8 @@ def _read(path: str) -> ContainerFile:
         else:
             text = text_of(path)
             shown = os.path.dirname(path).replace("\\", "/")
-            folder = Folder(os.path.dirname(os.path.abspath(path)), f"{shown}/" if shown else "")
+            of_compose = reading.kind_of(path, text) == "compose"
+            folder = Folder(os.path.dirname(os.path.abspath(path)), f"{shown}/" if shown else "", of_compose)
         return reading.read(text, path, folder)
     except (OSError, ValueError) as error:  # a zero byte in the name is a ValueError, and so is a BadContainerFile
         raise WrongUsage(f"{path}: {getattr(error, 'strerror', None) or error}") from error
@@ -73,15 +74,19 @@ def _standard_input(most: int) -> str:
 class Folder:
     """A build context: what a Dockerfile names lies below it.
 
-    root: the folder. shown: how it is written in evidence, with its slash.
+    root: the folder. shown: how it is written in evidence, with its slash. certain: it is the context for sure. A
+    Dockerfile's own folder need not be: docker build -f docker/Dockerfile . has the one above.
     """
 
-    def __init__(self, root: str, shown: str) -> None:
-        self.root, self.shown, self._opened = root, shown, 0
+    def __init__(self, root: str, shown: str, certain: bool = True) -> None:
+        self.root, self.shown, self.certain, self._opened = root, shown, certain, 0
         self._known: dict[str, Union[str, None]] = {}
 
     def read(self, path: str) -> Union[str, None]:
-        """A file's text; None: not here, not regular, too large, or outside the folder (../.. is not followed)."""
+        """A file's text; None: not here, not regular, too large, outside the folder, or it may be another one.
+
+        Where a folder further up holds a file of that name, too, which of them is meant depends on the build context.
+        """
         if path not in self._known:
             self._known[path] = self._read(path)
         return self._known[path]
@@ -93,16 +98,24 @@ class Folder:
         if not self.root or not path or "\0" in path or self._opened >= _MOST_FILES:
             return None
         self._opened += 1
-        # COPY puts files anywhere: /tmp/requirements.txt is requirements.txt of the context, mostly.
-        for candidate in (path, path.rsplit("/", 1)[-1]):
-            whole = os.path.realpath(os.path.join(self.root, candidate.lstrip("/")))
-            inside = whole.startswith(os.path.join(os.path.realpath(self.root), "")) or candidate.startswith("../")
-            if inside:
-                try:
-                    return text_of(whole)
-                except (OSError, ValueError):
-                    continue
-        return None
+        if not self.certain and any(os.path.lexists(os.path.join(above, path)) for above in _above(self.root)):
+            return None
+        whole = os.path.realpath(os.path.join(self.root, path.lstrip("/")))
+        if not whole.startswith(os.path.join(os.path.realpath(self.root), "")) and not path.startswith("../"):
+            return None
+        try:
+            return text_of(whole)
+        except (OSError, ValueError):
+            return None
+
+
+def _above(folder: str) -> Iterator[str]:
+    """The folders that may be the build context instead: up to the repository's own, three at most."""
+    for _ in range(3):
+        if os.path.lexists(os.path.join(folder, ".git")) or os.path.dirname(folder) == folder:
+            return
+        folder = os.path.dirname(folder)
+        yield folder
 
 
 def text_of(path: str) -> str:

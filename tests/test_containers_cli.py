@@ -100,6 +100,18 @@ def test_a_list_outside_the_build_context_is_not_opened(tmp_path: Path) -> None:
         assert containing.Folder(str(inner), "").read(name) is None
 
 
+def test_a_list_that_may_be_another_ones_is_not_taken(tmp_path: Path) -> None:
+    """google-deepmind/alphafold: docker/Dockerfile, docker/requirements.txt, and the requirements.txt that it means."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "requirements.txt").write_text("docker\n")
+    dockerfile = tmp_path / "docker" / "Dockerfile"
+    dockerfile.write_text("FROM python:3.11\nCOPY . /app\nRUN pip install -r /app/requirements.txt\n")
+    assert containing.reports([str(dockerfile)], None)[0][1].verdict == "ok"
+    (tmp_path / "requirements.txt").write_text("tensorflow==2.15.1\n")
+    assert containing.reports([str(dockerfile)], None)[0][1].verdict == "unknown"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="this machine: Windows has no named pipes in folders")
 def test_a_pipe_in_the_place_of_a_list_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "requirements.txt")

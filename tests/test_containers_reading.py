@@ -194,9 +194,42 @@ def test_requirements_beside_the_dockerfile_are_read_with_their_lines() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("lines", "path"),
+    [
+        ("COPY requirements.txt /tmp/", "/tmp/requirements.txt"),
+        ("COPY requirements.txt /tmp/r.txt", "/tmp/r.txt"),
+        ("COPY . /app\nWORKDIR /app", "requirements.txt"),
+        ("WORKDIR /app\nCOPY . .", "/app/requirements.txt"),
+        ("WORKDIR /app\nCOPY requirements*.txt ./", "requirements.txt"),
+        ('WORKDIR /a\nWORKDIR b\nADD ["requirements.txt", "."]', "/a/b/requirements.txt"),
+    ],
+)
+def test_a_list_is_found_where_the_dockerfile_has_put_it(lines: str, path: str) -> None:
+    assert asked(image(f"FROM a\n{lines}\nRUN pip install -r {path}\n", {"requirements.txt": "x\n"})) == ["x"]
+
+
+def test_cd_leads_to_another_folder_maybe_one_that_was_downloaded() -> None:
+    files = {"requirements.txt": "x\n", "sub/requirements.txt": "y\n"}
+    run = "RUN cd {} && pip install -r requirements.txt"
+    assert asked(image(f"FROM a\nCOPY . /app\n{run.format('/app/sub')}\n", files)) == ["y"]
+    cloned = image(f"FROM a\nCOPY . /app\nRUN git clone https://host/z\n{run.format('z')}\n", files)
+    assert (asked(cloned), len(cloned.open)) == ([], 1)
+
+
+def test_a_list_of_a_mounted_context_is_found() -> None:
+    run = "RUN --mount=type=bind,source=conf,target=/c pip install -r /c/r.txt"
+    assert asked(image(f"FROM a\n{run}\n", {"conf/r.txt": "x\n"})) == ["x"]
+
+
+def test_a_list_that_nobody_put_there_is_not_mistaken_for_another_of_its_name() -> None:
+    made = image("FROM a\nRUN pip install -r /opt/base/requirements.txt\n", {"requirements.txt": "x\n"})
+    assert (asked(made), len(made.open)) == ([], 1)
+
+
 def test_requirements_that_are_not_there_leave_things_open() -> None:
     (said,) = image("FROM a\nRUN pip install -r requirements.txt\n").open
-    assert said == ("requirements.txt is not beside the file", "Dockerfile:2")
+    assert said == ("requirements.txt is not beside the file, or may be another one", "Dockerfile:2")
 
 
 def test_requirements_that_name_themselves_end() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from posixpath import join, normpath
 from typing import NamedTuple, Union
 
 from gpucheck.compat.variables import NAMES
@@ -12,6 +13,7 @@ from gpucheck.containers.dockerfile import Instruction, Text
 from gpucheck.containers.expansion import Expanded, expand
 from gpucheck.containers.installs import Context, Found, Open, Removed, found_in
 from gpucheck.containers.lists import Beside
+from gpucheck.containers.places import Copy, Placed, copies
 from gpucheck.containers.shell import Command, commands
 from gpucheck.facts.containers import Image, Package, Said, Setting
 from gpucheck.facts.gap import Gap
@@ -189,6 +191,8 @@ class _Maker:
         self.open: list[Said] = []
         self.marks: list[Said] = []
         self.environment: dict[str, Union[str, None]] = {}
+        self.copies: list[Copy] = []
+        self.workdir = "/"
 
     def follow(self, stage: Stage) -> tuple[Union[str, Gap], str, str, str]:
         """Gather a stage and what it stands on; gives (reference, source, note, platform) of the lowest image."""
@@ -216,8 +220,12 @@ class _Maker:
                     arguments[name] = self.given.get(name, default)
             elif one.keyword == "ENV":
                 self._env(one, scope)
+            elif one.keyword == "WORKDIR":
+                self.workdir = normpath(join(self.workdir, self._expand(one.body.text.strip(), scope).text))
             elif one.keyword == "RUN":
-                self._take(found_in(self._commands(one), Context(scope, self.beside)))
+                mounts = [copy for name, value in one.flags if name == "mount" for copy in self._mounted(value)]
+                placed = Placed(self.beside, (*self.copies, *mounts), self.workdir)
+                self._take(found_in(self._commands(one), Context(scope, placed)))
             elif one.keyword in ("COPY", "ADD"):
                 self._copy(one, scope)
 
@@ -268,6 +276,14 @@ class _Maker:
             else:
                 self.marks.append(one)
 
+    def _mounted(self, value: str) -> tuple[Copy, ...]:
+        """A bind mount of the build context: --mount=type=bind,source=…,target=…"""
+        said = dict(part.partition("=")[::2] for part in value.split(","))
+        target = said.get("target") or said.get("dst") or said.get("destination") or ""
+        if said.get("type", "bind") != "bind" or "from" in said or not target:
+            return ()
+        return copies([said.get("source") or said.get("src") or ".", target], self.workdir)
+
     def _stage_called(self, origin: str) -> Union[Stage, None]:
         """The stage of that name or number; Docker takes only one that stands further up."""
         for number, stage in enumerate(self.stages[: self.at]):
@@ -289,6 +305,8 @@ class _Maker:
         text = self._expand(one.body.text, scope).text
         origin = one.flag("from")
         if origin is None:
+            words = _exec_form(text) or _split(text)
+            self.copies += copies(words, self.workdir)
             self.marks += [Said(word, source) for word in ("cudnn", "cuda") if word in text.lower()]
             return
         stage = self._stage_called(origin)

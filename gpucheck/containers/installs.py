@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from gpucheck.containers import lists
 from gpucheck.containers.expansion import Scope, expand
 from gpucheck.containers.lists import Beside
+from gpucheck.containers.places import Placed
 from gpucheck.containers.shell import Command
 from gpucheck.facts.containers import Package, Said
 
@@ -70,6 +71,8 @@ def found_in(commands: Iterator[tuple[Command, str]], context: Context) -> Itera
                 scope[name] = None if "$" in value else value
         if not words:
             continue
+        if words[0] in ("cd", "pushd") and isinstance(context.beside, Placed):
+            context = context._replace(beside=context.beside.after_cd(words[1] if len(words) > 1 else "/"))
         if words[0] == "export":
             scope.update((name, None if "$" in value else value) for name, _, value in _assigned(words[1:]))
         if words[0].rsplit("/", 1)[-1] in ("wget", "curl", "aria2c"):
@@ -303,13 +306,13 @@ def _script(program: str, words: list[str], source: str, at: Context, fetched: s
         return
     if base in at.scripts:
         return
-    text = at.beside.read(name.removeprefix("./")) or at.beside.read(base)
+    text = at.beside.read(name)
     if text is None or len(at.scripts) >= _MOST_NESTED:
         yield Open(Said(f"runs {base}, which is not beside the file", source))
         return
     from gpucheck.containers.shell import commands
 
-    called = at.beside.name(base)
+    called = at.beside.name(name)
     inner = ((one, f"{called}:{text.count(chr(10), 0, one.words[0].offset) + 1}") for one in commands(text))
     yield from found_in(inner, at._replace(scripts=(*at.scripts, base)))
 

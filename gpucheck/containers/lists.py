@@ -55,7 +55,7 @@ def requirements(
     seen.add(path)
     text, source = beside.read(path), beside.name(path)
     if text is None:
-        yield Said(f"{path} is not beside the file", source)
+        yield Said(f"{path} is not beside the file, or may be another one", source)
         return
     pending, first = "", 0
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
@@ -151,7 +151,7 @@ def project(path: str, beside: Beside, python: str, extras: tuple[str, ...] = ()
         import tomli as tomllib
     text, source = beside.read(path), beside.name(path)
     if text is None:
-        yield Said(f"{path} is not beside the file", source)
+        yield Said(f"{path} is not beside the file, or may be another one", source)
         return
     try:
         data = tomllib.loads(text)
@@ -214,7 +214,7 @@ def environment(path: str, beside: Beside) -> Iterator[Union[Package, Said]]:
 
     text, source = beside.read(path), beside.name(path)
     if text is None:
-        yield Said(f"{path} is not beside the file", source)
+        yield Said(f"{path} is not beside the file, or may be another one", source)
         return
     try:
         top = tree.load(text, source)
