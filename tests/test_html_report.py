@@ -34,7 +34,8 @@ from gpucheck.facts.versions import LibraryVersion
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.render import html
 from gpucheck.render.causes import tree
-from gpucheck.render.copies import Lane, copies
+from gpucheck.render.copies import copies
+from gpucheck.render.copies.lanes import Lane
 from gpucheck.render.formats import Asked
 from gpucheck.render.text import plain
 
@@ -219,7 +220,7 @@ def test_a_speed_test_stands_below_and_without_matplotlib_the_page_says_what_wou
 
 def lane(report: Report, name: str) -> Lane:
     shown = copies(report.snapshot)
-    return next(one for one in (*shown.driver, *shown.wanted) if name in one.names)
+    return next(one for one in (*shown.driver, *shown.wanted, *shown.runtime) if name in one.names)
 
 
 def test_the_map_shows_the_winner_first_then_what_it_shadows_and_why() -> None:
@@ -278,6 +279,15 @@ def test_names_that_lie_together_with_one_fate_make_one_lane() -> None:
 def test_a_stub_that_comes_before_the_driver_is_drawn_as_the_winner() -> None:
     found = lane(recorded("stub-first"), "libcuda.so.1")
     assert [(one.state, one.origin) for one in found.stops] == [("loaded", "CUDA's link-time stub"), ("shadowed", "")]
+
+
+@pytest.mark.slow
+def test_what_windows_lacks_for_tensorflow_is_on_the_map_and_what_it_has_is_loaded() -> None:
+    found = lane(looked.report("windows-without-vc-runtime"), "msvcp140_1.dll")
+    assert found.outcome == "not found"
+    fine = lane(looked.report("windows-cudnn-8.9-with-zlib"), "zlibwapi.dll")
+    assert (fine.outcome, fine.stops[0].state) == ("loaded", "loaded")
+    assert "What TensorFlow and cuDNN need of Windows" in html.render(looked.report("windows-cudnn-8.9-with-zlib"))
 
 
 def test_without_tensorflow_copies_are_listed_by_place_and_none_wins() -> None:

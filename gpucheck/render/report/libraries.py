@@ -8,7 +8,8 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report
-from gpucheck.render.copies import UNKNOWN, Lane, Map, Stop, copies
+from gpucheck.render.copies import copies
+from gpucheck.render.copies.lanes import UNKNOWN, Lane, Map, Stop
 from gpucheck.render.software import versions, wanted_rows
 from gpucheck.render.summary import shortened
 from gpucheck.render.text import count, listed, plain, say, shorten
@@ -32,6 +33,9 @@ def libraries(parent: Element, report: Report, level: int) -> None:
     _sentence(parent, snapshot)
     if shown.wanted:
         _lanes(parent, shown.wanted, snapshot, level + 2)
+    if shown.runtime:
+        heading(parent, level + 1, "What TensorFlow and cuDNN need of Windows")
+        _lanes(parent, shown.runtime, snapshot, level + 2)
     _beside(parent, shown, snapshot)
     if isinstance(snapshot.libraries, Libraries):
         _search(parent, snapshot, snapshot.libraries)

@@ -68,6 +68,7 @@ STYLE = """
 @media (max-width: 40rem) { .lean, .lean tbody, .lean tr, .lean th, .lean td { display: block; width: auto; }
   .lean thead { display: none; } .lean th:first-child { width: auto; } .lean tbody th, .lean td { border: 0;
   padding: .1rem 0; } .lean tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } .card { padding: .8rem; } }
-@media print { .card, .stop { break-inside: avoid; } .tree .card { break-inside: auto; }
+@media print { .machine + .machine { break-before: page; }
+  .card, .stop { break-inside: avoid; } .tree .card { break-inside: auto; }
   .name, .label, .explains { break-after: avoid; } }
 """
