@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Union
 
-from gpucheck.compat.tensorflow import Release
+from gpucheck.compat.tensorflow import RELEASES, Release, final
 from gpucheck.containers.stack import Stack, TensorFlow
 from gpucheck.facts.containers import ContainerFile, Service, Setting
-from gpucheck.facts.gap import Gap, Unknown, need
+from gpucheck.facts.gap import Gap, Unknown, known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, Rule
@@ -141,7 +141,20 @@ def today(found: TensorFlow, wrong: Misfit) -> str:
         return f"TensorFlow {wrong.row.version}"
     if wrong.certain:
         return f"every TensorFlow that {found.label} allows here ({found.rows[0].version} to {wrong.row.version})"
-    return f"TensorFlow {wrong.row.version}, which {found.label} brings today or later,"
+    return f"TensorFlow {wrong.row.version} (or later), which pip takes for {found.label} today,"
+
+
+# Of the extra itself, or of how TensorFlow finds what it brings.
+_DEFECTS = {"K01", "K02", "K06", "Q01"}
+
+
+def with_cuda(stack: Stack) -> str:
+    """The line that installs a TensorFlow with CUDA's libraries from pip: the newest that has no defect of its own."""
+    python = known(stack.python, None)
+    short = f"{python.major}.{python.minor}" if python else ""
+    sound = [row for row in RELEASES if row.cudnn_wheel and final(row) and not _DEFECTS & set(row.issues.split())]
+    fitting = [row for row in sound if not short or short in row.pythons.split()]
+    return f"RUN pip install 'tensorflow[and-cuda]=={(fitting or sound)[-1].version}'"
 
 
 def severity(wrong: Misfit) -> Severity:

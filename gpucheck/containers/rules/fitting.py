@@ -17,6 +17,7 @@ from gpucheck.containers.rules.engine import (
     tensorflow_of,
     today,
     weight,
+    with_cuda,
 )
 from gpucheck.containers.stack import Stack, TensorFlow
 from gpucheck.facts.gap import Gap, Unknown, need
@@ -24,7 +25,8 @@ from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found
 
-_AND_CUDA = ("# CUDA's libraries from pip, whatever the base image:", "RUN pip install 'tensorflow[and-cuda]'")
+_FROM_PIP = "# CUDA's libraries from pip, whatever the base image:"
+_BRING_CUDA = ("nvidia-", "torch", "jax", "cupy", "vllm", "tensorrt", "paddlepaddle")
 _BASES = "https://hub.docker.com/r/nvidia/cuda"
 
 
@@ -40,9 +42,11 @@ def _of_pip(case: Case) -> Union[tuple[Stack, TensorFlow], None]:
         raise Unknown(Gap(tensorflow.doubt or f"whether {tensorflow.label} holds CUDA is not known"))
     if not tensorflow.cuda:
         return None
+    # From 2.14 on TensorFlow finds pip's CUDA whoever brings it: PyTorch's wheels do, too.
+    finds = not tensorflow.rows or any(row.cudnn_wheel for row in tensorflow.rows)
     for one in stack.image.packages:
-        if one.tool == "pip" and one.name.startswith(("nvidia-cublas", "nvidia-cuda-runtime")):
-            raise Unknown(Gap(f"{one.source} installs CUDA's libraries one by one"))
+        if one.tool == "pip" and one.name.startswith(_BRING_CUDA) and finds:
+            raise Unknown(Gap(f"{one.source} installs {one.name}, which may bring libraries of CUDA along"))
     return made
 
 
@@ -88,11 +92,10 @@ def image_cuda_missing(case: Case) -> Iterator[Found]:
 def _fix(tensorflow: TensorFlow, stack: Stack) -> tuple[str, ...]:
     """What would fit: the extra where the release has it, else a base image with its CUDA and cuDNN."""
     row = tensorflow.rows[-1] if tensorflow.rows else None
-    if row is None:
-        return _AND_CUDA
+    if row is None or (row.cudnn_wheel and not tensorflow.pinned):
+        return (_FROM_PIP, with_cuda(stack))
     if row.cudnn_wheel:
-        wanted = "" if not tensorflow.pinned else f"=={row.version}"
-        return (_AND_CUDA[0], f"RUN pip install 'tensorflow[and-cuda]{wanted}'")
+        return (_FROM_PIP, f"RUN pip install 'tensorflow[and-cuda]=={row.version}'")
     short = CudaVersion(row.cuda).short
     return (f"# a base image with CUDA {short} and cuDNN {row.cudnn} or later of that major: {_BASES}",)
 

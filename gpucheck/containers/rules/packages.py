@@ -16,6 +16,7 @@ from gpucheck.containers.rules.engine import (
     tensorflow_of,
     today,
     weight,
+    with_cuda,
 )
 from gpucheck.containers.stack import candidates
 from gpucheck.facts.gap import Gap, known, need
@@ -59,7 +60,7 @@ def image_tensorflow_gpu_removed(case: Case) -> Iterator[Found]:
     yield found(
         f"{case.name} installs {tensorflow.label}: pip takes 2.12.0, an empty package whose installation fails.",
         [package_evidence(tensorflow)],
-        ["# in the Dockerfile:", "RUN pip install 'tensorflow[and-cuda]'"],
+        ["# in the Dockerfile:", with_cuda(stack)],
         severity=Severity.ERROR if sure else Severity.WARNING,
     )
 
@@ -175,7 +176,7 @@ def image_and_cuda_unresolvable(case: Case) -> Iterator[Found]:
     yield found(
         f"{today(tensorflow, wrong)} cannot be installed with [and-cuda]: {issue.what}.",
         [package_evidence(tensorflow), ("compat.tensorflow", issue.name, issue.source)],
-        ["# in the Dockerfile:", "RUN pip install 'tensorflow[and-cuda]==2.15.1'"],
+        ["# in the Dockerfile:", with_cuda(stack)],
         severity=severity(wrong),
     )
 
@@ -203,7 +204,7 @@ def image_cpu_only_tensorflow(case: Case) -> Iterator[Found]:
         return
     stack, tensorflow = made
     of_base = tensorflow.package is None
-    fix = "FROM tensorflow/tensorflow:latest-gpu" if of_base else "RUN pip install 'tensorflow[and-cuda]'"
+    fix = "FROM tensorflow/tensorflow:latest-gpu" if of_base else with_cuda(stack)
     if of_base and isinstance(stack.image.reference, str) and ":" in stack.image.reference:
         tag = stack.image.reference.split("@")[0]
         fix = f"FROM {tag.replace('-jupyter', '')}-gpu{'-jupyter' if tag.endswith('-jupyter') else ''}"
