@@ -16,6 +16,7 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
@@ -40,10 +41,10 @@ def main() -> int:
         gpucheck = _installed(inputs)
         code = _gate(gpucheck, inputs, options)
     except Failed as failure:
-        print(f"::error title=gpucheck did not run::{_escaped(str(failure))}", flush=True)
+        _print_annotation("error", "gpucheck did not run", str(failure))
         _tell("exit-code", str(failure.code))
         return failure.code
-    _annotate(gpucheck, inputs, _for_doctor(options))
+    _annotate([gpucheck, "doctor", *_for_doctor(inputs, options)], inputs["sarif"])
     return code
 
 
@@ -62,8 +63,20 @@ def _options(inputs: dict[str, str]) -> list[str]:
     return words + ["--strict"] * (inputs["strict"] == "true")
 
 
-def _for_doctor(options: list[str]) -> list[str]:
-    return [word for word in options if not word.startswith("--fail-under")]
+def _for_doctor(inputs: dict[str, str], options: list[str]) -> list[str]:
+    """Options that make doctor tell once more what was judged.
+
+    After a smoke test the facts are in its report. What was expected is told by its parts alone: doctor would have to
+    call a speed-up unknown.
+    """
+    if inputs["command"] == "doctor" or inputs["simulate"]:
+        return options
+    kept = [word for word in options if word.startswith(("--ignore=", "--strict"))]
+    return [*kept, f"--snapshot={_report(inputs)}"]
+
+
+def _report(inputs: dict[str, str]) -> Path:
+    return Path(inputs["report"] or "gpucheck-report.json")
 
 
 # ---------------------------------------------------------------- installing
@@ -134,7 +147,7 @@ def _run_pip(python: Path, wanted: list[str]) -> None:
 
 def _gate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> int:
     """Run the command that decides, and give its exit code."""
-    report = Path(inputs["report"] or "gpucheck-report.json")
+    report = _report(inputs)
     report.unlink(missing_ok=True)
     report.parent.mkdir(parents=True, exist_ok=True)
     code = subprocess.run([gpucheck, inputs["command"], *options, "--format=json", f"--output={report}"]).returncode
@@ -147,33 +160,39 @@ def _gate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> int:
     _tell("verdict", verdict)
     _tell("report", str(report))
     _tell("exit-code", str(code))
-    _tell_parts(told.get("parts", []), str(told.get("simulated") or ""))
+    if inputs["command"] == "smoke":
+        _tell_smoke(told)
     return code
 
 
-def _tell_parts(parts: list[dict[str, object]], simulated: str) -> None:
-    """What came of each part of a smoke test: what failed as an annotation, all of it in the step's summary."""
-    rehearsal = f"SIMULATED ({simulated}): " if simulated else ""
-    for part in parts:
-        if part["outcome"] in ("error", "unknown") and part["name"] != "doctor":  # doctor annotates for itself
-            title = f"{rehearsal}smoke test, {part['name']}".replace(":", "%3A").replace(",", "%2C")
-            print(f"::error title={title}::{_escaped(str(part['said']))}", flush=True)
+def _tell_smoke(told: dict[str, Any]) -> None:
+    """What doctor does not tell after a smoke test: its parts, and what was expected."""
+    rehearsal = f"SIMULATED ({told['simulated']}): " if told.get("simulated") else ""
+    for part in told["parts"]:
+        if part["outcome"] in ("error", "unknown"):
+            _print_annotation("error", f"{rehearsal}smoke test, {part['name']}", part["said"])
+    for finding in (told["report"] or {}).get("findings", ()):
+        if finding["name"].startswith("expectation-not-"):
+            _print_annotation(finding["severity"], f"{rehearsal}{finding['name']}", finding["message"])
     place = os.environ.get("GITHUB_STEP_SUMMARY")
-    if parts and place:
-        lines = [f"    {part['name']}: {part['outcome']}: {' '.join(str(part['said']).split())}\n" for part in parts]
+    if place:
+        lines = [f"    {part['name']}: {part['outcome']}: {' '.join(part['said'].split())}\n" for part in told["parts"]]
         with open(place, "a", encoding="utf-8") as file:
             file.write(f"{rehearsal}`gpucheck smoke`\n\n{''.join(lines)}\n")
 
 
-def _annotate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> None:
+def _print_annotation(kind: str, title: str, text: str) -> None:
+    print(f"::{kind} title={_escaped(title).replace(':', '%3A').replace(',', '%2C')}::{_escaped(text)}", flush=True)
+
+
+def _annotate(doctor: list[str], sarif: str) -> None:
     """Doctor's annotations and summary, and SARIF. The verdict is out: if these fail, it still stands."""
-    subprocess.run([gpucheck, "doctor", *options, "--format=github"])
-    if inputs["sarif"]:
-        sarif = Path(inputs["sarif"])
-        sarif.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([gpucheck, "doctor", *options, "--format=sarif", f"--output={sarif}"])
-        if sarif.exists():
-            _tell("sarif", str(sarif))
+    subprocess.run([*doctor, "--format=github"])
+    if sarif:
+        Path(sarif).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([*doctor, "--format=sarif", f"--output={sarif}"])
+        if Path(sarif).exists():
+            _tell("sarif", sarif)
 
 
 def _tell(name: str, value: str) -> None:

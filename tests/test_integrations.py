@@ -346,6 +346,112 @@ def test_where_gpucheck_cannot_be_installed_the_job_is_red_and_nothing_is_left(t
     assert "needs a Python 3.10 or newer" in without.stderr
 
 
+# ---------------------------------------------------------------- the action, with a gpucheck that is there already
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a GitHub job. What the action installs for it lies beside it, as RUNNER_TEMP does."""
+    folder = tmp_path_factory.mktemp("job") / "a workspace"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def clean(workspace: Path) -> Iterator[Path]:
+    yield workspace
+    for path in workspace.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _act(workspace: Path, there: Path, given: dict[str, str]) -> ci_runners.Ran:
+    return ci_runners.run_action(workspace, given, ci_runners.clean_environ(GPUCHECK_VENV=str(there)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["smoke", "doctor"])
+def test_the_action_goes_red(command: str, clean: Path, there: Path) -> None:
+    given = {"command": command, "simulate": RED, "sarif": "out/gpu.sarif", "python": "none", "timeout": "60"}
+    ran = _act(clean, there, given)
+    assert ran.code == 1, ran.said
+    assert ran.outputs == {
+        "verdict": "error",
+        "exit-code": "1",
+        "report": "gpucheck-report.json",
+        "sarif": "out/gpu.sarif",
+    }
+    assert json.loads((clean / "gpucheck-report.json").read_text())["simulated"] == RED
+    assert json.loads((clean / "out" / "gpu.sarif").read_text())["runs"][0]["results"]
+    errors = [line for line in ran.said.splitlines() if line.startswith("::error")]
+    assert errors
+    assert all("SIMULATED" in line for line in errors)
+    assert "SIMULATED" in ran.summary
+    assert "driver-library-version-mismatch" in ran.summary
+
+
+@pytest.mark.slow
+def test_the_action_goes_green(clean: Path, there: Path) -> None:
+    ran = _act(clean, there, {"simulate": GREEN, "fail-under": "5"})
+    assert ran.code == 0, ran.said
+    assert ran.outputs == {"verdict": "ok", "exit-code": "0", "report": "gpucheck-report.json"}
+    assert "::error" not in ran.said
+
+
+@pytest.mark.slow
+def test_the_action_tells_what_a_smoke_test_found_and_no_more(clean: Path, there: Path) -> None:
+    (clean / "gpu.toml").write_text('speed-up = ">=5"\n[gpus]\ncount = 99\n')
+    (clean / "a.sarif").write_text("of an earlier run")
+    given = {"expect": "gpu.toml", "python": sys.executable, "timeout": "100", "sarif": "a.sarif"}
+    ran = _act(clean, there, given)
+    report = json.loads((clean / "gpucheck-report.json").read_text())
+    assert (report["schema"], ran.code) == ("gpucheck.smoke/1", report["exit_code"])
+    assert ran.code in (1, 3), ran.said
+    errors = [line for line in ran.said.splitlines() if line.startswith("::error")]
+    assert any("99 GPUs should be there" in line for line in errors), ran.said
+    assert ran.said.count("::warning title=expectation-not-measurable::speed-up") == 1
+    assert "`gpucheck smoke`" in ran.summary
+    assert json.loads((clean / "a.sarif").read_text())["version"] == "2.1.0"
+
+
+@pytest.mark.slow
+def test_the_action_judges_the_python_that_it_was_given(clean: Path, there: Path) -> None:
+    given = {"command": "doctor", "python": sys.executable, "ignore": "tensorflow-not-installed, ok-cpu-expected"}
+    ran = _act(clean, there, given)
+    report = json.loads((clean / "gpucheck-report.json").read_text())
+    assert report["facts"]["python"]["executable"] == sys.executable
+    assert set(report["ignored"]) == {"tensorflow-not-installed", "ok-cpu-expected"}
+    assert ran.code == report["exit_code"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"command": "doctor; touch pwned"}, "command is smoke or doctor"),
+        ({"command": "doctor", "expect": '$(touch pwned)"`touch pwned`; touch pwned'}, "No such file"),
+        ({"command": "doctor", "report": "no\nverdict=ok"}, ""),
+        ({"version": "1; touch pwned"}, "version is a release"),
+        ({"version": "--index-url=x"}, "version is a release"),
+        ({"command": "doctor", "fail-under": "5"}, "goes with command: smoke"),
+        ({"strict": "yes"}, "strict is true or false"),
+        ({"requirements": "none.txt"}, "requirements:"),
+        ({"version": "1", "requirements": "none.txt"}, "not both"),
+        ({"simulate": "fin"}, "did you mean fine?"),
+    ],
+)
+def test_an_input_is_never_a_command_nor_another_output(
+    given: dict[str, str], words: str, clean: Path, there: Path
+) -> None:
+    ran = _act(clean, there, given)
+    assert words in ran.said
+    assert list(clean.parent.rglob("pwned")) == []
+    if words:
+        assert (ran.code, ran.outputs) == (2, {"exit-code": "2"})
+    else:
+        assert ran.outputs["report"] == "no\nverdict=ok"
+        assert set(ran.outputs) == {"verdict", "exit-code", "report"}
+
+
 @pytest.mark.windows
 def test_the_actions_script_goes_red_and_green_on_windows(lab: Lab, tmp_path: Path) -> None:
     defaults = {name: about["default"] for name, about in ci_runners.action()["inputs"].items()}
@@ -382,85 +488,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a GitHub job. What the action installs for it lies beside it, as RUNNER_TEMP does."""
-    folder = tmp_path_factory.mktemp("job") / "a workspace"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def clean(workspace: Path) -> Iterator[Path]:
-    yield workspace
-    for path in workspace.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
 @pytest.mark.real
-@pytest.mark.parametrize("command", ["smoke", "doctor"])
-def test_the_action_goes_red(command: str, clean: Path) -> None:
-    given = {"command": command, "simulate": RED, "sarif": "out/gpu.sarif", "python": "none", "timeout": "60"}
-    ran = ci_runners.run_action(clean, given, ci_runners.clean_environ())
-    assert ran.code == 1, ran.said
-    assert ran.outputs == {
-        "verdict": "error",
-        "exit-code": "1",
-        "report": "gpucheck-report.json",
-        "sarif": "out/gpu.sarif",
-    }
-    assert json.loads((clean / "gpucheck-report.json").read_text())["simulated"] == RED
-    assert json.loads((clean / "out" / "gpu.sarif").read_text())["runs"][0]["results"]
-    errors = [line for line in ran.said.splitlines() if line.startswith("::error")]
-    assert errors
-    assert all("SIMULATED" in line for line in errors)
-    assert "SIMULATED" in ran.summary
-    assert "driver-library-version-mismatch" in ran.summary
-
-
-@pytest.mark.real
-def test_the_action_goes_green(clean: Path) -> None:
-    ran = ci_runners.run_action(clean, {"simulate": GREEN, "fail-under": "5"}, ci_runners.clean_environ())
-    assert ran.code == 0, ran.said
-    assert ran.outputs == {"verdict": "ok", "exit-code": "0", "report": "gpucheck-report.json"}
-    assert "::error" not in ran.said
-
-
-@pytest.mark.real
-def test_the_action_judges_the_python_that_it_was_given(clean: Path) -> None:
-    given = {"command": "doctor", "python": sys.executable, "ignore": "tensorflow-not-installed, ok-cpu-expected"}
-    ran = ci_runners.run_action(clean, given, ci_runners.clean_environ())
-    report = json.loads((clean / "gpucheck-report.json").read_text())
-    assert report["facts"]["python"]["executable"] == sys.executable
-    assert set(report["ignored"]) == {"tensorflow-not-installed", "ok-cpu-expected"}
-    assert ran.code == report["exit_code"]
-
-
-@pytest.mark.real
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"command": "doctor; touch pwned"}, "command is smoke or doctor"),
-        ({"command": "doctor", "expect": '$(touch pwned)"`touch pwned`; touch pwned'}, "No such file"),
-        ({"command": "doctor", "report": "no\nverdict=ok"}, ""),
-        ({"version": "1; touch pwned"}, "version is a release"),
-        ({"version": "--index-url=x"}, "version is a release"),
-        ({"command": "doctor", "fail-under": "5"}, "goes with command: smoke"),
-        ({"strict": "yes"}, "strict is true or false"),
-        ({"requirements": "none.txt"}, "requirements:"),
-        ({"version": "1", "requirements": "none.txt"}, "not both"),
-        ({"simulate": "fin"}, "did you mean fine?"),
-    ],
-)
-def test_an_input_is_never_a_command_nor_another_output(given: dict[str, str], words: str, clean: Path) -> None:
-    ran = ci_runners.run_action(clean, given, ci_runners.clean_environ())
-    assert words in ran.said
-    assert list(clean.parent.rglob("pwned")) == []
-    if words:
-        assert (ran.code, ran.outputs) == (2, {"exit-code": "2"})
-    else:
-        assert ran.outputs["report"] == "no\nverdict=ok"
-        assert set(ran.outputs) == {"verdict", "exit-code", "report"}
+def test_the_action_installs_what_it_came_with_once_for_a_job(clean: Path) -> None:
+    red = ci_runners.run_action(clean, {"simulate": RED}, ci_runners.clean_environ())
+    assert red.code == 1, red.said
+    assert "::group::Installing gpucheck into" in red.said
+    assert red.outputs["verdict"] == "error"
+    green = ci_runners.run_action(clean, {"simulate": GREEN, "command": "doctor"}, ci_runners.clean_environ())
+    assert green.code == 0, green.said
+    assert "Installing" not in green.said
 
 
 @pytest.mark.real

@@ -252,6 +252,14 @@ def test_the_real_machine_is_judged_as_doctor_judges_it(tests: pytest.Pytester) 
 
 
 @pytest.mark.slow
+def test_a_mistaken_marker_is_an_error_in_every_mode(tests: pytest.Pytester) -> None:
+    tests.makepyfile("import pytest\n\n@pytest.mark.gpu_required(cout=2)\ndef test_one():\n    pass\n")
+    run = tests.runpytest_inprocess(*PLUGIN, "--gpu-simulate", "fine", "-k", "test_one")
+    run.assert_outcomes(errors=1)
+    run.stdout.fnmatch_lines(["gpu_required: it knows no cout, only count*"])
+
+
+@pytest.mark.slow
 def test_workers_of_xdist_judge_alike_and_the_run_says_that_it_is_a_rehearsal(tests: pytest.Pytester) -> None:
     run = _run(tests, "-p", "xdist", "-n", "2", "-rs", "--gpu-simulate", "nouveau-or-nova-bound")
     assert "1 passed, 2 skipped" in run.stdout
