@@ -15,6 +15,7 @@ import pytest
 
 from gpucheck import api
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.python import FrameworkBuild
 from gpucheck.findings import Report
 from gpucheck.testing.judging import lacking, summary
 from gpucheck.testing.requirement import BadMarker, Requirement, read
@@ -119,6 +120,19 @@ def test_what_is_wrong_with_tensorflow_alone_hinders_only_tests_of_tensorflow() 
     # The machine's own trouble hinders all.
     assert "(exclusive-compute-mode)" in _reason("exclusive-mode-taken", framework="cuda")
     assert "(ok-cpu-expected)" in _reason("tensorflow-cpu-without-gpu", framework="torch")
+
+
+def test_a_torch_without_cuda_is_no_torch_for_a_gpu() -> None:
+    report = _report("tensorflow-beside-torch-for-cuda-13")
+    assert lacking(report, Requirement(framework="torch")) is None
+    python = report.snapshot.python
+    assert not isinstance(python, Gap)
+    assert isinstance(python.torch, FrameworkBuild)
+    for cuda, words in ((None, "is a build without CUDA"), (Gap("version.py was not read"), "version.py was not read")):
+        other = python._replace(torch=python.torch._replace(cuda_version=cuda))
+        lack = lacking(api.judge(report.snapshot._replace(python=other)), Requirement(framework="torch"))
+        assert lack is not None
+        assert words in lack.reason
 
 
 def test_not_knowing_is_no_gpu_and_is_said_to_be_not_knowing() -> None:
