@@ -110,7 +110,7 @@ def nothing_visible(snapshot: Snapshot, visible: Union[bool, Gap], framework: st
 def bench(result: Result, gate: Union[int, None], fail_under: Union[float, None], seconds: float) -> SmokePart:
     """gate: the exit code of --fail-under for what was measured; None: it was not asked for."""
     outcome, said = _bench(result, gate)
-    words = [said]
+    words = [f"{said.rstrip('.')}."]
     if gate is not None and fail_under is not None:
         words.append(f"--fail-under is {fail_under:g}.")
     if result.interrupted:
