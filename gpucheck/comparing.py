@@ -45,8 +45,6 @@ def diff(words: Words) -> int:
     else:
         now = _facts(words.now)
     told = difference(before, now, (words.before, words.now or HERE), __version__)
-    remarks = [_rehearsal(file) for file in (words.before, words.now) if file is not None]
-    told = told._replace(remarks=(*filter(None, remarks), *told.remarks))
     width, color = (80, False) if words.output or words.format != "terminal" else (columns(), colored())
     asked = Asked(words.strict, words.any_change, words.verbose, width, color)
     module = __import__(f"gpucheck.render.diff.{words.format}", fromlist=["render"])
@@ -59,15 +57,3 @@ def _facts(file: str) -> Snapshot:
         return api.read_file(file)
     except api.BadFile as error:
         raise WrongUsage(f"{file}: {error}") from error
-
-
-def _rehearsal(file: str) -> str:
-    """A report of ``doctor --simulate`` is of a recorded machine, whoever hands it in."""
-    import json
-
-    try:
-        data = json.loads(api.read_text(file))
-    except (OSError, ValueError, RecursionError):
-        return ""
-    name = data.get("simulated") if isinstance(data, dict) else None
-    return f"SIMULATED: {file} is of the recorded machine {name}, and of no real one" if name else ""

@@ -150,12 +150,15 @@ def test_what_was_not_known_before_is_not_called_new_for_a_change() -> None:
     assert case(found, "driver-library-version-mismatch").not_judged == "permission denied"
     assert not [change for change in found.changes if change.weight != "volatile"]
     assert found.exit_code() == 3
+    text = rendered("terminal", found)
+    assert "ERROR NOT SEEN BEFORE  driver-library-version-mismatch" in text
+    assert "new error" not in text.lower()
 
 
 def test_a_question_that_nobody_asked_is_no_change() -> None:
     found = difference(machine("rtx4090-ubuntu"), machine("deep-t4-wrong-numbers"))
     given = explanation(found, "deep-wrong-numbers")
-    assert given.how == "unseen"
+    assert (given.how, found.exit_code()) == ("unseen", 3)
     assert "deep was not known then (nobody asked)" in given.proof
 
 

@@ -157,4 +157,5 @@ class Difference(NamedTuple):
 
 def _doubtful(case: Case) -> bool:
     """It may have been there before: nobody could see it then."""
-    return case.not_judged is not None and (case.explanation is None or case.explanation.how in ("unseen", "open"))
+    how = case.explanation.how if case.explanation is not None else None
+    return how == "unseen" or (case.not_judged is not None and how in (None, "open"))

@@ -58,21 +58,29 @@ def state(case: Case) -> str:
     if case.state in ("worse", "better") and case.before is not None:
         return f"{MARK[case.before.severity]} → {MARK[case.finding.severity]}"
     mark = MARK[case.finding.severity]
+    if unseen(case):
+        return f"{mark} not seen {'now' if case.state == 'gone' else 'before'}"
     return f"new {mark}" if case.state == "new" else f"{_SAID[case.state]}: {mark}"
+
+
+def unseen(case: Case) -> bool:
+    """The other side could not see it: whether it was there (or is there still) is not known."""
+    return case.explanation is not None and case.explanation.how == "unseen"
 
 
 def headline(told: Difference) -> str:
     """What a reader must know who reads no further."""
     parts = []
     for severity in Severity:
-        number = sum(case.finding.severity is severity for case in told.of("new", "worse"))
-        if number:
-            parts.append(count(number, f"new {MARK[severity]}"))
+        came = [case for case in told.of("new", "worse") if case.finding.severity is severity]
+        number, doubtful = sum(not unseen(case) for case in came), sum(map(unseen, came))
+        parts += [count(number, f"new {MARK[severity]}")] if number else []
+        parts += [f"{count(doubtful, MARK[severity])} not seen before"] if doubtful else []
     found = ", ".join(parts) or "no new finding"
     gone = len(told.of("gone", "better"))
     found += f", {gone} gone or milder" if gone else ""
-    came = (case for case in moved(told) if case.state in ("new", "worse"))
-    first = next((case for case in came if case.explanation and case.explanation.changes), None)
+    whole = (case for case in moved(told) if case.state in ("new", "worse"))
+    first = next((case for case in whole if case.explanation and case.explanation.changes), None)
     if first is not None and first.explanation is not None:
         name = root(first.explanation)
         return f"{found}; {first.finding.name} comes with: {sentence(told.change(name))}"
@@ -90,7 +98,8 @@ def changed(told: Difference) -> str:
     """``12 changes, 3 of them explain findings``"""
     matter = [change for change in told.changes if change.weight != "volatile"]
     if not matter:
-        return "nothing differs" if not told.changes else "nothing differs but what moves by itself"
+        known = "nothing that both sides know differs" if told.unknown else "nothing differs"
+        return f"{known} but what moves by itself" if told.changes else known
     explaining = sum(bool(change.explains) for change in matter)
     return count(len(matter), "change") + (f", {explaining} explain findings" if explaining > 1 else "")
 
@@ -194,10 +203,15 @@ def others(told: Difference, verbose: bool) -> tuple[tuple[Change, ...], str]:
 
 def unknown(told: Difference) -> Iterator[str]:
     """What one side does not know."""
-    for one in told.unknown:
-        when = "not known before" if one.side == "before" else "not known now"
-        older = "" if one.collected else " (not collected)"
-        yield f"{when}{older}: {listed(list(one.places), 3)}: {one.reason}"
+    for side in ("before", "now"):
+        those = [one for one in told.unknown if one.side == side]
+        older = [place for one in those if one.reason.endswith(" was not recorded") for place in one.places]
+        if older:
+            yield f"not known {side}, for that gpucheck did not collect it: {listed(older, 8)}"
+        for one in those:
+            if not one.reason.endswith(" was not recorded"):
+                asked = "" if one.collected else " (not collected)"
+                yield f"not known {side}{asked}: {listed(list(one.places), 3)}: {one.reason}"
 
 
 def judging(told: Difference) -> Iterator[str]:
