@@ -131,6 +131,7 @@ def test_the_hosts_driver_is_compared_where_a_host_is_given() -> None:
     assert "image-host-driver-too-old" not in judge(WORKS).checked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [form for form in FORMATS if form != "html"])
 def test_every_format_tells_it(form: str) -> None:
     report = api.Report(*judge("FROM python:3.12-alpine\nRUN pip install tensorflow\n"))

@@ -108,14 +108,16 @@ def test_variables_are_replaced_as_docker_does(text: str, result: str) -> None:
     assert expand(text, {"A": "1", "E": "", "U": None}).text == result
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="$A{}:-+?\\ x", max_size=30))
-@examples(30)
+@examples(200)
 def test_any_text_can_be_expanded(text: str) -> None:
     expand(text, {"A": "1", "x": None}, absent=None)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="FROM RUNpip\\\n<>EF'\"#;&|$(){}[]-=`\t a", max_size=60))
-@examples(30)
+@examples(200)
 def test_any_text_is_read_as_a_dockerfile_or_refused(text: str) -> None:
     with contextlib.suppress(BadContainerFile):
         read("FROM a\n" + text)

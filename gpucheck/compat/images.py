@@ -1,7 +1,7 @@
 """Base images: what their tags say, and what NVIDIA's own build files put into them. Rows and look-up only.
 
-Tags of nvidia/cuda: CUDA[-cudnnN]-base|runtime|devel[-SYSTEM]; from 12.4.1 on "-cudnn" without a number. `base`
-holds libcudart alone, `runtime` cuBLAS, cuFFT, cuSOLVER and cuSPARSE too, `devel` also nvcc and the stubs; cuDNN is there
+Tags of nvidia/cuda: CUDA[-cudnnN]-base|runtime|devel[-SYSTEM]; from 12.4.1 on "-cudnn" without a number. `base` holds
+libcudart alone, `runtime` cuBLAS, cuFFT, cuSOLVER and cuSPARSE too, `devel` also nvcc and the stubs; cuDNN is there
 only where the tag says so. (gitlab.com/nvidia/container-images/cuda, dist/ and doc/supported-tags.md.)
 """
 
