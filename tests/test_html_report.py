@@ -258,6 +258,12 @@ def test_the_map_tells_broken_unknown_and_absent_apart(changes: dict[str, object
     assert told in text_of(html.render(report))
 
 
+def test_a_copy_of_which_it_is_not_known_whether_it_loads_is_said_to_be_so() -> None:
+    unsure = _wanted(defect=Gap("permission denied"))
+    report = sample.fine()._replace(snapshot=sample.snapshot(libraries=sample.libraries(wanted=(unsure,))))
+    assert "9.1.0 not known whether it loads" in text_of(html.render(report))
+
+
 def test_names_that_lie_together_with_one_fate_make_one_lane() -> None:
     folder = f"{sample.SITE}/nvidia"
     names = {"libcublas.so.12": "cublas", "libcudart.so.12": "cudart", "libcudnn.so.9": "cudnn"}

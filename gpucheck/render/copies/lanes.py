@@ -66,7 +66,9 @@ def gap_of(value: object) -> str:
 
 
 def defect_of(value: Union[str, None, Gap]) -> str:
-    return "" if value is None or isinstance(value, Gap) else value.replace("-", " ")
+    if isinstance(value, Gap):
+        return "not known whether it loads"
+    return "" if value is None else value.replace("-", " ")
 
 
 def together(lanes: Iterable[Lane]) -> tuple[Lane, ...]:

@@ -13,18 +13,21 @@ from gpucheck.render.text import folder_of, say
 
 
 def paths(one: Wanted) -> tuple[str, ...]:
+    """Every copy that its lane shows."""
     taken = (one.path,) if isinstance(one.path, str) else ()
     return (*taken, *one.hides, *one.elsewhere)
 
 
 def lane(one: Wanted, copies: dict[str, LibraryCopy]) -> Lane:
+    """Of one name. copies: by path."""
     stops = []
     if isinstance(one.path, str):
         broken = isinstance(one.defect, str)
         taken = _stop(one, one.path, "broken" if broken else "loaded", _found(one), copies)
         (file,) = taken.files
         version = say(one.version) if file.version == UNKNOWN and one.version is not None else file.version
-        stops.append(taken._replace(files=(file._replace(version=version_of(version), note=defect_of(one.defect)),)))
+        file = file._replace(version=version_of(version), note=defect_of(one.defect) or file.note)
+        stops.append(taken._replace(files=(file,)))
     first = _where(one)
     stops += [_stop(one, path, "shadowed", f"further on the loader's way than {first}", copies) for path in one.hides]
     stops += [_stop(one, path, "out of reach", "the loader does not look there", copies) for path in one.elsewhere]
