@@ -419,8 +419,7 @@ def _said(facts: Snapshot) -> list[tuple[str, str]]:
 def test_putting_back_what_explains_a_finding_really_takes_it_away() -> None:
     proven = 0
     for name in machines.names():
-        before, now = looked.snapshot(peer(name)), looked.snapshot(name)
-        found, whole = difference(before, now), compared(before, now)
+        found, whole = told(peer(name), name), compared(machine(peer(name)), machine(name))
         gaps = {leaf.place for leaf in whole.unknown}
         for one in found.of("new", "worse"):
             assert one.explanation is not None, (name, one.finding.name)
@@ -438,7 +437,7 @@ def test_putting_back_what_explains_a_finding_really_takes_it_away() -> None:
 @pytest.mark.slow
 def test_every_new_finding_is_explained_but_those_that_nobody_could_see() -> None:
     for name in machines.names():
-        found = difference(looked.snapshot(peer(name)), looked.snapshot(name))
+        found = told(peer(name), name)
         for one in found.of("new", "worse"):
             assert one.explanation is not None
             open_ = one.finding.name.startswith("deep-") or one.not_judged is not None
