@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -389,3 +390,30 @@ def test_every_process_may_die_and_every_node_is_still_told(tmp_path: Path) -> N
     nodes = {one.name: one.trouble for one in processes.judged(reading.sources([str(tmp_path)]), dies, 2)}
     died = "the process that judged it died"
     assert nodes == {"first": None, "second": died, "third": died}
+
+
+@pytest.mark.slow
+def test_ten_thousand_nodes_are_told_as_the_machines_that_they_are(tmp_path: Path) -> None:
+    names = machines.names()
+    texts = {name: fleets.text(name) for name in names}
+    for at in range(10_000):
+        text = texts[names[at % len(names)]]
+        (tmp_path / f"node{at:05}.json").write_text(text if at % 1000 != 9 else text[: len(text) // 2])
+    words = [sys.executable, "-m", "gpucheck", "fleet", str(tmp_path), "--format", "json", "--ignore", "driver-drift"]
+    for name in ("library-drift", "fewer-gpus-than-peers", "clocks-below-peers", "pcie-link-below-peers"):
+        words += ["--ignore", name]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        timeout=900,
+    )
+    told = json.loads(done.stdout)
+    cut = {f"node{at:05}" for at in range(9, 10_000, 1000)}
+    assert {node["name"] for node in told["nodes"] if node["trouble"]} == cut
+    expected = Counter(
+        looked.report(names[at % len(names)]).verdict if at % 1000 != 9 else "unknown" for at in range(10_000)
+    )
+    assert Counter(node["verdict"] for node in told["nodes"]) == expected
+    assert len(told["states"]) < 2 * len(names)
