@@ -57,6 +57,14 @@ def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
     return Report(*judge_all(facts, ignore))
 
 
+def rehearse(name: str, ignore: Iterable[str] = ()) -> Report:
+    """Judge the recorded machine of that name (`gpucheck.simulating.names`). Raises KeyError for any other name."""
+    from gpucheck import simulating
+
+    report = judge(read_data(simulating.machine(name)), ignore)
+    return report._replace(simulated=name)
+
+
 def look_here(
     python: Union[str, None], deep: bool, timeout: float, environ: Union[dict[str, str], None] = None
 ) -> Snapshot:
@@ -75,6 +83,21 @@ def look_here(
         return look(host, python, deep, timeout)
     finally:
         host.close()
+
+
+def look_deeper(facts: Snapshot, timeout: float) -> Snapshot:
+    """The same facts, with what TensorFlow computes on each GPU in the Python that was examined (``--deep``)."""
+    from gpucheck.host.local import LocalHost
+    from gpucheck.probes import deep
+    from gpucheck.probes.look import Looking
+
+    host, looking = LocalHost(timeout), Looking(timeout)
+    try:
+        deep.start(host, facts.python)
+        proof = looking.run("deep", deep.probe, host, facts.python, share=1.0)
+    finally:
+        host.close()
+    return facts._replace(deep=proof, probes=(*facts.probes, *looking.runs))
 
 
 def record_here(python: Union[str, None], deep: bool, timeout: float) -> dict[str, Any]:
@@ -156,7 +179,7 @@ def read_file(path: str) -> Snapshot:
     return read_data(data)
 
 
-def read_text(path: str) -> str:
+def read_text(path: str, most: int = MOST_BYTES) -> str:
     """A regular file's text: a pipe or a device in its place might never end. Raises OSError, ValueError, BadFile."""
     import os
     import stat
@@ -166,9 +189,9 @@ def read_text(path: str) -> str:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise BadFile("no regular file")
-        if status.st_size > MOST_BYTES:
-            raise BadFile(f"larger than {MOST_BYTES >> 20} MiB")
-        return file.read(MOST_BYTES).decode("utf-8-sig")
+        if status.st_size > most:
+            raise BadFile(f"larger than {most >> 20} MiB")
+        return file.read(most).decode("utf-8-sig")
 
 
 def read_data(data: Any) -> Snapshot:

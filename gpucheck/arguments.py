@@ -62,6 +62,19 @@ def check_log(logs: Sequence[str], here: bool, snapshots: Sequence[str], looks: 
         raise WrongUsage("--log -: standard input is read once")
 
 
+def check_simulate(name: str, python: Optional[str], others: dict[str, bool]) -> None:
+    """others: option -> was it given? They look at another machine than the recorded one."""
+    from gpucheck import simulating
+
+    for option, given in {"--python": python is not None, **others}.items():
+        if given:
+            raise WrongUsage(f"--simulate judges a recorded machine: not together with {option}")
+    if name not in (known := simulating.names()) and name not in simulating.ALSO:
+        like = simulating.alike(name)
+        hint = f"did you mean {' or '.join(like)}?" if like else f"there are {', '.join(known)}"
+        raise WrongUsage(f"--simulate: no recorded machine is called {name}; {hint}")
+
+
 def sorted_out(
     extra: list[str], snapshots: list[str], ignored: list[str], logs: list[str]
 ) -> tuple[list[str], list[str], list[str]]:
@@ -105,9 +118,9 @@ def batch_sizes(text: Optional[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def measuring_time(seconds: float) -> float:
+def measuring_time(seconds: float, option: str = "--time") -> float:
     if not 1 <= seconds <= 86400:
-        raise WrongUsage("--time takes seconds, 1 to 86400")
+        raise WrongUsage(f"{option} takes seconds, 1 to 86400")
     return seconds
 
 

@@ -56,6 +56,7 @@ class Words(NamedTuple):
     load: Optional[str] = None
     simulate: Optional[str] = None
     verbose: bool = False
+    brief: bool = False  # of gpucheck smoke: without what is only told beside the verdict
 
 
 # What --load leaves no place for: it shows what was measured then.
@@ -68,9 +69,9 @@ _OF_A_MEASUREMENT = (
 def bench(words: Words) -> int:
     """Measure, or show a saved result; compare; tell. Gives the exit code."""
     _check(words)
-    old = _read(words.compare) if words.compare else None
+    old = read(words.compare) if words.compare else None
     if words.load is not None:
-        result = _read(words.load)
+        result = read(words.load)
         result = result._replace(comparison=_compared(old, result, words))
         code = _exit_code(result, words, old)
         return _tell(result._replace(exit_code=code), words, code)
@@ -80,6 +81,19 @@ def bench(words: Words) -> int:
     job = _job(words, look)
     result = _measured(job, look, report, words, old)
     return _tell(result, words, result.exit_code)
+
+
+def measure(words: Words, look: Snapshot, report: api.Report) -> Result:
+    """Measure on a machine that was looked at and judged; a signal ends it with what is known. Raises `WrongUsage`."""
+    return _measured(_job(words, look), look, report, words, None)
+
+
+def gate(result: Result, speedup: float) -> int:
+    """What --fail-under says to what was measured: 0 it is reached, 1 it is not, 3 that cannot be told."""
+    from gpucheck.bench.judging.verdict import fail_under
+
+    codes = [fail_under(one, speedup) for trial in result.trials for one in trial.verdicts] or [3]
+    return 1 if 1 in codes else max(codes)
 
 
 def _check(words: Words) -> None:
@@ -128,7 +142,7 @@ def _job(words: Words, look: Snapshot) -> Job:
         raise WrongUsage(f"no Python to measure with: {python.reason}")
     if isinstance(python.version, Gap):
         raise WrongUsage(f"{python.executable} does not tell which Python it is: {python.version.reason}")
-    backend, workload = _backend(words, python), load(words.workload)
+    backend, workload = backend_of(words, python), load(words.workload)
     simulation: Union[Simulation, None] = None
     try:
         simulation = parse(words.simulate) if words.simulate is not None else None
@@ -161,10 +175,11 @@ def _job(words: Words, look: Snapshot) -> Job:
         words.seed_line,
         said,
         SIMULATED if simulation and simulation.fault else Limits(),
+        words.brief,
     )
 
 
-def _backend(words: Words, python: Python) -> str:
+def backend_of(words: Words, python: Python) -> str:
     """--backend, else KERAS_BACKEND, else keras.json, else the first that is installed: TensorFlow, JAX, PyTorch."""
     installed = _installed(python)
     asked = words.backend or os.environ.get("KERAS_BACKEND") or python.keras_backend
@@ -288,7 +303,8 @@ def _no_gpu(result: Result, report: api.Report, words: Words) -> Union[str, None
 # Comparing and telling
 
 
-def _read(path: str) -> Result:
+def read(path: str) -> Result:
+    """The result that --save wrote. Raises `WrongUsage`: there is none."""
     from gpucheck.facts.codec import BadFacts
     from gpucheck.render.bench.json import read
 

@@ -31,8 +31,8 @@ from typing import Any, NoReturn, Union  # noqa: E402
 
 from gpucheck.output import WrongUsage, complain, leave  # noqa: E402
 
-FORMATS = ("terminal", "json", "markdown")
-_VALUES = {"--python", "--format", "--output", "--timeout"}
+FORMATS = ("terminal", "json", "markdown", "junit", "sarif", "github", "prometheus", "html")
+_VALUES = {"--python", "--format", "--output", "--timeout", "--simulate", "--expect"}
 _FLAGS = {"--deep", "--verbose", "--strict"}
 
 

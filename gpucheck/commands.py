@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpucheck.api import Report
+    from gpucheck.expecting.expectations import Expectations
+    from gpucheck.facts.bench import Result
     from gpucheck.facts.snapshot import Snapshot
 
 
@@ -35,6 +37,9 @@ def doctor(
     fix_paths: bool = False,
     yes: bool = False,
     undo: bool = False,
+    simulate: Optional[str] = None,
+    expect: Optional[str] = None,
+    bench: Optional[str] = None,
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
     if fix_paths or yes or undo:
@@ -43,26 +48,55 @@ def doctor(
         arguments.only_with(fix_paths, "--fix-paths", {"--yes": yes, "--undo": undo})
         others = {"--snapshot": bool(snapshot), "--deep": deep, "--list-rules": list_rules, "--ignore": bool(ignore)}
         others |= {"--output": output is not None, "--format": format != "terminal", "--strict": strict}
-        others |= {"--log": bool(log), "--here": here}
+        others |= {
+            "--log": bool(log),
+            "--here": here,
+            "--simulate": simulate is not None,
+            "--expect": expect is not None,
+            "--bench": bench is not None,
+        }
         arguments.not_with("--fix-paths", others)
         return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
     from gpucheck.render.json import worst
 
-    limit = arguments.seconds(timeout, deep)
     if output is not None:
         check_place(output)
     if list_rules:
         from gpucheck.render import rules
 
         _check_documented()
+        if format not in rules.LISTINGS:
+            raise WrongUsage(f"--list-rules comes as {', '.join(rules.LISTINGS)}: {format} is for what was found")
         write(rules.listing(format), output)
         return 0
+    if bench is not None and format != "html":
+        raise WrongUsage("--bench FILE shows a saved result on the page: with --format html")
     if snapshot and (python is not None or deep):
         raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
+    if simulate is not None:
+        arguments.check_simulate(simulate, python, {"--deep": deep, "--snapshot": bool(snapshot), "--log": bool(log)})
     if here or log:
         arguments.check_log(log, here, snapshot, python is not None or deep)
-    reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
-    write(_rendered(reports, format, strict, verbose, output), output)
+    if log and expect is not None and not (here or snapshot):
+        raise WrongUsage("--expect: a log alone does not tell what a machine has; with --here or --snapshot it may")
+    timed = _timed(bench)
+    wishes = _expected(expect, here or not (snapshot or log or simulate is not None))
+    limit = arguments.seconds(wishes.timeout if wishes and timeout is None else timeout, deep)
+    if wishes:
+        ignore, strict = (*ignore, *wishes.ignore), strict or wishes.strict
+    if simulate is not None:
+        from gpucheck import api
+
+        reports = [("", api.rehearse(simulate, ignore))]
+    else:
+        reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
+    if wishes:
+        from gpucheck.expecting.judging import judge
+
+        reports = [(file, judge(report, wishes, ignore)) for file, report in reports]
+    write(_rendered(reports, format, strict, verbose, output, timed), output)
+    if format == "github":
+        _summarize(reports, strict, verbose)
     return worst([report.exit_code(strict) for _, report in reports])
 
 
@@ -118,6 +152,15 @@ def explain(words: str) -> int:
     raise WrongUsage(f"no rule is called {words}{hint}")
 
 
+def _expected(file: Optional[str], project: bool) -> Optional[Expectations]:
+    """project: this machine is looked at, for the project whose folder one stands in."""
+    from gpucheck import expected
+
+    if file is not None:
+        return expected.of_file(file)
+    return expected.of_project() if project else None
+
+
 def _check_documented() -> None:
     import sys
 
@@ -158,10 +201,39 @@ def _facts(file: str) -> Snapshot:
         raise WrongUsage(f"{file}: {error}") from error
 
 
+def _timed(file: Optional[str]) -> Optional[Result]:
+    """The result that `gpucheck bench --save` wrote there."""
+    if file is None:
+        return None
+    from gpucheck import benching
+
+    return benching.read(file)
+
+
 def _rendered(
-    reports: list[tuple[str, Report]], format: str, strict: bool, verbose: bool, output: Optional[str]
+    reports: list[tuple[str, Report]],
+    format: str,
+    strict: bool,
+    verbose: bool,
+    output: Optional[str],
+    bench: Optional[Result],
 ) -> str:
     from gpucheck.render.formats import Asked, tell
 
     width, color = (80, False) if output or format != "terminal" else (columns(), colored())
-    return tell(format, reports, Asked(strict, verbose, width, color))
+    return tell(format, reports, Asked(strict, verbose, width, color, bench))
+
+
+def _summarize(reports: list[tuple[str, Report]], strict: bool, verbose: bool) -> None:
+    """Add to the summary of GitHub's step. That it cannot be written changes no verdict."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    from gpucheck.output import append, complain
+    from gpucheck.render import github
+    from gpucheck.render.formats import Asked
+
+    try:
+        append(path, lambda size: github.summary(reports, Asked(strict, verbose), github.MOST_SUMMARY - size))
+    except (OSError, ValueError) as error:
+        complain(f"GITHUB_STEP_SUMMARY: cannot write to {path}: {getattr(error, 'strerror', None) or error}")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 class Words(NamedTuple):
-    """What was asked for. dask, ssh, slurm: whom to ask; python, deep, timeout: as for doctor, on each of them."""
+    """What was asked for. dask, ssh, slurm: whom to ask; python, deep, timeout: as for doctor, on each of them.
+    bench: seconds to measure their GPUs for; None: not at all."""
 
     files: tuple[str, ...] = ()
     dask: Union[str, None] = None
@@ -33,6 +34,7 @@ class Words(NamedTuple):
     ignore: tuple[str, ...] = ()
     strict: bool = False
     verbose: bool = False
+    bench: Union[float, None] = None
 
 
 def fleet(words: Words) -> int:
@@ -52,12 +54,23 @@ def _check(words: Words) -> None:
     if not asked and not words.files:
         raise WrongUsage("give snapshots or a folder of them, or whom to ask: --dask, --ssh or --slurm")
     if not asked:
-        for name, value in (("--python", words.python), ("--save", words.save), ("--deep", words.deep or None)):
-            if value is not None:
-                raise WrongUsage(f"{name} is for machines that are asked: with --dask, --ssh or --slurm")
+        _check_files_alone(words)
     if words.output is not None:
         check_place(words.output)
     _check_names(words.ignore)
+
+
+def _check_files_alone(words: Words) -> None:
+    given = {
+        "--python": words.python,
+        "--save": words.save,
+        "--bench": words.bench,
+        "--deep": words.deep or None,
+        "--every-worker": words.every_worker or None,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise WrongUsage(f"{name} is for machines that are asked: with --dask, --ssh or --slurm")
 
 
 def _check_names(ignore: Iterable[str]) -> None:
@@ -94,27 +107,37 @@ def _from_files(files: Sequence[str], ignore: Sequence[str]) -> Iterator[Node]:
 def _from_answers(words: Words) -> Iterator[Node]:
     from gpucheck.fleet import collecting
 
+    taken: set[str] = set()
     for answer in collecting.collect(
-        collecting.Question(words.python, words.deep, words.timeout),
+        collecting.Question(words.python, words.deep, words.timeout, words.bench),
         dask=words.dask,
         ssh=words.ssh,
         slurm=words.slurm,
         every_worker=words.every_worker,
     ):
         if words.save is not None:
-            _keep(words.save, answer)
+            _keep(words.save, answer, taken)
         yield collecting.judged(answer, words.ignore)
 
 
-def _keep(folder: str, answer: Answer) -> None:
+def _keep(folder: str, answer: Answer, taken: set[str]) -> None:
     """An answer as a file, to be judged again or compared with later. Its name is the node's, made harmless."""
     import os
 
     from gpucheck.fleet.reading import file_name
 
-    if answer.text is not None:
-        os.makedirs(folder, exist_ok=True)
-        write(answer.text, os.path.join(folder, file_name(answer.node)))
+    if answer.text is None:
+        return
+    os.makedirs(folder, exist_ok=True)
+    name = plain = file_name(answer.node)
+    number = 1
+    while name.lower() in taken:  # a/1 and a_1
+        number += 1
+        name = f"{plain}-{number}"
+    taken.add(name.lower())
+    write(answer.text, os.path.join(folder, f"{name}.json"))
+    if answer.bench is not None:
+        write(answer.bench, os.path.join(folder, f"{name}.bench.json"))
 
 
 def rendered(told: Fleet, words: Words) -> str:

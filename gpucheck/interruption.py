@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Union
 
 PATIENCE = 3.0  # seconds in which a second signal is ignored: a terminal and a wrapper may both send one
@@ -22,6 +24,14 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + (signal.SIGINT if number == _BREAK else number)
 
 
+class TimeIsUp(Interrupted):
+    """The time that was given is over. exit_code: as timeout(1) tells it."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.exit_code = 124
+
+
 _BREAK: Union[int, None] = getattr(signal, "SIGBREAK", None)  # Windows: Ctrl-Break, a window that is closed
 
 
@@ -31,6 +41,9 @@ def listen() -> None:
     first: list[float] = []
 
     def heard(number: int, frame: object) -> None:
+        if _expired:
+            _expired.clear()
+            raise TimeIsUp
         if not first:
             first.append(time.monotonic())
             raise Interrupted(number)
@@ -41,6 +54,32 @@ def listen() -> None:
         number: Union[int, None] = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, heard)
+
+
+_expired: list[bool] = []  # a time limit is over, which the next signal says
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `TimeIsUp` in the main thread, which must have called `listen`, after so many seconds."""
+    import _thread
+    import threading
+
+    def over() -> None:
+        _expired.append(True)
+        if hasattr(signal, "pthread_kill"):  # a wait in the main thread is broken off
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
+
+    timer = threading.Timer(max(0.0, seconds), over)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join(1.0)  # it may be about to send its signal
 
 
 _job: list[object] = []  # open as long as this process lives, and no longer

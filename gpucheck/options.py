@@ -26,6 +26,11 @@ class Format(str, Enum):
     TERMINAL = "terminal"
     JSON = "json"
     MARKDOWN = "markdown"
+    JUNIT = "junit"
+    SARIF = "sarif"
+    GITHUB = "github"
+    PROMETHEUS = "prometheus"
+    HTML = "html"
 
 
 Python = Annotated[
@@ -74,11 +79,22 @@ def doctor(
     fix_paths: Annotated[bool, typer.Option("--fix-paths", help="Show what change of paths would cure it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --fix-paths: make that change.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="With --fix-paths: take it back.")] = False,
+    simulate: Annotated[
+        Optional[str],
+        typer.Option(metavar="NAME", help="Rehearse on a recorded machine with that finding: try your gate."),
+    ] = None,
+    expect: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="What must be there, TOML; else [tool.gpucheck] of a project.")
+    ] = None,
+    bench: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="With --format html: show a result that bench --save wrote, too."),
+    ] = None,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
     snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
     shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
-    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo))
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect, bench))
 
 
 @app.command()
@@ -94,6 +110,61 @@ def snapshot(
     Elsewhere: gpucheck doctor --snapshot FILE
     """
     raise typer.Exit(commands.snapshot(output, python, raw, timeout, deep))
+
+
+class SmokeFormat(str, Enum):
+    """Formats of `smoke`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    JUNIT = "junit"
+
+
+class ExitCodes(str, Enum):
+    """What exit codes mean."""
+
+    GPUCHECK = "gpucheck"
+    NAGIOS = "nagios"
+
+
+@app.command(context_settings={"allow_extra_args": True})
+def smoke(
+    context: typer.Context,
+    python: Python = None,
+    timeout: Annotated[Optional[float], typer.Option(metavar="SECONDS", help="For all of it: default 300.")] = None,
+    fail_under: Annotated[
+        Optional[float], typer.Option(metavar="SPEEDUP", help="Exit code 1 if the GPU is less times faster.")
+    ] = None,
+    no_bench: Annotated[bool, typer.Option("--no-bench", help="Without the speed test.")] = False,
+    expect: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="What must be there, TOML; else [tool.gpucheck] of a project.")
+    ] = None,
+    ignore: Annotated[Optional[list[str]], typer.Option(metavar="NAME ...", help="Leave these rules out.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
+    simulate: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="Rehearse on a recorded machine: try your gate.")
+    ] = None,
+    format: Annotated[SmokeFormat, typer.Option(help="How to tell it.")] = SmokeFormat.TERMINAL,
+    output: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="Write JSON or JUnit there, and a summary to standard output.")
+    ] = None,
+    exit_codes: Annotated[
+        ExitCodes, typer.Option(help="nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, and a plugin's line.")
+    ] = ExitCodes.GPUCHECK,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With doctor's whole report.")] = False,
+) -> None:
+    """Does the GPU work? For a CI job or a scheduler: doctor, an operation on each GPU, a short speed test.
+
+    One time for all of it, one exit code: 0 it works, 1 it does not (or there is none), 3 could not tell.
+    """
+    from gpucheck import smoking
+
+    _, ignored, _ = arguments.sorted_out(context.args, [], ignore or [], [])
+    words = smoking.Words(
+        *(python, timeout, arguments.positive("--fail-under", fail_under), no_bench, expect, tuple(ignored), strict),
+        *(simulate, format.value, output, exit_codes is ExitCodes.NAGIOS, verbose),
+    )
+    raise typer.Exit(smoking.smoke(words))
 
 
 class BenchFormat(str, Enum):
@@ -389,6 +460,7 @@ def fleet(
     python: Annotated[Optional[str], _option("PATH", "The Python there: with Dask, to examine; else to start.")] = None,
     deep: Deep = False,
     timeout: Timeout = None,
+    bench: Annotated[Optional[float], _option("SECONDS", "Also time a training step on each of their GPUs.")] = None,
     every_worker: Annotated[bool, typer.Option("--every-worker", help="Ask each worker of a host.")] = False,
     save: Annotated[Optional[str], _option("DIR", "Keep the answers as files.")] = None,
     format: Annotated[FleetFormat, typer.Option(help="How to tell it.")] = FleetFormat.TERMINAL,
@@ -419,5 +491,40 @@ def fleet(
         tuple(ignore or ()),
         strict,
         verbose,
+        None if bench is None else arguments.measuring_time(bench, "--bench"),
     )
     raise typer.Exit(gathering.fleet(words))
+
+
+class DiffFormat(str, Enum):
+    """Formats of `diff`."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="A snapshot, report or recorded machine.")],
+    now: Annotated[
+        Optional[str], typer.Argument(metavar="[NOW]", help="Another; default: this machine.", show_default=False)
+    ] = None,
+    python: Python = None,
+    deep: Deep = False,
+    timeout: Timeout = None,
+    format: Annotated[DiffFormat, typer.Option(help="How to tell it.")] = DiffFormat.TERMINAL,
+    output: Output = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A new warning makes the exit code 1, too.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="So does any difference.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "--all", help="Every change, small and volatile ones.")] = False,
+) -> None:
+    """Tell what changed since it worked, and which change explains what is new.
+
+    gpucheck snapshot --output good.json, and later: gpucheck diff good.json
+    """
+    from gpucheck import comparing
+
+    words = comparing.Words(before, now, python, deep, timeout, format.value, output, strict, exit_code, verbose)
+    raise typer.Exit(comparing.diff(words))

@@ -6,6 +6,8 @@ import inspect
 import re
 from typing import Any, Literal, Union, get_args, get_origin
 
+from gpucheck.differing.difference import SCHEMA as DIFF
+from gpucheck.differing.difference import Difference
 from gpucheck.facts.bench import SCHEMA as BENCH
 from gpucheck.facts.bench import Result
 from gpucheck.facts.codec import hints
@@ -52,6 +54,10 @@ def report() -> dict[str, Any]:
     properties = {
         "schema": {"const": REPORT},
         "version": {"type": "string", "description": "gpucheck's"},
+        "simulated": {
+            "type": ["string", "null"],
+            "description": "a rehearsal on the recorded machine of that name: nothing is about this machine",
+        },
         "verdict": {"enum": list(get_args(Verdict))},
         "exit_code": {"enum": [0, 1, 3], "description": "0 fine, 1 an error was found, 3 could not tell"},
         "findings": {"type": "array", "items": _of(Finding, defs), "description": "most decisive first"},
@@ -150,6 +156,26 @@ def fleet() -> dict[str, Any]:
     return {
         "$schema": _DIALECT,
         "title": "A report of gpucheck fleet",
+        **_document(properties),
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def diff() -> dict[str, Any]:
+    """What `gpucheck diff --format json` writes."""
+    defs: dict[str, Any] = {}
+    root = _object(Difference, defs)
+    properties = {
+        "schema": {"const": DIFF},
+        "version": {"type": "string", "description": "of the gpucheck that compared"},
+        "verdict": {"enum": list(get_args(Verdict)), "description": "of what is new, as in a report"},
+        "exit_code": {"enum": [0, 1, 3], "description": "0 no new error, 1 a new one, 3 could not tell"},
+        **{name: each for name, each in root["properties"].items() if name != "version"},
+    }
+    return {
+        "$schema": _DIALECT,
+        "title": "What gpucheck diff found out",
+        "description": "Members may be added; none is removed or changes its meaning within gpucheck.diff/1.",
         **_document(properties),
         "$defs": dict(sorted(defs.items())),
     }

@@ -1,4 +1,4 @@
-"""Write what is made from the code: docs/rules, the JSON Schemas, the picture and the help texts of README.md.
+"""Write what is made: docs/rules, the JSON Schemas, the picture, README.md's help texts, and machines to rehearse on.
 
 python scripts/write_docs.py            write
 python scripts/write_docs.py --check    only tell what is not as it would be written; exit code 1 if anything is
@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "scripts")]
 
 import machines  # noqa: E402
 import schemas  # noqa: E402
+import simulated  # noqa: E402
 
 from gpucheck import api  # noqa: E402
 from gpucheck.render import rules, terminal  # noqa: E402
@@ -56,6 +57,7 @@ def schema_files() -> dict[str, str]:
     files["gpucheck/render/bench/bench.schema.json"] = schemas.bench()
     files["gpucheck/render/install/install.schema.json"] = schemas.install()
     files["gpucheck/render/fleet/fleet.schema.json"] = schemas.fleet()
+    files["gpucheck/render/diff/diff.schema.json"] = schemas.diff()
     return {path: json.dumps(each, indent=1) + "\n" for path, each in files.items()}
 
 
@@ -100,6 +102,7 @@ def wanted() -> dict[str, str]:
     """Every file that is made, with its content."""
     text, svg = picture()
     files = {**rule_pages(), **schema_files(), "README.md": readme(), "docs/images/doctor.txt": text}
+    files["gpucheck/simulating/machines.json"] = simulated.text()
     # Another version of rich draws another SVG of the same text: only the text is compared.
     drawn, old = ROOT / "docs/images/doctor.svg", ROOT / "docs/images/doctor.txt"
     if not (drawn.exists() and old.exists() and old.read_text() == text):

@@ -38,7 +38,7 @@ def test_readme_shows_the_help_of_every_command() -> None:
     [
         "README.md",
         "CHANGELOG.md",
-        *(f"docs/{name}.md" for name in ("rules/README", "install", "windows", "logs", "fleets")),
+        *(f"docs/{name}.md" for name in ("rules/README", "install", "windows", "logs", "fleets", "formats")),
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

@@ -17,9 +17,8 @@ from gpucheck.facts.system import Firmware
 from gpucheck.findings import Severity
 from gpucheck.fleet.grouping import fleet, groups, states
 from gpucheck.fleet.hostlist import expanded, folded
-from gpucheck.fleet.nodes import Mark, Node, NodeGpu, Over, Timing
+from gpucheck.fleet.nodes import Mark, Node, NodeGpu, Over
 from gpucheck.fleet.rules.engine import RULES, judge_over, load
-from gpucheck.fleet.rules.speed import slow
 
 load()
 
@@ -161,52 +160,6 @@ def test_one_gpu_with_less_than_the_others_is_named(rule: str, field: str, usual
     assert rule not in over([*nodes, limited_to(fleets.node("fast"), usual * 2)])
     half = [limited_to(fleets.node(f"other{at}"), *[less] * 8) for at in range(2)]
     assert rule not in over([*nodes, *half]), "two of five nodes are no exception"
-
-
-# --- speed
-
-
-def timed(*steps: float, gpu: str = "H100", kind: str = "mnist-cnn") -> list[Node]:
-    return [
-        fleets.node(f"n{at}", timings=(Timing("gpu:0", gpu, kind, step, step * 0.99, 1900.0),))
-        for at, step in enumerate(steps)
-    ]
-
-
-def test_one_slow_gpu_among_many_is_found() -> None:
-    (found,) = over(timed(1.0, 1.01, 0.99, 1.0, 1.02, 1.3))["gpu-slower-than-peers"]
-    assert found.nodes == ("n5",)
-    assert "30% longer" in found.finding.message or "29% longer" in found.finding.message
-
-
-@pytest.mark.parametrize(
-    "steps",
-    [
-        (1.0, 1.0, 1.0, 1.3),  # of four nobody can say which is the odd one
-        (1.0, 1.01, 0.99, 1.0, 1.02, 1.04),  # less than 5 %
-        (1.0, 1.2, 0.8, 1.1, 0.9, 1.3),  # they all differ
-        (1.0, 1.01, 0.99, 1.0, 1.02, 0.5),  # faster
-    ],
-)
-def test_what_is_no_outlier_is_not_found(steps: tuple[float, ...]) -> None:
-    assert "gpu-slower-than-peers" not in over(timed(*steps))
-
-
-def test_only_equal_settings_on_equal_gpus_are_compared() -> None:
-    nodes = timed(1.0, 1.0, 1.0, 1.0, 1.0)
-    assert "gpu-slower-than-peers" not in over([*nodes, *timed(9.0, gpu="T4"), *timed(9.0, kind="vit")])
-
-
-def test_an_interval_that_reaches_the_others_is_no_proof() -> None:
-    nodes = timed(1.0, 1.0, 1.0, 1.0, 1.0)
-    wide = Timing("gpu:0", "H100", "mnist-cnn", 1.4, 0.98, None)
-    assert "gpu-slower-than-peers" not in over([*nodes, fleets.node("wide", timings=(wide,))])
-
-
-@given(st.lists(st.floats(0.9, 1.1), min_size=6, max_size=40))
-@settings(max_examples=30, deadline=None)
-def test_however_many_agree_the_one_that_takes_twice_as_long_is_found(steps: list[float]) -> None:
-    assert len(steps) in slow([*steps, 2.5])
 
 
 # --- not knowing never accuses

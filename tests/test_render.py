@@ -28,6 +28,7 @@ from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
 from gpucheck.render import json as json_format
 from gpucheck.render import markdown, notebook, terminal
 from gpucheck.render.causes import causes, headline, verdict
+from gpucheck.render.formats import Asked, tell
 from gpucheck.render.text import ascii_only, plain
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -40,6 +41,10 @@ FORMATS = {
     "report.json": json_format.render,
     "issue.md": markdown.render,
     "notebook.html": notebook.render,
+    **{
+        f"{form}.{suffix}": (lambda report, form=form: tell(form, [("", report)], Asked()))
+        for form, suffix in (("junit", "xml"), ("sarif", "json"), ("github", "txt"), ("prometheus", "prom"))
+    },
 }
 
 

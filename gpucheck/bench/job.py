@@ -54,6 +54,7 @@ class Job(NamedTuple):
     seed_line: bool = False
     arguments: tuple[str, ...] = ()
     limits: Limits = Limits()
+    brief: bool = False  # the verdict alone: nothing of what is only told beside it
 
     def recipe(self) -> dict[str, Any]:
         return self.workload.recipe(self.optimizer)

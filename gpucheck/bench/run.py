@@ -167,14 +167,15 @@ class Run:
             self._each("tidying", Seat.forget_learned, untaught)
         self._each("the loop without a network", Seat.measure_floor)
         self._each("warming up", Seat.warm)
-        if first:
+        if first and not self.job.brief:
             self._read_idle()
         self._rounds()
-        # Not before: its matrices would be the most memory in use.
-        unasked = [seat for seat in self.seats if isinstance(seat.product, Gap)]
-        self._each("a large matrix product", Seat.measure_product, unasked)
-        if first:
-            self._asides()
+        if not self.job.brief:
+            # Not before: its matrices would be the most memory in use.
+            unasked = [seat for seat in self.seats if isinstance(seat.product, Gap)]
+            self._each("a large matrix product", Seat.measure_product, unasked)
+            if first:
+                self._asides()
         self.trials.append(self._trial(size))
         self.batch_size = None
 

@@ -23,12 +23,25 @@ _OWN = re.compile(
 
 def fleet(nodes: Iterable[Node], version: str, ignore: Iterable[str] = ()) -> Fleet:
     """The report of all of them. version: gpucheck's. ignore: names of rules over many to leave out."""
-    every = sorted(nodes, key=lambda node: natural(node.name))
+    every = sorted(_distinct(nodes), key=lambda node: natural(node.name))
     ignored = set(ignore)
     over = judge_over(every, ignored)
     every = list(_marked(every, over))
     checked = tuple(name for name in RULES if name not in ignored)
     return Fleet(version, tuple(every), over, groups(every), states(every), checked, tuple(sorted(ignored)))
+
+
+def _distinct(nodes: Iterable[Node]) -> Iterator[Node]:
+    """Two machines of one name (both "localhost", a file's and one that was asked) are told apart by their source."""
+    taken: set[str] = set()
+    for node in nodes:
+        name = plain = node.name if node.name not in taken else f"{node.name} ({node.source})"
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{plain} {number}"
+        taken.add(name)
+        yield node._replace(name=name)
 
 
 def _marked(nodes: Iterable[Node], over: Iterable[Over]) -> Iterator[Node]:

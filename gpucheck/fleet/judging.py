@@ -6,9 +6,9 @@ A file is anyone's: whatever it holds, there comes one node out of it, within a 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Union
 
 from gpucheck import api
 from gpucheck.facts.bench import SCHEMA as BENCH
@@ -19,10 +19,10 @@ from gpucheck.facts.snapshot import SCHEMA as SNAPSHOT
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Finding
 from gpucheck.fleet import marks, reading
-from gpucheck.fleet.nodes import MOST_FINDINGS, Node, Timing
+from gpucheck.fleet.nodes import MOST_FINDINGS, NO_GPU, Node, Timing
 from gpucheck.fleet.reading import Source, Unreadable
-from gpucheck.fleet.timings import timings
-from gpucheck.fleet.trouble import node_of
+from gpucheck.fleet.timings import failures, timings
+from gpucheck.fleet.trouble import UNMEASURED, node_of, unmeasured_gpus
 
 SECONDS = 5.0  # for one node; it takes two thousandths
 
@@ -35,12 +35,7 @@ def judge_source(source: Source, ignore: Sequence[str] = ()) -> Node:
         with _within(SECONDS):
             return _judge(source, ignore)
     except Unreadable as error:
-        return node_of(
-            source.node,
-            error.args[1] if len(error.args) > 1 else source.paths[0],
-            "node-file-unreadable",
-            error.args[0],
-        )
+        return node_of(source.node, error.path or source.paths[0], "node-file-unreadable", str(error))
     except TimeoutError:
         return node_of(source.node, source.paths[0], "node-file-unreadable", f"not judged within {SECONDS:g} s")
     except (Exception, RecursionError, MemoryError) as error:
@@ -49,33 +44,64 @@ def judge_source(source: Source, ignore: Sequence[str] = ()) -> Node:
         return node_of(source.node, source.paths[0], "node-file-unreadable", why)
 
 
-def judge_document(name: str, source: str, document: dict[str, Any], ignore: Sequence[str] = ()) -> Node:
-    """A node whose answer came by another way than a file. Raises `Unreadable`."""
-    return _node(name, source, _facts(document), (), ignore)
+def judge_answer(
+    name: str,
+    source: str,
+    documents: Iterable[dict[str, Any]],
+    unmeasured: Union[str, None] = None,
+    ignore: Sequence[str] = (),
+) -> Node:
+    """A node whose answer came by another way than a file. unmeasured: bench was asked for, and why there is no result.
+
+    Raises `Unreadable`.
+    """
+    try:
+        return _judged(name, [(source, one) for one in documents], unmeasured, ignore)
+    except Unreadable as error:
+        raise error
+    except (Exception, RecursionError, MemoryError) as error:
+        raise Unreadable(f"what it holds cannot be judged: {type(error).__name__}") from error
 
 
 def _judge(source: Source, ignore: Sequence[str]) -> Node:
-    newest: tuple[str, Snapshot] | None = None
-    beside: Snapshot | None = None
+    return _judged(source.node, ((path, _read(path)) for path in source.paths), None, ignore)
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return reading.read(path)
+    except Unreadable as error:
+        raise Unreadable(str(error), path) from error
+
+
+def _judged(
+    name: str,
+    documents: Iterable[tuple[str, dict[str, Any]]],
+    unmeasured: Union[str, None],
+    ignore: Sequence[str],
+) -> Node:
+    """The newest facts of several, and every timing."""
+    newest: Union[tuple[str, Snapshot], None] = None
+    beside: Union[tuple[str, Snapshot], None] = None
     measured: list[Timing] = []
-    for path in source.paths:
+    failed = [] if unmeasured is None else [("bench", unmeasured)]
+    for path, document in documents:
         try:
-            document = reading.read(path)
             if document.get("schema") == BENCH:
                 result = decode_fast(Result, document)
                 measured += timings(result)
-                beside = result.facts if isinstance(result.facts, Snapshot) else beside
+                failed += failures(result)
+                beside = (path, result.facts) if isinstance(result.facts, Snapshot) else beside
             else:
                 facts = _facts(document)
                 if newest is None or facts.taken > newest[1].taken:
                     newest = (path, facts)
         except (Unreadable, BadFacts) as error:
             raise Unreadable(str(error), path) from error
-    if newest is not None:
-        return _node(source.node, newest[0], newest[1], measured, ignore)
-    if beside is not None:
-        return _node(source.node, source.paths[0], beside, measured, ignore)
-    raise Unreadable("a result of bench without the machine's facts", source.paths[0])
+    chosen = newest or beside
+    if chosen is None:
+        raise Unreadable("a result of bench without the machine's facts")
+    return _node(name, *chosen, measured, failed, ignore)
 
 
 def _facts(document: dict[str, Any]) -> Snapshot:
@@ -89,19 +115,28 @@ def _facts(document: dict[str, Any]) -> Snapshot:
         raise Unreadable(str(error)) from error
 
 
-def _node(name: str, source: str, facts: Snapshot, measured: Sequence[Timing], ignore: Sequence[str]) -> Node:
+def _node(
+    name: str,
+    source: str,
+    facts: Snapshot,
+    measured: Sequence[Timing],
+    failed: Sequence[tuple[str, str]],
+    ignore: Sequence[str],
+) -> Node:
     from gpucheck.rules import engine
 
     rules = engine.RULES if loaded() else None
     report = engine.judge_all(facts, ignore, rules)
+    peers = marks.peers(facts)
+    also = () if UNMEASURED in ignore or peers == NO_GPU else unmeasured_gpus(failed, source)
     return Node(
         name,
         source,
-        report.verdict,
+        "warning" if also and report.verdict == "ok" else report.verdict,
         None,
-        tuple(_small(one) for one in report.findings[:MOST_FINDINGS]),
+        (*(_small(one) for one in report.findings[:MOST_FINDINGS]), *also),
         tuple(one._replace(reason=marks.clip(one.reason)) for one in report.skipped if one.decisive),
-        marks.peers(facts),
+        peers,
         marks.product(facts),
         marks.marks(facts),
         marks.gpu_count(facts),

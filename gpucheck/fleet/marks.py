@@ -60,7 +60,8 @@ def _gpu(gpu: Gpu) -> NodeGpu:
         link.width if link else None,
         link.width_max if link else None,
         link.generation_max if link else None,
-        known(gpu.nvlinks_active, None),
+        # In MIG mode a GPU has no peers to talk to, and its links may be down.
+        known(gpu.nvlinks_active, None) if not known(gpu.mig_mode, True) else None,
     )
 
 
@@ -110,9 +111,11 @@ def _libraries(snapshot: Snapshot) -> Iterator[Mark]:
     wanted = None if isinstance(snapshot.libraries, Gap) else snapshot.libraries.wanted
     said: set[str] = set()
     for one in () if wanted is None or isinstance(wanted, Gap) else wanted:
+        if one.library in said:
+            continue
+        said.add(one.library)  # known or not: another file of it may have another version, and is not the first
         version = known(one.version, None)
-        if one.library not in said and version is not None and isinstance(one.path, str):
-            said.add(one.library)
+        if version is not None and isinstance(one.path, str):
             yield Mark("library", clip(one.library), version.text, "libraries.wanted.version", one.path)
 
 

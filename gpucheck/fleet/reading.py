@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Union
 
@@ -19,7 +18,8 @@ MOST_BYTES = 4 << 20
 MOST_FILES = 200_000
 
 # The last part of a path that says what the file is, not whose: node01/snapshot.json
-_NO_NAMES = frozenset(("snapshot", "facts", "gpucheck", "report", "machine", "doctor", "bench", "result", "tmp"))
+_OF_BENCH = frozenset(("bench", "result"))
+_NO_NAMES = _OF_BENCH | {"snapshot", "facts", "gpucheck", "report", "machine", "doctor", "tmp"}
 
 
 class Source(NamedTuple):
@@ -31,7 +31,23 @@ class Source(NamedTuple):
 
 
 class Unreadable(Exception):
-    """A file is not what a node's file should be; the message says why, for a user."""
+    """A file is not what a node's file should be; the message says why, for a user. path: which of a node's files."""
+
+    def __init__(self, why: str, path: Union[str, None] = None) -> None:
+        super().__init__(why)
+        self.path = path
+
+
+class _File(NamedTuple):
+    """root: the folder that was given, or that the given file lies in. inside: the path from there."""
+
+    root: str
+    inside: str
+    path: str
+
+    @property
+    def node(self) -> str:
+        return node_name(self.inside)
 
 
 def sources(given: Iterable[str]) -> tuple[Source, ...]:
@@ -41,37 +57,36 @@ def sources(given: Iterable[str]) -> tuple[Source, ...]:
     ------
     OSError: what was given is not there or may not be listed.
     """
-    found: dict[str, list[str]] = {}
-    made: list[Source] = []
-    alone: list[str] = []
-    seen: set[str] = set()
+    refused: list[Source] = []
+    files: dict[str, _File] = {}
     for one in given:
         os.stat(one)
-        inside = os.path.isdir(one)
-        for path in _files(one) if inside else [one]:
-            if path in seen:
-                continue
-            seen.add(path)
-            if len(seen) > MOST_FILES:
-                raise OSError(f"more than {MOST_FILES} files")
-            if not inside:
-                alone.append(path)
-            elif os.path.islink(path) and not _within(path, one):
-                made.append(Source(path, (path,), "a link that leads out of the folder is not followed"))
+        if not os.path.isdir(one):
+            files[one] = _File(*os.path.split(one), one)
+            continue
+        for path in _files(one, refused):
+            if os.path.islink(path) and not _within(path, one):
+                refused.append(Source(path, (path,), "a link that leads out of the folder is not followed"))
             else:
-                found.setdefault(node_name(os.path.relpath(path, one)), []).append(path)
-    for name, path in _named(alone):
-        found.setdefault(name, []).append(path)
-    made += [Source(name, tuple(paths)) for name, paths in found.items()]
-    return tuple(sorted(made))
+                files.setdefault(path, _File(one, os.path.relpath(path, one), path))
+            if len(files) + len(refused) > MOST_FILES:
+                raise OSError(f"more than {MOST_FILES} files")
+    return tuple(sorted((*refused, *_by_node(files.values()))))
 
 
-def _named(paths: list[str]) -> list[tuple[str, str]]:
-    """Single files by their names; by their paths where rack1/n1.json and rack2/n1.json are two machines."""
-    names = {path: node_name(os.path.basename(path)) for path in paths}
-    plain = [path for path in paths if os.path.basename(path).lower() == f"{names[path].lower()}.json"]
-    many = {name for name, count in Counter(names[path] for path in plain).items() if count > 1}
-    return [(node_name(path) if name in many else name, path) for path, name in names.items()]
+def _by_node(files: Iterable[_File]) -> Iterator[Source]:
+    """rack1/n1.json and rack2/n1.json are two machines, and called by their paths, whether the files were given or the
+    racks. A result of bench may lie elsewhere."""
+    roots: dict[str, set[str]] = {}
+    for file in files:
+        if not _OF_BENCH & set(file.inside.lower().replace(os.sep, "/").replace(".", "/").split("/")):
+            roots.setdefault(file.node, set()).add(file.root)
+    found: dict[str, list[str]] = {}
+    for file in files:
+        several = len(roots.get(file.node, ())) > 1
+        found.setdefault(node_name(file.path) if several else file.node, []).append(file.path)
+    for name, paths in found.items():
+        yield Source(name, tuple(paths))
 
 
 def node_name(path: str) -> str:
@@ -90,11 +105,15 @@ def node_name(path: str) -> str:
     return "/".join(parts)
 
 
-def _files(folder: str) -> Iterator[str]:
-    def fail(error: OSError) -> None:
-        raise error
+def _files(folder: str, refused: list[Source]) -> Iterator[str]:
+    """Raises OSError where the folder itself may not be listed; one inside it is a node that cannot be read."""
+    os.listdir(folder)
 
-    for at, _folders, names in os.walk(folder, onerror=fail if not os.listdir(folder) else None):
+    def fail(error: OSError) -> None:
+        path = str(error.filename)
+        refused.append(Source(node_name(os.path.relpath(path, folder)), (path,), error.strerror or "not to be listed"))
+
+    for at, _, names in os.walk(folder, onerror=fail):
         for name in names:
             if name.lower().endswith(".json"):
                 yield os.path.join(at, name)
@@ -147,6 +166,6 @@ def parsed(data: bytes) -> dict[str, Any]:
 
 
 def file_name(node: str) -> str:
-    """A node's name as the name of a file in one folder: nothing in it leads elsewhere."""
+    """A node's name as the name of a file in one folder, without its ending: nothing in it leads elsewhere."""
     kept = "".join(one if one.isascii() and (one.isalnum() or one in "-_.") else "_" for one in node)
-    return f"{kept.strip('.')[:100] or 'node'}.json"
+    return kept.strip(".")[:100] or "node"

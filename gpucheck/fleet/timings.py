@@ -1,4 +1,4 @@
-"""What of a bench result is compared with other machines: each GPU's step. Pure."""
+"""What of a bench result is compared with other machines: each GPU's step, or why it has none. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,30 @@ def timings(result: Result) -> tuple[Timing, ...]:
         _timing(result, trial, leg)
         for trial in result.trials
         for leg in trial.legs
-        if leg.device.startswith("gpu") and leg.figures is not None and leg.figures.step.value > 0
+        if leg.device.startswith("gpu") and leg.figures is not None and leg.figures.step.value > 0 and _named(leg.name)
     ]
     return tuple(found[:MOST_TIMINGS])
+
+
+def failures(result: Result) -> tuple[tuple[str, str], ...]:
+    """GPUs that have no figure, and why: a device, its words."""
+    if result.settings.simulated is not None:
+        return ()
+    legs = {leg.device: leg for trial in result.trials for leg in trial.legs if leg.device.startswith("gpu")}
+    if not legs:
+        return (("bench", result.no_gpu),) if result.no_gpu else ()
+    failed = {
+        leg.device: f"{leg.failure.kind}: {leg.failure.message}" if leg.failure else "it came to no figure"
+        for trial in result.trials
+        for leg in trial.legs
+        if leg.device in legs and leg.figures is None
+    }
+    return tuple(failed.items())
+
+
+def _named(name: str) -> bool:
+    """Does it tell which GPU it is? A MIG instance without its profile may be a seventh of one or half of one."""
+    return name not in ("", "GPU") and not name.endswith("(MIG)")
 
 
 def _timing(result: Result, trial: Trial, leg: Leg) -> Timing:

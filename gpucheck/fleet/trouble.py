@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpucheck.findings import Evidence, Finding
 from gpucheck.fleet.marks import clip
 from gpucheck.fleet.nodes import Node
@@ -23,6 +25,20 @@ def node_of(name: str, source: str, rule: str, why: str, fix: tuple[str, ...] = 
     )
 
 
+def unmeasured_gpus(failed: Sequence[tuple[str, str]], source: str) -> tuple[Finding, ...]:
+    """What bench could not measure: devices and why, in one finding."""
+    load()
+    if not failed:
+        return ()
+    listed = "; ".join(f"{device}: {why}" for device, why in failed[:8])
+    more = f" and {len(failed) - 8} more" if len(failed) > 8 else ""
+    evidence = tuple(Evidence(f"bench.{device}", clip(why), clip(source)) for device, why in failed[:8])
+    message = clip(f"bench measured no step: {listed}{more}")
+    fix = ("# on that node:", "gpucheck bench --devices all", "gpucheck doctor --deep")
+    return (Finding(UNMEASURED, RULES[UNMEASURED].severity, message, evidence, fix),)
+
+
+UNMEASURED = "gpu-not-measured"
 _WORDS = {
     "node-file-unreadable": "The node's file tells nothing",
     "node-without-answer": "The node did not answer",

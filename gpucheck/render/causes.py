@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from gpucheck.facts.deep import Deep
@@ -12,11 +13,19 @@ from gpucheck.render.hardware import nothing_there
 from gpucheck.render.text import count, plain
 
 
-class Cause(NamedTuple):
-    """A finding and, flat, everything that it explains directly or through others.
+class Branch(NamedTuple):
+    """A finding and what it explains, as a tree.
 
     same: further cases of the same rule with the same cure (eight GPUs of a kind), which need only their message.
     """
+
+    finding: Finding
+    follows: tuple[Branch, ...]
+    same: tuple[Finding, ...] = ()
+
+
+class Cause(NamedTuple):
+    """A branch whose followers are told flat: everything that it explains directly or through others."""
 
     finding: Finding
     follows: tuple[Finding, ...]
@@ -25,29 +34,51 @@ class Cause(NamedTuple):
 
 def causes(report: Report) -> tuple[Cause, ...]:
     """Every finding once, in the report's order, each under the first cause that accounts for it."""
-    explained = {name for finding in report.findings for name in finding.explains}
+    return tuple(
+        Cause(one.finding, tuple(_within(one.follows)), one.same) for one in _together(_roots(report.findings))
+    )
+
+
+def tree(report: Report) -> tuple[Branch, ...]:
+    """The same, each finding under the one that explains it directly."""
+    return tuple(_gathered(one) for one in _together(_roots(report.findings)))
+
+
+def _roots(findings: tuple[Finding, ...]) -> list[Branch]:
+    explained = {name for finding in findings for name in finding.explains}
     seen: set[int] = set()
-    found: list[Cause] = []
+    found: list[Branch] = []
     # The second round is for circles: two findings that name each other must not both vanish.
     for roots in (True, False):
-        for at, finding in enumerate(report.findings):
+        for at, finding in enumerate(findings):
             if at not in seen and not (roots and finding.name in explained):
                 seen.add(at)
-                found.append(Cause(finding, tuple(_following(report, finding, seen))))
+                found.append(Branch(finding, _following(findings, finding, seen)))
     # A warning that explains an error comes where the error would stand.
-    found.sort(key=lambda one: min(map(_weight, (one.finding, *one.follows))))
-    return tuple(_together(found))
+    found.sort(key=lambda one: min(map(_weight, (one.finding, *_within(one.follows)))))
+    return found
 
 
-def _together(found: list[Cause]) -> list[Cause]:
-    kinds: dict[tuple[str, Severity, tuple[str, ...]], Cause] = {}
-    for cause in found:
-        kind = (cause.finding.name, cause.finding.severity, cause.finding.fix)
+def _within(branches: tuple[Branch, ...]) -> Iterator[Finding]:
+    for one in branches:
+        yield one.finding
+        yield from one.same
+        yield from _within(one.follows)
+
+
+def _gathered(branch: Branch) -> Branch:
+    return branch._replace(follows=tuple(_gathered(one) for one in _together(list(branch.follows))))
+
+
+def _together(found: list[Branch]) -> list[Branch]:
+    kinds: dict[tuple[str, Severity, tuple[str, ...]], Branch] = {}
+    for branch in found:
+        kind = (branch.finding.name, branch.finding.severity, branch.finding.fix)
         first = kinds.get(kind)
         if first is None:
-            kinds[kind] = cause
+            kinds[kind] = branch
         else:
-            kinds[kind] = first._replace(follows=first.follows + cause.follows, same=(*first.same, cause.finding))
+            kinds[kind] = first._replace(follows=first.follows + branch.follows, same=(*first.same, branch.finding))
     return list(kinds.values())
 
 
@@ -59,18 +90,26 @@ def _weight(finding: Finding) -> int:
     return _WEIGHT[Severity.WARNING if finding.remaining else finding.severity]
 
 
-def _following(report: Report, cause: Finding, seen: set[int]) -> list[Finding]:
-    following: list[Finding] = []
-    for at, finding in enumerate(report.findings):
+def _following(findings: tuple[Finding, ...], cause: Finding, seen: set[int]) -> tuple[Branch, ...]:
+    following: list[Branch] = []
+    for at, finding in enumerate(findings):
         if at not in seen and finding.name in cause.explains:
             seen.add(at)
-            following += [finding, *_following(report, finding, seen)]
-    return following
+            following.append(Branch(finding, _following(findings, finding, seen)))
+    return tuple(following)
 
 
 def decisive(report: Report) -> tuple[Skipped, ...]:
     """The skipped rules without which the main question stays open."""
     return tuple(skipped for skipped in report.skipped if skipped.decisive)
+
+
+def rehearsal(report: Report) -> str:
+    """What every format of a rehearsal has to say first, one sentence or two; "" of a real look."""
+    if not report.simulated:
+        return ""
+    name = plain(report.simulated)
+    return f"SIMULATED: {name}. This is a recorded machine; nothing here is about the machine that you are on."
 
 
 def headline(report: Report) -> str:

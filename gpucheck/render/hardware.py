@@ -24,15 +24,16 @@ def gpu_rows(snapshot: Snapshot) -> Iterator[str]:
         there = f"on the PCI bus: {_on_bus(driver)}"
         yield f"{told}; {there if on_windows is None else f'display adapters: {windows.adapters(on_windows)}'}"
         return
-    runs = _runs(snapshot)
+    runs = code_for(snapshot)
     groups: dict[str, list[int]] = {}
     for gpu in gpus:
-        groups.setdefault(gpu_line(gpu) + runs.get(gpu.number, ""), []).append(gpu.number)
+        code = f"; TensorFlow's code for it: {runs[gpu.number]}" if gpu.number in runs else ""
+        groups.setdefault(gpu_line(gpu) + code, []).append(gpu.number)
     for line, numbers in groups.items():
         yield f"{_numbers(numbers)}  {line}"
 
 
-def _runs(snapshot: Snapshot) -> dict[int, str]:
+def code_for(snapshot: Snapshot) -> dict[int, str]:
     """What code the examined TensorFlow has for each GPU, as the rules have it; not whether it gets there."""
     from gpucheck import rules
 
@@ -44,7 +45,7 @@ def _runs(snapshot: Snapshot) -> dict[int, str]:
     except Unknown:
         return {}
     words = {"native": "native", "ptx": "only by PTX JIT (minutes at first start)"}
-    return {one.gpu.number: f"; TensorFlow's code for it: {words.get(one.runs, 'none that runs')}" for one in fitting}
+    return {one.gpu.number: words.get(one.runs, "none that runs") for one in fitting}
 
 
 def _on_bus(driver: Union[Driver, Gap]) -> str:

@@ -22,6 +22,7 @@ def document(report: Report, strict: bool = False) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "version": report.version,
+        "simulated": encode(report.simulated or None),
         "verdict": report.verdict,
         "exit_code": report.exit_code(strict),
         "findings": encode(report.findings),

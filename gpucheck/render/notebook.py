@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gpucheck.findings import Finding, Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
+from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import skipped_block
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import plain, shorten
@@ -12,6 +12,7 @@ from gpucheck.render.text import plain, shorten
 _COLOR = {"ok": "#2e9e4f", "warning": "#c07a00", "error": "#d9534f", "unknown": "#a05cc5"}
 _SEVERITY = {Severity.ERROR: _COLOR["error"], Severity.WARNING: _COLOR["warning"], Severity.INFO: "#3b8eb8"}
 _PRE = "white-space:pre-wrap;overflow-wrap:anywhere;margin:.4em 0;padding:.4em .6em;background:rgba(128,128,128,.15)"
+_LOUD = "font-weight:bold;padding:.4em .6em;border:3px dashed #a05cc5"
 
 
 def escape(text: object) -> str:
@@ -27,6 +28,7 @@ def render(report: Report) -> str:
     color = _COLOR[report.verdict]
     parts = [
         '<div style="max-width:60em;line-height:1.4;color:inherit">',
+        *([f'<p style="{_LOUD}">{escape(rehearsal(report))}</p>'] if report.simulated else []),
         f'<p><strong style="color:{color}">{report.verdict.upper()}</strong> {escape(headline(report))}</p>',
         *(_cause(cause) for cause in causes(report)),
         *(f"<p>Could not judge {escape(one.name)}: {escape(one.reason)}</p>" for one in decisive(report)),

@@ -12,12 +12,13 @@ from gpucheck.rules.engine import RULES, Rule
 
 @cache
 def every() -> dict[str, Rule]:
-    """All rules in the order in which they decide, those of logs last."""
+    """All rules in the order in which they decide, those of logs and of what is expected last."""
+    from gpucheck.expecting.documented import documented as on_expectations
     from gpucheck.logs.judging import documented
     from gpucheck.rules import load
 
     load()
-    return {**RULES, **documented()}
+    return {**RULES, **documented(), **on_expectations()}
 
 
 def names() -> frozenset[str]:
@@ -92,8 +93,11 @@ def pretty(rule: Rule, width: int, color: bool) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().split("\n"))
 
 
+LISTINGS = ("terminal", "json", "markdown")
+
+
 def listing(format: str) -> str:
-    """All rules in the order in which they decide, in one of the formats of `doctor`."""
+    """All rules in the order in which they decide, in one of the formats `LISTINGS`."""
     if format == "json":
         import json
 

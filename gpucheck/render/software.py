@@ -32,11 +32,11 @@ def by_place(copies: tuple[LibraryCopy, ...]) -> dict[str, list[LibraryCopy]]:
     """Copies by folder; a toolkit is one place, and so are all NVIDIA wheels of one environment."""
     places: dict[str, list[LibraryCopy]] = {}
     for copy in copies:
-        places.setdefault(_place(copy), []).append(copy)
+        places.setdefault(place_of(copy), []).append(copy)
     return places
 
 
-def _place(copy: LibraryCopy) -> str:
+def place_of(copy: LibraryCopy) -> str:
     for via in copy.found_via:
         kind, _, rest = via.partition(" ")
         for slash in "/\\":

@@ -49,12 +49,16 @@ def _machine(snapshot: Snapshot) -> tuple[Block, ...]:
         _block("Python", snapshot.python, python_rows),
         _block("Variables", snapshot.environment, variable_rows),
     )
+    short = shortened(snapshot)
+    return tuple(Block(title, tuple(short(row) for row in rows)) for title, rows in every)
+
+
+def shortened(snapshot: Snapshot) -> Callable[[str], str]:
+    """What writes the user's folder as ``~`` in a text about this machine."""
     home, slash = _home(snapshot)
     if not home or len(home) < 2:
-        return every
-    return tuple(
-        Block(title, tuple(row.replace(f"{home}{slash}", f"~{slash}") for row in rows)) for title, rows in every
-    )
+        return lambda row: row
+    return lambda row: row.replace(f"{home}{slash}", f"~{slash}")
 
 
 def _home(snapshot: Snapshot) -> tuple[Union[str, None], str]:

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from gpucheck.findings import OPEN, Finding, Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, verdict
+from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.page import TITLE, hang, painted
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import count, plain, shorten
 
-_STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
+STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
 _SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 _MOST_EVIDENCE = 4
 
@@ -45,16 +45,27 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
 
 def paint(console: Console, report: Report, verbose: bool = False) -> None:
     """Print the report on any console (the pictures of the documentation are made with this, too)."""
-    hang(console, report.verdict.upper(), _STYLE[report.verdict], headline(report), style="bold")
+    if report.simulated:
+        _paint_rehearsal(console, report)
+        console.print()
+    hang(console, report.verdict.upper(), STYLE[report.verdict], headline(report), style="bold")
     console.print()
     for block in (*blocks(report.snapshot), *(detail_blocks(report) if verbose else ())):
         _paint_block(console, block, verbose)
     for cause in causes(report):
         console.print()
-        _paint_cause(console, cause, verbose)
+        paint_cause(console, cause, verbose)
     _paint_skipped(console, report)
     console.print()
-    console.print(Text(verdict(report), style=_STYLE[report.verdict]), soft_wrap=True)
+    console.print(Text(verdict(report), style=STYLE[report.verdict]), soft_wrap=True)
+    if report.simulated:
+        console.print()
+        _paint_rehearsal(console, report)
+
+
+def _paint_rehearsal(console: Console, report: Report) -> None:
+    """First and last: of a long page only one end is seen."""
+    hang(console, "", "", rehearsal(report), style="bold reverse", column=0)
 
 
 def _paint_block(console: Console, block: Block, verbose: bool) -> None:
@@ -62,7 +73,8 @@ def _paint_block(console: Console, block: Block, verbose: bool) -> None:
         hang(console, block.title if at == 0 else "", "bold", plain(row) if verbose else shorten(plain(row), 400))
 
 
-def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
+def paint_cause(console: Console, cause: Cause, verbose: bool = False) -> None:
+    """One cause: what is wrong, how one knows, and the fix."""
     finding = cause.finding
     _paint_heading(console, finding)
     for case in (finding, *cause.same):
@@ -88,7 +100,7 @@ def _paint_cause(console: Console, cause: Cause, verbose: bool) -> None:
 def _paint_heading(console: Console, finding: Finding) -> None:
     severity = (finding.severity.value.upper(), _SEVERITY[finding.severity])
     if finding.remaining:
-        severity = ("POSSIBLE", _STYLE["unknown"])
+        severity = ("POSSIBLE", STYLE["unknown"])
     console.print(Text.assemble(severity, "  ", (plain(finding.name), "bold")), soft_wrap=True)
 
 

@@ -31,6 +31,12 @@ def shorten(text: str, most: int = 300) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}… ({len(text)} characters)"
 
 
+def whole(line: str, most: int = 4000) -> str:
+    """A line of a fix, as it is or not at all: for formats whose readers refuse what is too long."""
+    line = plain(line)
+    return line if len(line) <= most else f"# (a line of {len(line)} characters, too long to stand here)"
+
+
 def ascii_only(text: str) -> str:
     """For an output that cannot hold Unicode: our own signs in ASCII, what is left as ``\\u2026``."""
     return text.translate(_ASCII).encode("ascii", "backslashreplace").decode("ascii")

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 class Question(NamedTuple):
-    """What each machine is asked. python: None for the one that runs the worker. timeout: seconds, for the look."""
+    """What each machine is asked. python: None for the one that runs the worker. timeout: seconds, for the look.
+    bench: seconds to measure its GPUs for; None: not at all."""
 
     python: Union[str, None]
     deep: bool
     timeout: float
+    bench: Union[float, None] = None
 
 
 class Trouble(NamedTuple):
@@ -34,12 +36,17 @@ class Trouble(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """One machine's: the text of a snapshot, or why there is none. address: the worker's."""
+    """One machine's: the text of a snapshot, or why there is none. address: the worker's.
+
+    bench: a result of bench, as text; unmeasured: it was asked for, and why there is none.
+    """
 
     node: str
     address: str
     text: Union[str, None]
     trouble: Union[Trouble, None] = None
+    bench: Union[str, None] = None
+    unmeasured: Union[str, None] = None
 
 
 class Reached(NamedTuple):
@@ -63,9 +70,20 @@ def collect(
         from gpucheck.fleet.collecting import asking
     except ImportError as error:
         raise WrongUsage(f"asking machines needs more packages: gpucheck-cli[fleet] ({error})") from error
+    _open_many()
     with _reached(question, dask, ssh, slurm) as reached:
         yield from reached.missing
         yield from asking.ask(reached.client, question, every_worker=every_worker, named=reached.named)
+
+
+def _open_many() -> None:
+    """A worker takes some sockets, and a process may often open no more than 1024 unless it asks for more."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _reached(
@@ -82,7 +100,7 @@ def _reached(
     assert dask is not None
     from gpucheck.fleet.collecting import by_address
 
-    return by_address.reached(dask)
+    return by_address.reached(dask, min(question.timeout, 15.0))
 
 
 def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
@@ -94,7 +112,9 @@ def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
         trouble = answer.trouble or Trouble("node-without-answer", "it said nothing")
         return node_of(answer.node, answer.address, trouble.rule, trouble.why)
     try:
-        document = reading.parsed(answer.text.encode("utf-8", "surrogatepass"))
-        return judging.judge_document(answer.node, answer.address, document, ignore)
+        documents = [
+            reading.parsed(text.encode("utf-8", "surrogatepass")) for text in (answer.text, answer.bench) if text
+        ]
+        return judging.judge_answer(answer.node, answer.address, documents, answer.unmeasured, ignore)
     except reading.Unreadable as error:
         return node_of(answer.node, answer.address, "node-incompatible", f"its answer cannot be read: {error}")

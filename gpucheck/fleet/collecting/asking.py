@@ -20,6 +20,7 @@ from gpucheck.fleet.collecting import Answer, Question, Trouble
 from gpucheck.fleet.reading import MOST_BYTES
 
 _BESIDE = 20.0  # seconds beyond the look itself: importing gpucheck there, from a cold disk, and the way back
+BENCH_BESIDE = 600.0  # beyond the measuring: importing a framework for each GPU, compiling its first step
 _STEP = 0.5
 _VERSIONS = 5.0
 _OURS = "gpucheck-cli"
@@ -27,9 +28,10 @@ _OURS = "gpucheck-cli"
 # As words, not as a function of ours: a worker without this gpucheck cannot unpickle that, and dies of it (Dask reads
 # the tasks in the loop that keeps it connected). Words fail inside the task.
 _evaluate = eval
-_LOOK = "__import__('gpucheck.fleet.collecting.there', fromlist=['look']).look(*question)"
+_THERE = "__import__('gpucheck.fleet.collecting.there', fromlist=['there'])"
+_LOOK, _MEASURE = f"{_THERE}.look(*question)", f"{_THERE}.measure(*question)"
 
-Look = Callable[[Union[str, None], bool, float], tuple[str, str]]
+Work = Callable[..., tuple[str, str]]
 
 
 class _Asked(NamedTuple):
@@ -42,7 +44,8 @@ class _Asked(NamedTuple):
 def ask(
     client: Client,
     question: Question,
-    look: Union[Look, None] = None,
+    look: Union[Work, None] = None,
+    measure: Union[Work, None] = None,
     *,
     every_worker: bool = False,
     named: bool = False,
@@ -52,21 +55,46 @@ def ask(
 
     Parameters
     ----------
-    look: another thing to run there than gpucheck's own look.
+    look, measure: other things to run there than gpucheck's own.
     every_worker: ask each, where several run on one host (in containers, say).
     named: workers are called as their hosts are.
-    seconds: to wait for all of them together.
+    seconds: to wait for all of them together, each time that they are asked.
     """
     workers = _workers(client)
     chosen = workers if every_worker else _one_a_host(workers)
+    nodes = {address: (_called(address, about, every_worker, named), about) for address, about in chosen.items()}
+    asked = _sent(client, nodes, look or _LOOK, question[:3])
+    limit = question.timeout + _BESIDE if seconds is None else seconds
+    answers = (_answer(client, one, said, every_worker, named) for one, said in _heard(client, asked, limit))
+    if question.bench is None:
+        yield from answers
+        return
+    # Measured is who has answered: what is known of a machine stays, whatever its GPUs do then.
+    known = {}
+    for answer in answers:
+        if answer.text is None:
+            yield answer
+        else:
+            known[answer.address] = answer
+    within = question.bench + BENCH_BESIDE if seconds is None else seconds
+    words = (question.python, question.bench, within)
+    asked = _sent(client, {address: nodes[address] for address in known}, measure or _MEASURE, words)
+    for one, said in _heard(client, asked, within + _BESIDE if seconds is None else seconds):
+        yield _measured(client, one, said, known[one.address])
+
+
+def _sent(
+    client: Client, nodes: dict[str, tuple[str, dict[str, Any]]], work: Union[str, Work], question: tuple[Any, ...]
+) -> dict[str, _Asked]:
     run = uuid4().hex
-    asked = {
+    posed = (_evaluate, work, {"question": question}) if isinstance(work, str) else (work, *question)
+    return {
         address: _Asked(
-            _called(address, about, every_worker, named),
+            node,
             address,
             str(about.get("name", "")),
             client.submit(
-                *((_evaluate, _LOOK, {"question": tuple(question)}) if look is None else (look, *question)),
+                *posed,
                 workers=[address],
                 allow_other_workers=False,
                 pure=False,
@@ -75,14 +103,8 @@ def ask(
                 key=f"gpucheck-{run}-{number}",
             ),
         )
-        for number, (address, about) in enumerate(chosen.items())
+        for number, (address, (node, about)) in enumerate(nodes.items())
     }
-    limit = time.monotonic() + (question.timeout + _BESIDE if seconds is None else seconds)
-    try:
-        yield from _heard(client, asked, limit, every_worker, named)
-    finally:
-        with suppress(Exception):
-            client.cancel([one.future for one in asked.values()], force=True)
 
 
 def _workers(client: Client) -> dict[str, Any]:
@@ -101,62 +123,86 @@ def _called(address: str, about: dict[str, Any], every_worker: bool, named: bool
     return name if named else f"{host}/{name}" if every_worker else host
 
 
-def _heard(client: Client, asked: dict[str, _Asked], limit: float, every_worker: bool, named: bool) -> Iterator[Answer]:
-    waiting = dict(asked)
-    while waiting:
-        left = limit - time.monotonic()
-        if left <= 0:
-            for one in waiting.values():
-                yield _without(one, "no answer in time: it hangs, or its worker is busy with other work")
-            return
-        with suppress(TimeoutError), client.as_current():
-            wait([one.future for one in waiting.values()], timeout=min(_STEP, left), return_when="FIRST_COMPLETED")
-        done = [one for one in waiting.values() if one.future.done()]
-        for one in done:
-            del waiting[one.address]
-            yield _read(client, one, every_worker, named)
-        if done or not waiting:
-            continue
-        try:
-            alive = _workers(client)
-        except Exception as error:
-            for one in waiting.values():
-                yield _without(one, f"the connection to Dask's scheduler was lost ({type(error).__name__})")
-            return
-        for one in [one for one in waiting.values() if one.address not in alive and not one.future.done()]:
-            del waiting[one.address]
-            yield _without(one, "its worker died while it was asked")
-
-
-def _without(one: _Asked, why: str, rule: str = "node-without-answer") -> Answer:
-    return Answer(one.node, one.address, None, Trouble(rule, why))
-
-
-def _read(client: Client, one: _Asked, every_worker: bool, named: bool) -> Answer:
-    if one.future.status != "finished":
-        return _failed(client, one)
+def _heard(client: Client, asked: dict[str, _Asked], seconds: float) -> Iterator[tuple[_Asked, Union[Trouble, None]]]:
+    """Each that was asked, when it is done (None) or will not be."""
+    waiting, limit = dict(asked), time.monotonic() + seconds
     try:
-        host, text = one.future.result(timeout=30)
-        if not isinstance(host, str) or not isinstance(text, str) or len(text) > MOST_BYTES:
-            return _without(one, "its answer is none of gpucheck's", "node-incompatible")
-    except Exception as error:
-        return _without(one, f"its answer was lost on the way ({type(error).__name__})")
+        while waiting:
+            left = limit - time.monotonic()
+            if left <= 0:
+                for one in waiting.values():
+                    yield one, _without("no answer in time: it hangs, or its worker is busy with other work")
+                return
+            with suppress(TimeoutError), client.as_current():
+                wait([one.future for one in waiting.values()], timeout=min(_STEP, left), return_when="FIRST_COMPLETED")
+            done = [one for one in waiting.values() if one.future.done()]
+            for one in done:
+                del waiting[one.address]
+                yield one, None
+            if done or not waiting:
+                continue
+            try:
+                alive = _workers(client)
+            except Exception as error:
+                for one in waiting.values():
+                    yield one, _without(f"the connection to Dask's scheduler was lost ({type(error).__name__})")
+                return
+            for one in [one for one in waiting.values() if one.address not in alive and not one.future.done()]:
+                del waiting[one.address]
+                yield one, _without("its worker died while it was asked")
+    finally:
+        with suppress(Exception):
+            client.cancel([one.future for one in asked.values()], force=True)
+
+
+def _without(why: str, rule: str = "node-without-answer") -> Trouble:
+    return Trouble(rule, why)
+
+
+def _answer(client: Client, one: _Asked, said: Union[Trouble, None], every_worker: bool, named: bool) -> Answer:
+    told = said or _read(client, one)
+    if isinstance(told, Trouble):
+        return Answer(one.node, one.address, None, told)
+    host, text = told
     return Answer(one.node if named else f"{host}/{one.name}" if every_worker else host, one.address, text)
 
 
-def _failed(client: Client, one: _Asked) -> Answer:
+def _measured(client: Client, one: _Asked, said: Union[Trouble, None], answer: Answer) -> Answer:
+    told = said or _read(client, one)
+    if isinstance(told, Trouble):
+        return answer._replace(unmeasured=told.why)
+    text, why = told
+    return answer._replace(bench=text) if text else answer._replace(unmeasured=why[:300])
+
+
+def _read(client: Client, one: _Asked) -> Union[tuple[str, str], Trouble]:
+    """What came back: two texts, or why there are none."""
+    if one.future.status != "finished":
+        return _failed(client, one)
+    try:
+        told = one.future.result(timeout=30)
+        if isinstance(told, tuple) and len(told) == 2 and all(isinstance(text, str) for text in told):
+            first, second = told
+            if len(first) + len(second) <= MOST_BYTES:
+                return first, second
+        return _without("its answer is none of gpucheck's", "node-incompatible")
+    except Exception as error:
+        return _without(f"its answer was lost on the way ({type(error).__name__})")
+
+
+def _failed(client: Client, one: _Asked) -> Trouble:
     try:
         error: Union[BaseException, None] = one.future.exception(timeout=5)
     except Exception as failure:  # it was cancelled, or cannot be unpickled here
         error = failure
     if isinstance(error, KilledWorker):
-        return _without(one, "its worker died while it was asked")
+        return _without("its worker died while it was asked")
     said = f"{type(error).__name__}: {error}"[:200]
     theirs = versions(client, one.address)
     # The question could not be understood there: pickled functions are found by their module's name.
     if isinstance(error, (ImportError, AttributeError, TypeError)) or "serializ" in said or "pickle" in said.lower():
-        return _without(one, f"{theirs}{said}", "node-incompatible")
-    return _without(one, f"gpucheck failed there: {said}")
+        return _without(f"{theirs}{said}", "node-incompatible")
+    return _without(f"gpucheck failed there: {said}")
 
 
 def versions(client: Client, address: str) -> str:

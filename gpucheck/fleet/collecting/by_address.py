@@ -10,14 +10,14 @@ from distributed import Client
 from gpucheck.fleet.collecting import Reached
 from gpucheck.output import WrongUsage
 
-_SECONDS = 15
-
 
 @contextmanager
-def reached(address: str) -> Iterator[Reached]:
-    """Connect. Raises `WrongUsage`: there is no scheduler, or it has no worker."""
+def reached(address: str, seconds: float = 10.0) -> Iterator[Reached]:
+    """Connect. Raises `WrongUsage`: there is no scheduler within so many seconds, or it has no worker."""
+    if not address.strip():
+        raise WrongUsage("--dask takes the address of a scheduler: tcp://HOST:8786")
     try:
-        client = Client(address, timeout=_SECONDS, set_as_default=False, name="gpucheck")
+        client = Client(address, timeout=seconds, set_as_default=False, name="gpucheck")
     except (OSError, TimeoutError, ValueError) as error:
         raise WrongUsage(f"--dask: no scheduler answers at {address}: {error}") from error
     try:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Union
 
 from distributed import Client, Scheduler, SpecCluster
+from distributed.core import Status
 from distributed.deploy.ssh import Worker
 
 from gpucheck.fleet.collecting import Answer, Reached, Trouble
@@ -19,7 +20,6 @@ from gpucheck.fleet.hostlist import expanded
 from gpucheck.output import WrongUsage
 
 _SECONDS = 60.0  # to log in and to start a worker there
-_TOGETHER = 50  # hosts logged in to at a time
 
 
 class Host(NamedTuple):
@@ -41,9 +41,15 @@ def hosts(text: str) -> tuple[Host, ...]:
     else:
         words = [text]
     try:
-        return tuple(dict.fromkeys(_host(one) for word in words for one in expanded(word)))
+        return _some(tuple(dict.fromkeys(_host(one) for word in words for one in expanded(word))), text)
     except ValueError as error:
         raise WrongUsage(f"--ssh: {error}") from error
+
+
+def _some(found: tuple[Host, ...], text: str) -> tuple[Host, ...]:
+    if not found:
+        raise WrongUsage(f"--ssh: no host is named{f' in {text[1:]}' if text.startswith('@') else ''}")
+    return found
 
 
 def _host(word: str) -> Host:
@@ -57,7 +63,6 @@ def _host(word: str) -> Host:
 class _Tolerant(Worker):  # type: ignore[misc]
     """A worker whose failure to start is kept, not raised."""
 
-    gate: Union[asyncio.Semaphore, None] = None
     failures: dict[str, str]
 
     def __init__(self, *given: Any, failures: dict[str, str], **options: Any) -> None:
@@ -68,11 +73,19 @@ class _Tolerant(Worker):  # type: ignore[misc]
         try:
             await asyncio.wait_for(super().start(), _SECONDS)
         except Exception as error:
-            self.failures[str(self.name)] = _words(error)
-            await super(Worker, self).start() if self.connection and self.proc else None
-            from distributed.core import Status
-
+            self.failures[str(self.name)] = await self._why() or _words(error)
             self.status = Status.running  # for the cluster; the scheduler never hears of it
+
+    async def _why(self) -> str:
+        """What is missing there: Dask tells only that the worker did not start."""
+        if self.connection is None:
+            return ""
+        with suppress(Exception):
+            command = f"{self.remote_python} -c 'import distributed, gpucheck.fleet.collecting'"
+            told = await asyncio.wait_for(self.connection.run(command), 20.0)
+            said = str(told.stderr or "").strip().splitlines()
+            return said[-1][:200] if told.exit_status and said else ""
+        return ""
 
 
 def _words(error: BaseException) -> str:

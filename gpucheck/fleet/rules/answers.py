@@ -66,6 +66,23 @@ def node_file_unreadable(nodes: Sequence[Node]) -> Iterator[Differing]:
     yield from ()
 
 
+@rule(Severity.WARNING)
+def gpu_not_measured(nodes: Sequence[Node]) -> Iterator[Differing]:
+    """A node was to be measured, and `gpucheck bench` came to no figure for one of its GPUs, or for none.
+
+    ## What it means
+    The node has or may have a GPU; the message tells what bench said: the framework is not installed, the GPU's memory
+    is taken, the process crashed or hung.
+
+    ## Why it matters
+    Nothing is known of this GPU's speed, and a job would meet the same obstacle.
+
+    ## How to fix
+    Log in, run `gpucheck bench --devices all` there, and `gpucheck doctor --deep`.
+    """
+    yield from ()
+
+
 @rule(Severity.INFO)
 def gpucheck_version_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
     """The facts of some nodes were taken by another version of gpucheck than those of the others.

@@ -28,21 +28,21 @@ def fewer_gpus_than_peers(nodes: Sequence[Node]) -> Iterator[Differing]:
     ## References
     https://docs.nvidia.com/deploy/xid-errors/
     """
-    for peers, group in by_peers(nodes):
+    for peers, group, of in by_peers(nodes):
         free = [node for node in group if not node.limited and node.gpu_count is not None]
         counts = Counter(node.gpu_count for node in free)
         if not counts:
             continue
         usual, number = counts.most_common(1)[0]
         assert usual is not None
-        if 2 * number <= len(group):
+        if 2 * number <= of:
             continue
         fewer = [node for node in free if node.gpu_count is not None and node.gpu_count < usual]
-        if fewer and few(len(group) - number, len(group)):
+        if fewer and few(of - number, of):
             each = sorted({node.gpu_count for node in fewer if node.gpu_count is not None})
             have = " or ".join(map(str, each))
             yield Differing(
-                f"{len(fewer)} of {len(group)} nodes with fewer working GPUs: {have} where {number} have {usual}.",
+                f"{len(fewer)} of {of} nodes with fewer working GPUs: {have} where {number} have {usual}.",
                 (
                     ("gpus", f"{fewer[0].gpu_count}", f"NVML on {fewer[0].name}"),
                     ("gpus", f"{usual}", f"NVML on {number} nodes"),

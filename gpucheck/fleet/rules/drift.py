@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Union
 
 from gpucheck.findings import Severity
 from gpucheck.fleet.nodes import NO_GPU, Mark, Node
-from gpucheck.fleet.rules.engine import Differing, by_peers, rule
+from gpucheck.fleet.rules.engine import Differing, Peers, alike, by_peers, rule
 
 _MOST_VALUES = 6
 
@@ -52,14 +53,13 @@ def library_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
     """
     yield from _drift(nodes, "framework", _SAME)
     # Another TensorFlow brings other libraries: those are compared among nodes with the same one.
-    alike: dict[str, list[Node]] = {}
-    for node in nodes:
-        for mark in node.marks:
-            if mark.label == "TensorFlow" and node.peers is not None:
-                alike.setdefault(f"{node.peers}, {mark.value}", []).append(node)
-    for kind, group in alike.items():
-        if group[0].peers != NO_GPU:
-            yield from _together(_of_peers(kind, group, "library", _SAME))
+    for one in alike(nodes, lambda node: (node.peers, _tensorflow(node))):
+        if one.nodes[0].peers != NO_GPU:
+            yield from _together(_of_peers(one, "library", _SAME))
+
+
+def _tensorflow(node: Node) -> Union[str, None]:
+    return next((mark.value for mark in node.marks if mark.label == "TensorFlow"), None)
 
 
 _SAME = (
@@ -113,12 +113,8 @@ def bios_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
     ## How to fix
     Update the firmware of those that differ, with the maker's tools.
     """
-    by_product: dict[str, list[Node]] = {}
-    for node in nodes:
-        if node.product is not None and node.peers is not None:
-            by_product.setdefault(f"{node.product}, {node.peers}", []).append(node)
-    for kind, group in by_product.items():
-        yield from _of_peers(kind, group, "bios", ())
+    for one in alike(nodes, lambda node: (node.product, node.peers)):
+        yield from _of_peers(one, "bios", ())
 
 
 @rule(Severity.INFO)
@@ -138,27 +134,28 @@ def system_drift(nodes: Sequence[Node]) -> Iterator[Differing]:
 
 
 def _drift(nodes: Sequence[Node], subject: str, fix: tuple[str, ...]) -> Iterator[Differing]:
-    for peers, group in by_peers(nodes):
-        if peers != NO_GPU:  # what they have in common is what they lack: they are of no kind
-            yield from _of_peers(peers, group, subject, fix)
+    for one in by_peers(nodes):
+        if one.kind != NO_GPU:  # what they have in common is what they lack: they are of no kind
+            yield from _of_peers(one, subject, fix)
 
 
-def _of_peers(peers: str, group: list[Node], subject: str, fix: tuple[str, ...]) -> Iterator[Differing]:
+def _of_peers(peers: Peers, subject: str, fix: tuple[str, ...]) -> Iterator[Differing]:
     """One finding for each label of which peers have more than one value."""
     labels: dict[str, list[tuple[Node, Mark]]] = {}
-    for node in group:
+    for node in peers.nodes:
         for mark in node.marks:
             if mark.subject == subject:
                 labels.setdefault(mark.label, []).append((node, mark))
     for label, known in labels.items():
         counts = Counter(mark.value for _, mark in known)
         if len(counts) > 1:
-            yield _differing(label, known, counts, len(group), peers, fix)
+            yield _differing(label, known, counts, peers, fix)
 
 
 def _differing(
-    label: str, known: list[tuple[Node, Mark]], counts: Counter[str], of: int, peers: str, fix: tuple[str, ...]
+    label: str, known: list[tuple[Node, Mark]], counts: Counter[str], peers: Peers, fix: tuple[str, ...]
 ) -> Differing:
+    kind, _, of = peers
     (most, number), *rest = counts.most_common()
     examples = {mark.value: (node, mark) for node, mark in reversed(known)}
     evidence = tuple(
@@ -171,13 +168,13 @@ def _differing(
     others += f" and {more} more" if more > 0 else ""
     if 2 * number > of:
         nodes = tuple(node.name for node, mark in known if mark.value != most)
-        return Differing(f"{label}: {number} of {of} nodes have {most}; {others}.", evidence, nodes, peers, fix)
+        return Differing(f"{label}: {number} of {of} nodes have {most}; {others}.", evidence, nodes, kind, fix)
     nodes = tuple(node.name for node, _ in known)
     return Differing(
         f"{label} differs, without a majority of {of} nodes: {number} {most}, {others}.",
         evidence,
         nodes,
-        peers,
+        kind,
         fix,
         False,
     )

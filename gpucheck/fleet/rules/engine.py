@@ -1,13 +1,14 @@
 """How a rule over many is declared and how all of them are judged. Pure: nodes in, findings out.
 
 As with one machine, not knowing never accuses: what a rule finds does not grow when a fact is hidden. So a majority is
-one of all peers, those of which nothing is known included. (The tests of speed are statistics, and no such promise.)
+one of all peers, those of which it is not known included. (The tests of speed are statistics, and no such promise.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, cast
+from itertools import product
+from typing import NamedTuple, Union, cast
 
 from gpucheck.findings import Evidence, Finding, Severity
 from gpucheck.fleet.nodes import Node, Over
@@ -71,10 +72,31 @@ def _judged(one: Rule, nodes: Sequence[Node]) -> Iterator[Over]:
         yield Over(Finding(one.name, one.severity, case.message, evidence, case.fix), case.nodes, case.peers, case.odd)
 
 
-def by_peers(nodes: Sequence[Node]) -> Iterator[tuple[str, list[Node]]]:
-    """Nodes with the same GPU models together: only they should be alike. Unknown ones are compared with nobody."""
-    groups: dict[str, list[Node]] = {}
+class Peers(NamedTuple):
+    """Nodes that should be alike. of: how many they may be, those included of which it is not known what they are."""
+
+    kind: str
+    nodes: list[Node]
+    of: int
+
+
+Key = tuple[Union[str, None], ...]
+
+
+def alike(nodes: Sequence[Node], key: Callable[[Node], Key]) -> Iterator[Peers]:
+    """Nodes of one kind together. A node whose kind is not known is compared with nobody, and may be anybody's peer:
+    were it left out of the count, hiding what it is would make a majority of a minority."""
+    groups: dict[Key, list[Node]] = {}
     for node in nodes:
-        if node.peers is not None:
-            groups.setdefault(node.peers, []).append(node)
-    yield from groups.items()
+        if node.trouble is None:
+            groups.setdefault(key(node), []).append(node)
+    for kind, group in groups.items():
+        words = [one for one in kind if one is not None]
+        if len(words) == len(kind):
+            masked = set(product(*((None, word) for word in words)))
+            yield Peers(", ".join(words), group, sum(len(groups.get(one, ())) for one in masked))
+
+
+def by_peers(nodes: Sequence[Node]) -> Iterator[Peers]:
+    """Nodes with the same GPU models together: only they should be alike."""
+    yield from alike(nodes, lambda node: (node.peers,))

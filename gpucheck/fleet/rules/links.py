@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -96,15 +97,18 @@ def _lower(nodes: Sequence[Node], limit: _Limit, fix: tuple[str, ...]) -> Iterat
         for gpu in node.gpus:
             if gpu.name is not None:
                 models.setdefault(gpu.name, []).append((node, gpu))
+    unknown = sum(node.trouble is None and node.peers is None and not node.gpus for node in nodes)
     for model, every in models.items():
-        found = below([getattr(gpu, limit.field) for _, gpu in every])
+        # A node whose GPUs are not known may have as many of this model as the fullest has.
+        fullest = max(Counter(node.name for node, _ in every).values())
+        found = below([getattr(gpu, limit.field) for _, gpu in every], unknown * fullest)
         if found is None:
             continue
         by_value: dict[float, list[tuple[Node, NodeGpu]]] = {}
         for at in found.at:
             by_value.setdefault(getattr(every[at][1], limit.field), []).append(every[at])
         for value, those in sorted(by_value.items()):
-            yield _named(limit, value, found.usual, those, len(every), model, fix)
+            yield _named(limit, value, found.usual, those, found.of, model, fix)
 
 
 def _named(

@@ -16,19 +16,27 @@ def few(others: int, of: int) -> bool:
 
 
 class Below(NamedTuple):
-    """usual: the value of the majority; at: places of those that are lower."""
+    """usual: the value of the majority; at: places of those that are lower; of: of how many."""
 
     usual: float
     at: tuple[int, ...]
+    of: int
 
 
-def below(values: Sequence[Union[float, None]]) -> Union[Below, None]:
-    """Those that are lower than what more than half of all have, if they are an exception. None: a value not known."""
+def below(values: Sequence[Union[float, None]], unknown: int = 0) -> Union[Below, None]:
+    """Those that are lower than what more than half of all have, if they are an exception.
+
+    Parameters
+    ----------
+    values: None: a value that is not known.
+    unknown: how many more there may be, of which nothing is known.
+    """
     counts = Counter(one for one in values if one is not None)
     if not counts:
         return None
+    of = len(values) + unknown
     usual, number = counts.most_common(1)[0]
-    if 2 * number <= len(values) or not few(len(values) - number, len(values)):
+    if 2 * number <= of or not few(of - number, of):
         return None
     lower = tuple(at for at, one in enumerate(values) if one is not None and one < usual)
-    return Below(usual, lower) if lower else None
+    return Below(usual, lower, of) if lower else None

@@ -1,0 +1,210 @@
+"""A change in words: what it was, what it is, and what is in it. Values come out as the machine gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Union
+
+from gpucheck.differing.tree import ABSENT, Leaf
+from gpucheck.differing.units import CUDA, DRIVER, MODULE, NVML, TENSORFLOW, USER_HALF, Unit, library_version
+from gpucheck.facts.driver import CudaDriver, Nvml, PciGpu
+from gpucheck.facts.gap import Gap, known
+from gpucheck.facts.gpus import Gpu, Pcie
+from gpucheck.facts.libraries import Wanted
+from gpucheck.facts.python import Distribution
+from gpucheck.facts.snapshot import Snapshot
+from gpucheck.facts.toolkits import Toolkit
+from gpucheck.facts.versions import Version
+
+MOST_DETAILS = 12
+
+
+class Words(NamedTuple):
+    """Before and now in short; same: they say nothing, the details do."""
+
+    before: Union[str, None]
+    now: Union[str, None]
+    details: tuple[str, ...]
+    same: bool = False
+
+
+def words(unit: Unit, leaves: Sequence[Leaf], before: Snapshot, now: Snapshot) -> Words:
+    """What a reader needs to know of a change."""
+    details = tuple(_line(leaf) for leaf in leaves)
+    shown = _clipped(details)
+    if unit.name in (DRIVER.name, USER_HALF.name, MODULE.name):
+        one, two = (_driver(unit, each) for each in (before, now))
+        return Words(one, two, shown, one == two)
+    if unit.name == TENSORFLOW.name:
+        one, two = (_tensorflow(each) for each in (before, now))
+        return Words(one, two, shown, one == two)
+    if unit.name in (NVML.name, CUDA.name):
+        one, two = (_answer(unit, each) for each in (before, now))
+        return Words(one, two, shown, one == two)
+    lists = [_entries(leaf) for leaf in leaves]
+    if len(leaves) == 1 and lists[0] is not None:
+        return Words(_short(leaves[0].before), _short(leaves[0].now), lists[0], same=True)
+    for leaf in leaves:
+        if leaf.plain.rpartition(".")[2] in _LEADING or _whole_item(leaf):
+            one, two = _of_side(leaf, 0), _of_side(leaf, 1)
+            if one != two:
+                return Words(one, two, shown if len(leaves) > 1 else ())
+    if len(leaves) == 1:
+        return Words(_short(leaves[0].before), _short(leaves[0].now), ())
+    return Words(None, None, shown, same=True)
+
+
+# The fact by which a change of several is called.
+_LEADING = ("status", "version", "path", "value", "target", "kernel", "executable", "compute_mode", "mig_mode", "name")
+
+
+def _whole_item(leaf: Leaf) -> bool:
+    return leaf.before is ABSENT or leaf.now is ABSENT
+
+
+def _of_side(leaf: Leaf, side: int) -> Union[str, None]:
+    """The leading fact in the words of the item that it is of."""
+    value, item = (leaf.before, leaf.now)[side], leaf.item[side]
+    if item is ABSENT:
+        return None
+    if isinstance(item, Wanted) and leaf.plain != "libraries.wanted":
+        return f"{_short(item.version)} {item.path}" if isinstance(item.path, str) else "not found"
+    return _short(value)
+
+
+def _driver(unit: Unit, snapshot: Snapshot) -> Union[str, None]:
+    driver = snapshot.driver
+    if isinstance(driver, Gap):
+        return None
+    if unit.name == MODULE.name:
+        version = known(driver.module_version, None)
+        return "not loaded" if version is None else version.text
+    return library_version(driver)
+
+
+def _tensorflow(snapshot: Snapshot) -> Union[str, None]:
+    python = snapshot.python
+    build = None if isinstance(python, Gap) else known(python.tensorflow, None)
+    if build is None:
+        return None
+    version = _short(build.version)
+    cuda = known(build.cuda_version, None)
+    made = f"{build.distribution or 'tensorflow'} {version}"
+    return f"{made} (CUDA {cuda})" if cuda is not None else made
+
+
+def _answer(unit: Unit, snapshot: Snapshot) -> Union[str, None]:
+    """What a library of the driver answered: ``ok``, ``error 803 CUDA_ERROR_SYSTEM_DRIVER_MISMATCH``, ``not-found``."""
+    driver = snapshot.driver
+    told = Gap("") if isinstance(driver, Gap) else driver.nvml if unit.name == NVML.name else driver.cuda
+    if isinstance(told, Gap):
+        return None
+    devices = "" if told.device_count is None else f" ({told.device_count} listed)"
+    if told.status == "ok":
+        return f"ok{devices}"
+    return " ".join(part for part in (told.status, _short(told.code), told.error or told.message) if part)
+
+
+def _line(leaf: Leaf) -> str:
+    """One fact: ``driver.nvml.code: 0 → 18``."""
+    entries = _entries(leaf)
+    if entries is not None:
+        return f"{leaf.place}: {'; '.join(entries)}"
+    if leaf.before is ABSENT:
+        return f"+ {leaf.place}{_item(leaf.now)}"
+    if leaf.now is ABSENT:
+        return f"- {leaf.place}{_item(leaf.before)}"
+    return f"{leaf.place}: {_short(leaf.before) or 'none'} → {_short(leaf.now) or 'none'}"
+
+
+def _item(value: Any) -> str:
+    text = _short(value)
+    return f": {text}" if text else ""
+
+
+def _entries(leaf: Leaf) -> Union[tuple[str, ...], None]:
+    """A list of folders or names: what came, what went, what moved. None: no such list."""
+    before, now = _listed(leaf, leaf.before), _listed(leaf, leaf.now)
+    if before is None or now is None:
+        return None
+    added = [one for one in now if one not in before]
+    gone = [one for one in before if one not in now]
+    made = [f"+ {one}{_rank(one, now)}" for one in added] + [f"- {one}{_rank(one, before)}" for one in gone]
+    stayed = [one for one in now if one in before]
+    if not made and stayed != [one for one in before if one in now]:
+        made = [f"order: {' : '.join(now)}"]
+    return _clipped(tuple(made)) or ("the same entries, some of them more or less often",)
+
+
+def _rank(entry: str, entries: Sequence[str]) -> str:
+    return " (first)" if len(entries) > 1 and entries[0] == entry else ""
+
+
+def _listed(leaf: Leaf, value: Any) -> Union[list[str], None]:
+    if isinstance(value, str) and leaf.plain == "environment.variables.value" and _is_path_list(leaf):
+        separator = ";" if ";" in value or ":\\" in value else ":"
+        return [one for one in value.split(separator) if one]
+    if leaf.place == "environment.variables" or not isinstance(value, tuple) or hasattr(value, "_fields"):
+        return None
+    return [_entry(one) for one in value]
+
+
+def _is_path_list(leaf: Leaf) -> bool:
+    name = leaf.item[0].name if leaf.item[0] is not ABSENT else leaf.item[1].name
+    return name in ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "LD_PRELOAD", "TF_CUDA_PATHS")
+
+
+def _entry(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    for name in ("text", "path", "name", "pid"):
+        if hasattr(value, name):
+            return str(getattr(value, name))
+    return _short(value) or "none"
+
+
+def _clipped(lines: tuple[str, ...]) -> tuple[str, ...]:
+    if len(lines) <= MOST_DETAILS:
+        return lines
+    return (*lines[: MOST_DETAILS - 1], f"and {len(lines) - MOST_DETAILS + 1} more")
+
+
+def _short(value: Any) -> Union[str, None]:
+    """A fact in a few words; None: not there."""
+    if value is None or value is ABSENT:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Gap):
+        return f"unknown ({value.reason})"
+    if isinstance(value, Version):
+        return value.text
+    if hasattr(value, "_fields"):
+        return _record(value)
+    if isinstance(value, tuple):
+        return ", ".join(_entry(one) for one in value[:8]) + (" …" if len(value) > 8 else "") or "none"
+    return str(value)
+
+
+def _record(value: Any) -> str:
+    """A whole item by what it is known by."""
+    if isinstance(value, Gpu):
+        return f"{value.name or 'a GPU without a name'} ({value.pci_address or f'number {value.number}'})"
+    if isinstance(value, PciGpu):
+        return f"{value.vendor}:{value.device}, driver {_short(value.driver) or 'none'}"
+    if isinstance(value, Pcie):
+        return f"x{value.width} of x{value.width_max}, generation {value.generation_max}"
+    if isinstance(value, Distribution):
+        return value.version.text
+    if isinstance(value, Wanted):
+        return f"{value.soname}: {value.path if isinstance(value.path, str) else 'not found'}"
+    if isinstance(value, Toolkit):
+        return f"CUDA {_short(value.version) or 'of no version'}"
+    if isinstance(value, (Nvml, CudaDriver)):
+        return str(value.status)
+    for name in ("value", "version", "path", "target", "root", "name"):
+        if isinstance(getattr(value, name, None), (str, Version)):
+            return str(getattr(value, name))
+    return ""

@@ -1,0 +1,114 @@
+"""Which expectations hold: of `--expect FILE`, else of the nearest pyproject.toml that has a table [tool.gpucheck].
+
+Loaded by every `gpucheck doctor`, so nothing but `os` is imported until such a file is there.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Union
+
+from gpucheck.output import WrongUsage, complain
+
+if TYPE_CHECKING:
+    from gpucheck.expecting.expectations import Expectations
+
+_MOST = 1 << 20  # bytes of a file of expectations
+_PATIENCE = 1.0  # seconds for a disk to answer
+
+
+def of_file(path: str) -> Expectations:
+    """What that file expects. Raises `WrongUsage`."""
+    from gpucheck import api
+    from gpucheck.probes.waiting import at_most
+
+    def text() -> Union[str, api.BadFile, OSError, ValueError]:
+        try:
+            return api.read_text(path, _MOST)
+        except (api.BadFile, OSError, ValueError) as error:
+            return error
+
+    found = at_most(_PATIENCE * 5, "reading it", text)
+    if not isinstance(found, str):
+        said = getattr(found, "strerror", None) or getattr(found, "reason", None) or found
+        raise WrongUsage(f"--expect {path}: {said}")
+    wishes = _read(found, path, f"--expect {path}")
+    if wishes is None:
+        raise WrongUsage(f"--expect {path}: it has no table [tool.gpucheck]")
+    return wishes
+
+
+def of_project() -> Union[Expectations, None]:
+    """What the nearest [tool.gpucheck] expects, in the current folder or above it; None: there is none.
+
+    Raises `WrongUsage` for one that cannot be understood: passed over in silence it would be an open gate.
+    """
+    from gpucheck.facts.gap import Gap
+    from gpucheck.probes.waiting import at_most
+
+    nearest = at_most(_PATIENCE, "looking for pyproject.toml", _nearest)
+    if isinstance(nearest, Gap):
+        complain(f"no [tool.gpucheck] was read: {nearest.reason}")
+        return None
+    for path, data in nearest:
+        if len(data) > _MOST:
+            raise WrongUsage(f"{path}: it names gpucheck and is larger than {_MOST >> 20} MiB")
+        try:
+            text = data.decode("utf-8")
+        except ValueError:
+            raise WrongUsage(f"{path}: it names gpucheck and is no UTF-8") from None
+        wishes = _read(text, path, path)
+        if wishes is not None:
+            return wishes
+    return None
+
+
+def _nearest() -> list[tuple[str, bytes]]:
+    """Each pyproject.toml of the current folder and above that seems to have such a table; the nearest first."""
+    found = []
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was removed
+        return []
+    while True:
+        path = os.path.join(folder, "pyproject.toml")
+        data = _bytes(path)
+        if data is not None and _speaks_of_gpucheck(data):
+            found.append((path, data))
+        above = os.path.dirname(folder)
+        if above == folder:
+            return found
+        folder = above
+
+
+def _bytes(path: str) -> Union[bytes, None]:
+    """Of a regular file; None where there is none that can be read."""
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (OSError, ValueError):
+        return None
+    try:
+        return os.read(handle, _MOST + 1)
+    except OSError:  # a folder of that name
+        return None
+    finally:
+        os.close(handle)
+
+
+def _speaks_of_gpucheck(data: bytes) -> bool:
+    """May it have the table? Parsing TOML costs a tenth of doctor's start-up budget, so most files are not parsed."""
+    if b"gpucheck" not in data or b"tool" not in data:
+        return False
+    lines = [line.strip(b" \t\r\"'") for line in data.split(b"\n")]
+    plain_tool = any(line.replace(b" ", b"")[:6] == b"[tool]" for line in lines)
+    return any(b"gpucheck" in line and (plain_tool or (b"tool" in line and line[:1] in (b"[", b"t"))) for line in lines)
+
+
+def _read(text: str, path: str, said: str) -> Union[Expectations, None]:
+    from gpucheck.expecting.reading import BadExpectations, read
+    from gpucheck.render import rules
+
+    try:
+        return read(text, path, rules.names)
+    except BadExpectations as error:
+        raise WrongUsage(f"{said}: {error}") from error

@@ -1,0 +1,35 @@
+"""What the logs said: the files that were read, and every line that gpucheck knows."""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from gpucheck.findings import Report
+from gpucheck.render.logs import log_rows
+from gpucheck.render.text import plain, shorten
+from gpucheck.render.web.pieces import add, badge, heading, words
+
+_MOST_LINES = 300
+
+
+def log(parent: Element, report: Report, level: int) -> None:
+    """The section, where a log was given."""
+    read = report.snapshot.log
+    if read is None:
+        return
+    heading(parent, level, "Log")
+    for one in log_rows(read):
+        add(parent, "p", shorten(plain(one), 400))
+    listed = add(parent, "ol", "", "clues") if read.clues else parent
+    for clue in read.clues[:_MOST_LINES]:
+        item = add(listed, "li")
+        head = add(item, "p", "", "head")
+        place = "standard input" if clue.file == "-" else clue.file
+        add(head, "span", f"{place}, line {clue.line}", "soft")
+        words(head, " ")
+        badge(head, clue.message, "soft")
+        if clue.times > 1:
+            words(head, f" {clue.times:,} times")
+        add(item, "pre", shorten(plain(clue.text), 500))
+    if len(read.clues) > _MOST_LINES:
+        add(parent, "p", f"and {len(read.clues) - _MOST_LINES} more (--format json has all)", "soft")
