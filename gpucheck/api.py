@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gpucheck.facts.log import Log
 
 MOST_BYTES = 64 << 20  # of a file to judge; a recording has some hundred kilobytes
+SMOKE = "gpucheck.smoke/1"  # of gpucheck.smoke.result, which costs an import
 CHUNK = 256 << 10  # bytes of a log that are looked at together
 DEEP_SECONDS = 120.0  # importing TensorFlow from a cold disk, then compiling kernels, takes its time
 
@@ -52,6 +53,10 @@ def judge(facts: Snapshot, ignore: Iterable[str] = ()) -> Report:
         from gpucheck.logs import report
 
         return Report(*report.judge(facts, ignore))
+    if facts.containers is not None:
+        from gpucheck.containers.report import judge as judge_containers
+
+        return Report(*judge_containers(facts, ignore))
     from gpucheck.rules.engine import judge_all
 
     return Report(*judge_all(facts, ignore))
@@ -87,10 +92,13 @@ def look_here(
 
 def look_deeper(facts: Snapshot, timeout: float) -> Snapshot:
     """The same facts, with what TensorFlow computes on each GPU in the Python that was examined (``--deep``)."""
+    from gpucheck.facts.gap import Gap
     from gpucheck.host.local import LocalHost
     from gpucheck.probes import deep
     from gpucheck.probes.look import Looking
 
+    if isinstance(facts.python, Gap):
+        return facts._replace(deep=facts.python)
     host, looking = LocalHost(timeout), Looking(timeout)
     try:
         deep.start(host, facts.python)
@@ -211,7 +219,11 @@ def read_data(data: Any) -> Snapshot:
     if schema == MACHINE:
         return _replay(data)
     if schema == findings.SCHEMA and isinstance(data.get("facts"), dict):
+        if data.get("simulated"):
+            raise BadFile(f"the report of a rehearsal (SIMULATED: {json_word(data['simulated'])}), of no machine")
         return read_data(data["facts"])
+    if schema == SMOKE and isinstance(data.get("report"), dict) and data["report"].get("schema") == findings.SCHEMA:
+        return read_data(data["report"])
     raise BadFile(f'its "schema" should be "{SCHEMA}" or "{MACHINE}", not {json_word(schema)}')
 
 

@@ -76,20 +76,22 @@ def check_simulate(name: str, python: Optional[str], others: dict[str, bool]) ->
 
 
 def sorted_out(
-    extra: list[str], snapshots: list[str], ignored: list[str], logs: list[str]
-) -> tuple[list[str], list[str], list[str]]:
+    extra: list[str], snapshots: list[str], ignored: list[str], logs: list[str], dockerfiles: list[str]
+) -> tuple[list[str], list[str], list[str], list[str]]:
     """``--snapshot A B --ignore C D``: give what follows an option's first value to the option that it belongs to."""
     names: frozenset[str] = frozenset()
     if ignored:
         from gpucheck.render import rules
 
         names = rules.names()
-    files, read = list(snapshots), list(logs)
+    files, read, built = list(snapshots), list(logs), list(dockerfiles)
     for one in extra:
         if ignored and one in names:
             ignored.append(one)
-        elif snapshots and logs:
-            raise WrongUsage(f"{one}: with both, say --log or --snapshot before every file")
+        elif (bool(snapshots) + bool(logs) + bool(dockerfiles)) > 1:
+            raise WrongUsage(f"{one}: with both, say --log, --snapshot or --dockerfile before every file")
+        elif dockerfiles:
+            built.append(one)
         elif snapshots:
             files.append(one)
         elif logs:
@@ -99,7 +101,7 @@ def sorted_out(
     for one in ignored:
         if one not in names:
             raise WrongUsage(f"--ignore: no rule is called {one}; gpucheck doctor --list-rules lists all")
-    return files, ignored, read
+    return files, ignored, read, built
 
 
 MOST_BATCH = 1 << 20

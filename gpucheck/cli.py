@@ -105,20 +105,35 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(number, _stopped)  # as an exception, so that no child is left behind
     gc.disable()  # a short life: collecting takes a twentieth of it and frees nothing that matters
+    untold = ""  # why there is no answer
     try:
         code = _run(sys.argv[1:])
     except SystemExit as end:
         # A reader who left while --help was written comes out of typer as 1, which is a verdict here.
         gone = isinstance(end.__context__, BrokenPipeError)
         code = 0 if gone else end.code if isinstance(end.code, int) else 2 if end.code else 0
+        wrong = getattr(end.__context__, "format_message", None)  # of what typer refuses
+        untold = wrong() if wrong else f"ended by signal {code - 128}" if code > 128 else ""
     except KeyboardInterrupt as stop:
         code = getattr(stop, "exit_code", 130)
+        untold = "interrupted"
     except WrongUsage as error:
         complain(str(error))
-        code = 2
+        code, untold = 2, str(error)
     except Exception as error:  # ours, and no help to a user as a traceback
         if os.environ.get("GPUCHECK_TRACEBACK"):
             raise
-        complain(f"a fault of gpucheck: {type(error).__name__}: {error} (GPUCHECK_TRACEBACK=1 shows more)")
+        untold = f"a fault of gpucheck: {type(error).__name__}: {error}"
+        complain(f"{untold} (GPUCHECK_TRACEBACK=1 shows more)")
         code = 3
+    if untold and _is_plugin(sys.argv[1:]):
+        from gpucheck.smoking import unknown
+
+        code = unknown(untold)
     leave(code)
+
+
+def _is_plugin(words: list[str]) -> bool:
+    """Is it called by Nagios, for which whatever goes wrong is UNKNOWN, on standard output?"""
+    said = " ".join(words).replace("=", " ")
+    return words[:1] == ["smoke"] and "--exit-codes nagios" in said

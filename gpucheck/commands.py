@@ -40,6 +40,7 @@ def doctor(
     simulate: Optional[str] = None,
     expect: Optional[str] = None,
     bench: Optional[str] = None,
+    dockerfile: Sequence[str] = (),
 ) -> int:
     """Tell what this machine has, what is wrong, and how to fix it."""
     if fix_paths or yes or undo:
@@ -54,11 +55,10 @@ def doctor(
             "--simulate": simulate is not None,
             "--expect": expect is not None,
             "--bench": bench is not None,
+            "--dockerfile": bool(dockerfile),
         }
         arguments.not_with("--fix-paths", others)
         return pathing.undo(yes) if undo else pathing.fix(python, timeout, yes)
-    from gpucheck.render.json import worst
-
     if output is not None:
         check_place(output)
     if list_rules:
@@ -71,6 +71,15 @@ def doctor(
         return 0
     if bench is not None and format != "html":
         raise WrongUsage("--bench FILE shows a saved result on the page: with --format html")
+    if dockerfile:
+        from gpucheck import containing
+
+        others = {"--python": python is not None, "--deep": deep, "--log": bool(log), "--bench": bench is not None}
+        others |= {"--simulate": simulate is not None, "--expect": expect is not None}
+        containing.check(dockerfile, others, here, snapshot)
+        host = _host(here, snapshot, arguments.seconds(timeout, False))
+        built = containing.reports(dockerfile, host, ignore)
+        return _told(built, format, strict, verbose, output)
     if snapshot and (python is not None or deep):
         raise WrongUsage("--python and --deep look at this machine: not together with --snapshot")
     if simulate is not None:
@@ -84,20 +93,35 @@ def doctor(
     limit = arguments.seconds(wishes.timeout if wishes and timeout is None else timeout, deep)
     if wishes:
         ignore, strict = (*ignore, *wishes.ignore), strict or wishes.strict
-    if simulate is not None:
-        from gpucheck import api
-
-        reports = [("", api.rehearse(simulate, ignore))]
-    else:
-        reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore)
+    reports = _judged(log, here, snapshot, arguments.interpreter(python), deep, limit, ignore, simulate)
     if wishes:
         from gpucheck.expecting.judging import judge
 
         reports = [(file, judge(report, wishes, ignore)) for file, report in reports]
+    return _told(reports, format, strict, verbose, output, timed)
+
+
+def _told(
+    reports: list[tuple[str, Report]],
+    format: str,
+    strict: bool,
+    verbose: bool,
+    output: Optional[str],
+    timed: Optional[Result] = None,
+) -> int:
+    from gpucheck.render.json import worst
+
     write(_rendered(reports, format, strict, verbose, output, timed), output)
     if format == "github":
         _summarize(reports, strict, verbose)
     return worst([report.exit_code(strict) for _, report in reports])
+
+
+def _host(here: bool, snapshots: Sequence[str], limit: float) -> Optional[Snapshot]:
+    """The machine that container files are judged for, where one is given."""
+    from gpucheck import api
+
+    return _facts(snapshots[0]) if snapshots else api.look_here(None, False, limit) if here else None
 
 
 def snapshot(
@@ -176,9 +200,12 @@ def _judged(
     deep: bool,
     limit: float,
     ignored: Sequence[str],
+    simulate: Optional[str],
 ) -> list[tuple[str, Report]]:
     from gpucheck import api
 
+    if simulate is not None:
+        return [("", api.rehearse(simulate, ignored))]
     if not logs:
         if not files:
             return [("", api.judge(api.look_here(python, deep, limit), ignored))]

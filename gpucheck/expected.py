@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MOST = 1 << 20  # bytes of a file of expectations
 _PATIENCE = 1.0  # seconds for a disk to answer
+_PARSING = 3.0  # seconds
 
 
 def of_file(path: str) -> Expectations:
@@ -54,7 +55,7 @@ def of_project() -> Union[Expectations, None]:
         if len(data) > _MOST:
             raise WrongUsage(f"{path}: it names gpucheck and is larger than {_MOST >> 20} MiB")
         try:
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")
         except ValueError:
             raise WrongUsage(f"{path}: it names gpucheck and is no UTF-8") from None
         wishes = _read(text, path, path)
@@ -99,16 +100,27 @@ def _speaks_of_gpucheck(data: bytes) -> bool:
     """May it have the table? Parsing TOML costs a tenth of doctor's start-up budget, so most files are not parsed."""
     if b"gpucheck" not in data or b"tool" not in data:
         return False
-    lines = [line.strip(b" \t\r\"'") for line in data.split(b"\n")]
+    lines = [line.strip(b" \t\r\"'") for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
     plain_tool = any(line.replace(b" ", b"")[:6] == b"[tool]" for line in lines)
     return any(b"gpucheck" in line and (plain_tool or (b"tool" in line and line[:1] in (b"[", b"t"))) for line in lines)
 
 
 def _read(text: str, path: str, said: str) -> Union[Expectations, None]:
     from gpucheck.expecting.reading import BadExpectations, read
+    from gpucheck.facts.gap import Gap
+    from gpucheck.probes.waiting import at_most
     from gpucheck.render import rules
 
-    try:
-        return read(text, path, rules.names)
-    except BadExpectations as error:
-        raise WrongUsage(f"{said}: {error}") from error
+    def work() -> Union[Expectations, BadExpectations, None]:
+        try:
+            return read(text, path, rules.names)
+        except BadExpectations as error:
+            return error
+
+    # A key of ten thousand parts takes the parser seconds, one of a million for ever.
+    found = at_most(_PARSING, "reading it as TOML", work)
+    if isinstance(found, Gap):
+        raise WrongUsage(f"{said}: {found.reason}")
+    if isinstance(found, BadExpectations):
+        raise WrongUsage(f"{said}: {found}") from found
+    return found

@@ -12,13 +12,15 @@ from gpucheck import __version__
 from gpucheck.output import WrongUsage, check_place, colored, columns, write
 
 if TYPE_CHECKING:
+    from gpucheck.expecting.expectations import Expectations
     from gpucheck.fleet.collecting import Answer
     from gpucheck.fleet.nodes import Fleet, Node
 
 
 class Words(NamedTuple):
     """What was asked for. dask, ssh, slurm: whom to ask; python, deep, timeout: as for doctor, on each of them.
-    bench: seconds to measure their GPUs for; None: not at all."""
+    bench: seconds to measure their GPUs for; None: not at all. expect: a file that says what each of them must have.
+    """
 
     files: tuple[str, ...] = ()
     dask: Union[str, None] = None
@@ -35,6 +37,7 @@ class Words(NamedTuple):
     strict: bool = False
     verbose: bool = False
     bench: Union[float, None] = None
+    expect: Union[str, None] = None
 
 
 def fleet(words: Words) -> int:
@@ -42,9 +45,20 @@ def fleet(words: Words) -> int:
     from gpucheck.fleet.grouping import fleet as grouped
 
     _check(words)
-    told = grouped(_nodes(words), __version__, words.ignore)
+    wishes = _expected(words.expect)
+    if wishes is not None:
+        ignore = (*words.ignore, *wishes.ignore)
+        words = words._replace(ignore=tuple(dict.fromkeys(ignore)), strict=words.strict or wishes.strict)
+    told = grouped(_nodes(words, wishes), __version__, words.ignore)
     write(rendered(told, words), words.output)
     return told.exit_code(words.strict)
+
+
+def _expected(file: Union[str, None]) -> Union[Expectations, None]:
+    """Of the file alone: a project's pyproject.toml is about the machine that it lies on."""
+    from gpucheck import expected
+
+    return None if file is None else expected.of_file(file)
 
 
 def _check(words: Words) -> None:
@@ -85,14 +99,14 @@ def _check_names(ignore: Iterable[str]) -> None:
             )
 
 
-def _nodes(words: Words) -> Iterator[Node]:
+def _nodes(words: Words, wishes: Union[Expectations, None]) -> Iterator[Node]:
     if words.files:
-        yield from _from_files(words.files, words.ignore)
+        yield from _from_files(words.files, words.ignore, wishes)
     if words.dask is not None or words.ssh is not None or words.slurm is not None:
-        yield from _from_answers(words)
+        yield from _from_answers(words, wishes)
 
 
-def _from_files(files: Sequence[str], ignore: Sequence[str]) -> Iterator[Node]:
+def _from_files(files: Sequence[str], ignore: Sequence[str], wishes: Union[Expectations, None]) -> Iterator[Node]:
     from gpucheck.fleet import processes, reading
 
     try:
@@ -101,10 +115,10 @@ def _from_files(files: Sequence[str], ignore: Sequence[str]) -> Iterator[Node]:
         raise WrongUsage(f"{error.filename or files[0]}: {error.strerror or error}") from error
     if not found:
         raise WrongUsage(f"no .json file in {', '.join(files)}")
-    yield from processes.judge_sources(found, ignore)
+    yield from processes.judge_sources(found, ignore, wishes)
 
 
-def _from_answers(words: Words) -> Iterator[Node]:
+def _from_answers(words: Words, wishes: Union[Expectations, None]) -> Iterator[Node]:
     from gpucheck.fleet import collecting
 
     taken: set[str] = set()
@@ -117,7 +131,7 @@ def _from_answers(words: Words) -> Iterator[Node]:
     ):
         if words.save is not None:
             _keep(words.save, answer, taken)
-        yield collecting.judged(answer, words.ignore)
+        yield collecting.judged(answer, words.ignore, wishes)
 
 
 def _keep(folder: str, answer: Answer, taken: set[str]) -> None:

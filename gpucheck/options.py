@@ -71,7 +71,7 @@ def doctor(
         Optional[list[str]],
         typer.Option(metavar="FILE|- ...", help="Judge what a program printed instead of this machine."),
     ] = None,
-    here: Annotated[bool, typer.Option("--here", help="With --log: look at this machine, too.")] = False,
+    here: Annotated[bool, typer.Option("--here", help="With --log, --dockerfile: look at this machine, too.")] = False,
     timeout: Timeout = None,
     ignore: Annotated[Optional[list[str]], typer.Option(metavar="NAME ...", help="Leave these rules out.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A warning makes the exit code 1, too.")] = False,
@@ -90,11 +90,16 @@ def doctor(
         Optional[str],
         typer.Option(metavar="FILE", help="With --format html: show a result that bench --save wrote, too."),
     ] = None,
+    dockerfile: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="FILE|- ...", help="Judge Dockerfiles and compose files instead of this machine."),
+    ] = None,
 ) -> None:
     """Tell what this machine has, what is wrong, and how to fix it."""
-    snapshots, ignored, logs = arguments.sorted_out(context.args, snapshot or [], ignore or [], log or [])
+    given = (snapshot or [], ignore or [], log or [], dockerfile or [])
+    snapshots, ignored, logs, dockerfiles = arguments.sorted_out(context.args, *given)
     shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
-    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect, bench))
+    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect, bench, dockerfiles))
 
 
 @app.command()
@@ -159,7 +164,7 @@ def smoke(
     """
     from gpucheck import smoking
 
-    _, ignored, _ = arguments.sorted_out(context.args, [], ignore or [], [])
+    _, ignored, _, _ = arguments.sorted_out(context.args, [], ignore or [], [], [])
     words = smoking.Words(
         *(python, timeout, arguments.positive("--fail-under", fail_under), no_bench, expect, tuple(ignored), strict),
         *(simulate, format.value, output, exit_codes is ExitCodes.NAGIOS, verbose),
@@ -462,6 +467,7 @@ def fleet(
     timeout: Timeout = None,
     bench: Annotated[Optional[float], _option("SECONDS", "Also time a training step on each of their GPUs.")] = None,
     every_worker: Annotated[bool, typer.Option("--every-worker", help="Ask each worker of a host.")] = False,
+    expect: Annotated[Optional[str], _option("FILE", "What each machine must have, TOML.")] = None,
     save: Annotated[Optional[str], _option("DIR", "Keep the answers as files.")] = None,
     format: Annotated[FleetFormat, typer.Option(help="How to tell it.")] = FleetFormat.TERMINAL,
     output: Output = None,
@@ -492,6 +498,7 @@ def fleet(
         strict,
         verbose,
         None if bench is None else arguments.measuring_time(bench, "--bench"),
+        expect,
     )
     raise typer.Exit(gathering.fleet(words))
 

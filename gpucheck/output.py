@@ -47,7 +47,8 @@ def append(path: str, text: Callable[[int], str]) -> None:
     import errno
     import stat
 
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+    kind = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | kind, 0o666)
     with open(handle, "ab") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):

@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn, Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from gpucheck import __version__, api, arguments, benching, expected
 from gpucheck.expecting import judging as expecting
@@ -22,14 +22,14 @@ from gpucheck.facts.snapshot import Snapshot
 from gpucheck.interruption import Interrupted, TimeIsUp, listen, time_limit
 from gpucheck.output import Unwritable, WrongUsage, check_place, colored, columns, complain, leave, write
 from gpucheck.smoke import judging
-from gpucheck.smoke.result import PARTS, UNKNOWN, Part, PartName, Smoke
+from gpucheck.smoke.result import PARTS, UNKNOWN, PartName, Smoke, SmokePart
 
 SECONDS = 300.0  # for everything
 FORMATS = ("terminal", "json", "junit")
 LOOK_SECONDS = 10.0
 _LEAST_BENCH = 5.0  # seconds: with fewer not even a framework is imported twice
 _GRACE = 5.0  # seconds after which one that is stuck is ended from outside of its main thread
-_MEASURING = 10.0  # seconds of the speed test itself, at most
+_MEASURING = 15.0  # seconds of the speed test itself, at most
 
 
 class Words(NamedTuple):
@@ -87,9 +87,10 @@ class Run:
         self.snapshot: Union[Snapshot, None] = None
         self.report: Union[api.Report, None] = None
         self.result: Union[Result, None] = None
-        self.parts: dict[PartName, Part] = {}
+        self.parts: dict[PartName, SmokePart] = {}
         self.stopped: Union[str, None] = None
         self.stopped_with: Union[int, None] = None
+        self._looked = 0.0  # seconds
         self._told = False
 
     @property
@@ -103,7 +104,7 @@ class Run:
         self.snapshot = self.report.snapshot
         self.parts["operation"] = judging.operation(self.snapshot, 0.0)
         said = "no speed is measured in a rehearsal (gpucheck bench --simulate tries --fail-under)"
-        self.parts["bench"] = Part("bench", "not-run", said)
+        self.parts["bench"] = SmokePart("bench", "not-run", said)
 
     def conduct(self, python: Optional[str]) -> None:
         """Every part in turn. A signal, or the end of its time, ends the part that it finds and those behind it."""
@@ -121,6 +122,7 @@ class Run:
         facts = api.look_here(python, False, min(LOOK_SECONDS, max(0.1, self.left / 2)))
         self.snapshot = facts
         self.report = api.judge(facts, self._ignored())
+        self._looked = time.monotonic() - self.begin
 
     def _ignored(self) -> tuple[str, ...]:
         """Where another framework is what there is, that there is no TensorFlow is no finding."""
@@ -153,19 +155,29 @@ class Run:
         assert self.snapshot is not None
         assert self.report is not None
         framework, begin = self._framework(), time.monotonic()
-        words = benching.Words(
+        try:
+            self.result = benching.measure(self.speed_test(framework), self.snapshot, self.report)
+        except WrongUsage as error:
+            self.parts["bench"] = SmokePart("bench", "error", str(error), time.monotonic() - begin)
+            return
+        self._measured(framework, time.monotonic() - begin)
+
+    def speed_test(self, framework: str) -> benching.Words:
+        """What is measured: short, and without TensorFlow each GPU, for its steps are the operation then."""
+        return benching.Words(
             python=self.words.python,
             devices=None if framework == "tensorflow" else "all",
-            time=max(1.0, min(_MEASURING, self.left / 5)),
+            time=max(1.0, min(_MEASURING, self.left / 4)),
             fail_under=self.words.fail_under,
             brief=True,
         )
-        try:
-            self.result = benching.measure(words, self.snapshot, self.report)
-        except WrongUsage as error:
-            self.parts["bench"] = Part("bench", "error", str(error), time.monotonic() - begin)
-            return
-        self._measured(framework, time.monotonic() - begin)
+
+    def visible(self) -> Union[bool, Gap]:
+        """Is there a GPU to measure?"""
+        from gpucheck.bench.devices import visible
+
+        gpus = self.snapshot.gpus if self.snapshot else Gap("nothing was looked at", "not-collected")
+        return gpus if isinstance(gpus, Gap) else bool(visible(gpus, os.environ))
 
     def _measured(self, framework: str, seconds: float) -> None:
         result, wanted = self.result, self.words.fail_under
@@ -177,14 +189,28 @@ class Run:
         if framework != "tensorflow":
             self.parts["operation"] = judging.operation_of_bench(result, framework, seconds)
 
-    def _why_no_bench(self) -> Union[Part, None]:
+    def _why_no_bench(self) -> Union[SmokePart, None]:
         if self.words.no_bench:
-            return Part("bench", "not-run", "--no-bench")
-        if self.parts.get("operation", Part("operation", "ok", "")).outcome != "ok":
-            return Part("bench", "not-run", "nothing is to be measured where the operation did not succeed")
+            return SmokePart("bench", "not-run", "--no-bench")
+        if self.parts.get("operation", SmokePart("operation", "ok", "")).outcome != "ok":
+            return SmokePart("bench", "not-run", "nothing is to be measured where the operation did not succeed")
+        visible = self.visible()
+        if visible is not True:
+            return self._nothing_to_measure(visible)
         if self.left < _LEAST_BENCH:
-            return Part("bench", "unknown", f"only {max(0.0, self.left):.1f} of {self.timeout:g} seconds were left")
+            return SmokePart(
+                "bench", "unknown", f"only {max(0.0, self.left):.1f} of {self.timeout:g} seconds were left"
+            )
         return None
+
+    def _nothing_to_measure(self, visible: Union[bool, Gap]) -> SmokePart:
+        assert self.snapshot is not None
+        framework = self._framework()
+        if framework != "tensorflow":
+            self.parts["operation"] = judging.nothing_visible(self.snapshot, visible, framework)
+            return SmokePart("bench", "not-run", "no GPU is visible")
+        why = visible.reason if isinstance(visible, Gap) else "CUDA_VISIBLE_DEVICES names none that NVML lists"
+        return SmokePart("bench", "unknown", f"it is not known which GPU to measure: {why}")
 
     def _end_by(self, code: int) -> None:
         """code: of `Interrupted`."""
@@ -202,23 +228,22 @@ class Run:
                 report = expecting.judge(report, self.wishes, self.ignore, self._speed(parts[-1]))
             from gpucheck.render.causes import headline
 
-            looked = sum(probe.seconds for probe in report.snapshot.probes if probe.name != "deep")
-            parts[0] = Part("doctor", report.verdict, headline(report), looked)
+            parts[0] = SmokePart("doctor", report.verdict, headline(report), self._looked)
         seconds = time.monotonic() - self.begin
         return Smoke(
             *(__version__, self.taken, tuple(parts), report, self.result, self.timeout, seconds, self.stopped),
             self.strict,
         )
 
-    def _unfinished(self, name: PartName) -> Part:
+    def _unfinished(self, name: PartName) -> SmokePart:
         if name == "operation" and self.words.no_bench and self.snapshot and self._framework() != "tensorflow":
             framework = judging.FRAMEWORKS[self._framework()]
             said = f"there is no TensorFlow, and {framework}'s operations are those of the speed test (--no-bench)"
-            return Part(name, "unknown", said)
+            return SmokePart(name, "unknown", said)
         why = {None: "it did not come to that", "timeout": f"the {self.timeout:g} seconds were over"}
-        return Part(name, "unknown", why.get(self.stopped, f"ended by {self.stopped}"))
+        return SmokePart(name, "unknown", why.get(self.stopped, f"ended by {self.stopped}"))
 
-    def _speed(self, bench: Part) -> Union[tuple[float, float], Gap, None]:
+    def _speed(self, bench: SmokePart) -> Union[tuple[float, float], Gap, None]:
         """None: it was not to be measured."""
         if bench.outcome == "not-run" and (self.words.no_bench or self.words.simulate is not None):
             return None
@@ -307,9 +332,9 @@ def _document(known: Smoke, format: str, code: int) -> str:
     return junit.render(known)
 
 
-def wrong_usage_of_a_plugin(message: str) -> NoReturn:
-    """A plugin of Nagios that was called wrongly says so on standard output, and that is UNKNOWN."""
+def unknown(why: str) -> int:
+    """A plugin of Nagios that has no answer says so on standard output; its exit code."""
     from gpucheck.render.smoke.nagios import line
 
-    write(line("UNKNOWN", message), None)
-    leave(UNKNOWN)
+    write(line(why), None)
+    return UNKNOWN

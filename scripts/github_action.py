@@ -13,8 +13,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 WINDOWS = os.name == "nt"
@@ -39,10 +41,10 @@ def main() -> int:
         gpucheck = _installed(inputs)
         code = _gate(gpucheck, inputs, options)
     except Failed as failure:
-        print(f"::error title=gpucheck did not run::{_escaped(str(failure))}", flush=True)
+        _print_annotation("error", "gpucheck did not run", str(failure))
         _tell("exit-code", str(failure.code))
         return failure.code
-    _annotate(gpucheck, inputs, _for_doctor(options))
+    _annotate([gpucheck, "doctor", *_for_doctor(inputs, options)], inputs["sarif"])
     return code
 
 
@@ -61,28 +63,44 @@ def _options(inputs: dict[str, str]) -> list[str]:
     return words + ["--strict"] * (inputs["strict"] == "true")
 
 
-def _for_doctor(options: list[str]) -> list[str]:
-    return [word for word in options if not word.startswith("--fail-under")]
+def _for_doctor(inputs: dict[str, str], options: list[str]) -> list[str]:
+    """Options that make doctor tell once more what was judged.
+
+    After a smoke test the facts are in its report. What was expected is told by its parts alone: doctor would have to
+    call a speed-up unknown.
+    """
+    if inputs["command"] == "doctor" or inputs["simulate"]:
+        return options
+    kept = [word for word in options if word.startswith(("--ignore=", "--strict"))]
+    return [*kept, f"--snapshot={_report(inputs)}"]
+
+
+def _report(inputs: dict[str, str]) -> Path:
+    return Path(inputs["report"] or "gpucheck-report.json")
 
 
 # ---------------------------------------------------------------- installing
 
 
 def _installed(inputs: dict[str, str]) -> str:
-    """Path of a gpucheck in an environment of its own: one of this job that has what is wanted, or a new one."""
+    """Path of a gpucheck in an environment of its own. It stays for the job's other steps; GPUCHECK_VENV names one that
+    a runner of one's own keeps for longer."""
     wanted = _wanted(inputs)
-    stamp = json.dumps([wanted, _stamp(inputs), sys.version])
-    folder = Path(os.environ.get("RUNNER_TEMP") or ".") / "gpucheck" / hashlib.sha256(stamp.encode()).hexdigest()[:12]
-    programs = folder / ("Scripts" if WINDOWS else "bin")
+    stamp = json.dumps([wanted, _digest(inputs["requirements"]), sys.version])
+    kept = os.environ.get("GPUCHECK_VENV")
+    temporary = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir()) / "gpucheck"
+    folder = Path(kept) if kept else temporary / hashlib.sha256(stamp.encode()).hexdigest()[:12]
     ending = ".exe" if WINDOWS else ""
-    ready = folder / "ready"
-    if not ready.exists():
+    programs = folder / ("Scripts" if WINDOWS else "bin")
+    gpucheck = programs / f"gpucheck{ending}"
+    if not gpucheck.exists():
         print(f"::group::Installing gpucheck into {folder}", flush=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)  # an installation that was cut short
         _make(folder)
         _run_pip(programs / f"python{ending}", wanted)
-        ready.touch()
         print("::endgroup::", flush=True)
-    return str(programs / f"gpucheck{ending}")
+    return str(gpucheck)
 
 
 def _wanted(inputs: dict[str, str]) -> list[str]:
@@ -99,21 +117,20 @@ def _wanted(inputs: dict[str, str]) -> list[str]:
     return [f"gpucheck-cli=={version}"]
 
 
-def _stamp(inputs: dict[str, str]) -> str:
+def _digest(requirements: str) -> str:
     try:
-        return hashlib.sha256(Path(inputs["requirements"]).read_bytes()).hexdigest() if inputs["requirements"] else ""
+        return hashlib.sha256(Path(requirements).read_bytes()).hexdigest() if requirements else ""
     except OSError as error:
         raise Failed(f"requirements: {error}", WRONG_USAGE) from error
 
 
 def _make(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(folder)], capture_output=True, text=True)
     if made.returncode == 0:
         return
     # Debian's python3 has no ensurepip without python3-venv.
     uv = shutil.which("uv")
-    again = [uv, "venv", "--clear", "--seed", "--python", sys.executable, str(folder)] if uv else []
+    again = [uv, "venv", "--allow-existing", "--seed", "--python", sys.executable, str(folder)] if uv else []
     if not again or subprocess.run(again).returncode:
         raise Failed(f"Python's venv did not work: {(made.stdout + made.stderr).strip()}")
 
@@ -130,7 +147,7 @@ def _run_pip(python: Path, wanted: list[str]) -> None:
 
 def _gate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> int:
     """Run the command that decides, and give its exit code."""
-    report = Path(inputs["report"] or "gpucheck-report.json")
+    report = _report(inputs)
     report.unlink(missing_ok=True)
     report.parent.mkdir(parents=True, exist_ok=True)
     code = subprocess.run([gpucheck, inputs["command"], *options, "--format=json", f"--output={report}"]).returncode
@@ -143,33 +160,39 @@ def _gate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> int:
     _tell("verdict", verdict)
     _tell("report", str(report))
     _tell("exit-code", str(code))
-    _tell_parts(told.get("parts", []), str(told.get("simulated") or ""))
+    if inputs["command"] == "smoke":
+        _tell_smoke(told)
     return code
 
 
-def _tell_parts(parts: list[dict[str, object]], simulated: str) -> None:
-    """What came of each part of a smoke test: what failed as an annotation, all of it in the step's summary."""
-    rehearsal = f"SIMULATED ({simulated}): " if simulated else ""
-    for part in parts:
-        if part["outcome"] in ("error", "unknown") and part["name"] != "doctor":  # doctor annotates for itself
-            title = f"{rehearsal}smoke test, {part['name']}".replace(":", "%3A").replace(",", "%2C")
-            print(f"::error title={title}::{_escaped(str(part['said']))}", flush=True)
+def _tell_smoke(told: dict[str, Any]) -> None:
+    """What doctor does not tell after a smoke test: its parts, and what was expected."""
+    rehearsal = f"SIMULATED ({told['simulated']}): " if told.get("simulated") else ""
+    for part in told["parts"]:
+        if part["outcome"] in ("error", "unknown"):
+            _print_annotation("error", f"{rehearsal}smoke test, {part['name']}", part["said"])
+    for finding in (told["report"] or {}).get("findings", ()):
+        if finding["name"].startswith("expectation-not-"):
+            _print_annotation(finding["severity"], f"{rehearsal}{finding['name']}", finding["message"])
     place = os.environ.get("GITHUB_STEP_SUMMARY")
-    if parts and place:
-        lines = [f"    {part['name']}: {part['outcome']}: {' '.join(str(part['said']).split())}\n" for part in parts]
+    if place:
+        lines = [f"    {part['name']}: {part['outcome']}: {' '.join(part['said'].split())}\n" for part in told["parts"]]
         with open(place, "a", encoding="utf-8") as file:
             file.write(f"{rehearsal}`gpucheck smoke`\n\n{''.join(lines)}\n")
 
 
-def _annotate(gpucheck: str, inputs: dict[str, str], options: list[str]) -> None:
+def _print_annotation(kind: str, title: str, text: str) -> None:
+    print(f"::{kind} title={_escaped(title).replace(':', '%3A').replace(',', '%2C')}::{_escaped(text)}", flush=True)
+
+
+def _annotate(doctor: list[str], sarif: str) -> None:
     """Doctor's annotations and summary, and SARIF. The verdict is out: if these fail, it still stands."""
-    subprocess.run([gpucheck, "doctor", *options, "--format=github"])
-    if inputs["sarif"]:
-        sarif = Path(inputs["sarif"])
-        sarif.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([gpucheck, "doctor", *options, "--format=sarif", f"--output={sarif}"])
-        if sarif.exists():
-            _tell("sarif", str(sarif))
+    subprocess.run([*doctor, "--format=github"])
+    if sarif:
+        Path(sarif).parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([*doctor, "--format=sarif", f"--output={sarif}"])
+        if Path(sarif).exists():
+            _tell("sarif", sarif)
 
 
 def _tell(name: str, value: str) -> None:

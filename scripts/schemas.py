@@ -33,6 +33,8 @@ from gpucheck.findings import SCHEMA as REPORT
 from gpucheck.findings import Finding, Severity, Skipped, Verdict
 from gpucheck.fleet.nodes import SCHEMA as FLEET
 from gpucheck.fleet.nodes import Group, Node, NodeVerdict, State
+from gpucheck.smoke.result import SCHEMA as SMOKE
+from gpucheck.smoke.result import SmokePart
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _SIMPLE: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
@@ -71,6 +73,43 @@ def report() -> dict[str, Any]:
         "$schema": _DIALECT,
         "title": "A report of gpucheck doctor",
         "description": "Members may be added; none is removed or changes its meaning within gpucheck.report/1.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "$defs": dict(sorted(defs.items())),
+    }
+
+
+def smoke() -> dict[str, Any]:
+    """What `gpucheck smoke --format json` writes: doctor's report and bench's result are those of their schemas."""
+    defs: dict[str, Any] = {}
+    inner = report()
+    defs |= inner["$defs"]
+    properties = {
+        "schema": {"const": SMOKE},
+        "version": {"type": "string", "description": "gpucheck's"},
+        "simulated": inner["properties"]["simulated"],
+        "taken": {"type": "string", "description": "ISO 8601, UTC"},
+        "verdict": {"enum": list(get_args(Verdict)), "description": "the worst part's"},
+        "exit_code": {
+            "type": "integer",
+            "description": "the command's: 0 it works, 1 it does not, 3 could not tell, 128 and a signal's number; "
+            "or 0, 1, 2, 3 as Nagios has them",
+        },
+        "timeout": {"type": "number", "description": "seconds for all of it"},
+        "seconds": {"type": "number", "description": "that it took"},
+        "stopped": {"type": ["string", "null"], "description": "what ended it early: timeout, or a signal's name"},
+        "parts": {"type": "array", "items": _of(SmokePart, defs), "description": "doctor, operation, bench"},
+        "report": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Report"}], "description": "null: it came to none"},
+        "bench": {"anyOf": [{"type": "null"}, _of(Result, defs)], "description": "null: nothing was measured"},
+    }
+    defs["Report"] = {key: inner[key] for key in ("type", "properties", "required")}
+    defs["Snapshot"]["properties"]["schema"] = {"const": SNAPSHOT}
+    defs["Result"]["properties"]["schema"] = {"const": BENCH}
+    return {
+        "$schema": _DIALECT,
+        "title": "A smoke test of gpucheck smoke",
+        "description": "Members may be added; none is removed or changes its meaning within gpucheck.smoke/1.",
         "type": "object",
         "properties": properties,
         "required": list(properties),

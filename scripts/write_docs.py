@@ -55,6 +55,7 @@ def schema_files() -> dict[str, str]:
     made = {"report": schemas.report(), "snapshot": schemas.snapshot()}
     files = {f"gpucheck/render/{name}.schema.json": each for name, each in made.items()}
     files["gpucheck/render/bench/bench.schema.json"] = schemas.bench()
+    files["gpucheck/render/smoke/smoke.schema.json"] = schemas.smoke()
     files["gpucheck/render/install/install.schema.json"] = schemas.install()
     files["gpucheck/render/fleet/fleet.schema.json"] = schemas.fleet()
     files["gpucheck/render/diff/diff.schema.json"] = schemas.diff()

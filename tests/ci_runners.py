@@ -30,7 +30,7 @@ def action() -> dict[str, Any]:
 
 
 def run_action(workspace: Path, given: Mapping[str, str], environ: Mapping[str, str]) -> Ran:
-    """The action's step for Linux, as actions/runner runs it: `bash --noprofile --norc -eo pipefail FILE`."""
+    """The action's step for Linux, as actions/runner runs it: `sh -e FILE`."""
     temp = workspace.parent / "runner-temp"
     temp.mkdir(exist_ok=True)
     described = action()
@@ -38,7 +38,7 @@ def run_action(workspace: Path, given: Mapping[str, str], environ: Mapping[str, 
     assert not unknown, unknown
     inputs = {name: given.get(name, about["default"]) for name, about in described["inputs"].items()}
     step = next(one for one in described["runs"]["steps"] if one["if"] == "runner.os != 'Windows'")
-    assert step["shell"] == "bash"
+    assert step["shell"] == "sh"  # there is no bash in some containers
     output, summary, script = temp / "output", temp / "summary", temp / "script.sh"
     output.write_text("")
     summary.write_text("")
@@ -46,7 +46,7 @@ def run_action(workspace: Path, given: Mapping[str, str], environ: Mapping[str, 
     own = {name: _expression(text, inputs) for name, text in step["env"].items()}
     files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary), "RUNNER_TEMP": str(temp)}
     done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
+        ["sh", "-e", str(script)],
         cwd=workspace,
         env={**environ, "GITHUB_ACTIONS": "true", "GITHUB_ACTION_PATH": str(ROOT), **files, **own},
         stdin=subprocess.DEVNULL,
@@ -55,7 +55,7 @@ def run_action(workspace: Path, given: Mapping[str, str], environ: Mapping[str, 
         text=True,
         timeout=600,
     )
-    return Ran(done.returncode, done.stdout, _outputs(output.read_text()), summary.read_text())
+    return Ran(done.returncode, done.stdout, outputs(output.read_text()), summary.read_text())
 
 
 def _expression(text: str, inputs: Mapping[str, str]) -> str:
@@ -65,7 +65,7 @@ def _expression(text: str, inputs: Mapping[str, str]) -> str:
     return text
 
 
-def _outputs(text: str) -> dict[str, str]:
+def outputs(text: str) -> dict[str, str]:
     """The runner's own file format: name=value, or name<<END, lines, END."""
     found: dict[str, str] = {}
     lines = iter(text.splitlines())

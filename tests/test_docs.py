@@ -38,7 +38,10 @@ def test_readme_shows_the_help_of_every_command() -> None:
     [
         "README.md",
         "CHANGELOG.md",
-        *(f"docs/{name}.md" for name in ("rules/README", "install", "windows", "logs", "fleets", "formats")),
+        *(
+            f"docs/{name}.md"
+            for name in ("rules/README", "install", "windows", "logs", "fleets", "formats", "integrations")
+        ),
     ],
 )
 def test_links_lead_somewhere(page: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,9 +17,13 @@ from typing import Any
 import looked
 import machines
 import pytest
+from bench_results import result
+from fake_driver import FakeDriver
 
 from gpucheck.fleet.grouping import fleet
 from gpucheck.output import WrongUsage
+from gpucheck.render.bench import json as bench_json
+from gpucheck.render.json import render_snapshot
 
 distributed = pytest.importorskip("distributed", reason="this machine: gpucheck-cli[fleet] is not installed")
 
@@ -53,6 +58,10 @@ def posing(recorded: dict[str, dict[str, Any]], broken: dict[str, str]) -> Calla
             import gpucheck.of_the_future  # type: ignore[import-not-found]  # noqa: F401
         if broken.get(name) == "garbage":
             return name, '{"schema": "gpucheck.snapshot/1", "gpus": 17}'
+        if broken.get(name) == "endless":
+            return name, "x" * (5 << 20)
+        if broken.get(name) == "number":
+            return 17  # type: ignore[return-value]
         from gpucheck import api
         from gpucheck.render.json import render_snapshot
 
@@ -61,32 +70,90 @@ def posing(recorded: dict[str, dict[str, Any]], broken: dict[str, str]) -> Calla
     return look
 
 
+def measuring(results: dict[str, str]) -> Callable[..., tuple[str, str]]:
+    """What bench says on a worker, or what becomes of it."""
+
+    def measure(python: str | None, seconds: float, limit: float) -> tuple[str, str]:
+        import os
+        import time
+
+        said = results[str(distributed.get_worker().name)]
+        if said == "killed":
+            os._exit(9)
+        if said == "hung":
+            time.sleep(600)
+        return (said, "") if said.startswith("{") else ("", said)
+
+    return measure
+
+
 @contextmanager
 def cluster(*names: str) -> Iterator[Any]:
     """Processes of these names under one scheduler."""
     worker = {"cls": distributed.Nanny, "options": {"nthreads": 1, "silence_logs": 50}}
-    scheduler = {"cls": distributed.Scheduler, "options": {"port": 0, "dashboard": False, "dashboard_address": None}}
+    scheduler = {
+        "cls": distributed.Scheduler,
+        "options": {"port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"},
+    }
     spec = {name: {**worker, "options": {**worker["options"], "name": name}} for name in names}
     with (
         distributed.SpecCluster(spec, scheduler, silence_logs=50) as made,
         distributed.Client(made, set_as_default=False) as client,
     ):
         if names:
-            client.wait_for_workers(len(names), timeout=60)
+            client.wait_for_workers(len(names), timeout=120)
         yield client
 
 
-def answers(client: Any, look: Any, seconds: float) -> dict[str, Answer]:
-    found = asking.ask(client, ASKED, look, every_worker=True, seconds=seconds)
+def answers(client: Any, look: Any, seconds: float, measure: Any = None) -> dict[str, Answer]:
+    question = ASKED if measure is None else ASKED._replace(bench=1.0)
+    found = asking.ask(client, question, look, measure, every_worker=True, seconds=seconds)
     return {one.node.rpartition("/")[2]: one for one in found}
 
 
-def test_the_rest_answers_where_one_is_killed_one_hangs_and_one_is_incompatible() -> None:
-    broken = {"a": "killed", "b": "hung", "c": "incompatible", "d": "raises", "e": "garbage"}
+def timed(step: float) -> str:
+    """A result of bench with about that step on its GPU, in milliseconds."""
+    return bench_json.render(result(speedup=3.8 / step, noise=0.001))
+
+
+BROKEN = {
+    **{"a": "killed", "b": "hung", "c": "incompatible", "d": "raises"},
+    **{"e": "garbage", "f": "endless", "g": "number"},
+}
+
+
+@pytest.fixture(scope="module")
+def ten() -> Iterator[Any]:
+    """Ten processes. Everything is imported in them, however long this machine takes: then seconds do for an answer."""
+    names = (*MACHINES, *BROKEN)
+    with cluster(*names) as client:
+        warm = answers(client, posing(dict.fromkeys(names, machines.load(MACHINES[0])), {}), 200.0)
+        assert [one.trouble for one in warm.values()] == [None] * 10
+        yield client
+
+
+def test_gpus_are_measured_where_they_answered_and_a_slow_one_is_found(ten: Any) -> None:
+    results = dict.fromkeys((*MACHINES, *BROKEN), timed(1.0))
+    results |= {"e": timed(1.3), "c": "no TensorFlow", "d": "killed"}
+    machine = machines.load(MACHINES[0])
+    found = answers(ten, posing(dict.fromkeys(results, machine), {}), 200.0, measuring(results))
+    told = fleet([judged(one) for one in found.values()], "1")
+    (slow,) = [one for one in told.over if one.finding.name == "gpu-slower-than-peers"]
+    assert [name.rpartition("/")[2] for name in slow.nodes] == ["e"]
+    assert "most of 8 GPUs" in slow.finding.message
+    (group,) = [one for one in told.groups if one.name == "gpu-not-measured"]
+    said = {case.nodes[0].rpartition("/")[2]: case.message for case in group.cases}
+    assert set(said) == {"c", "d"}
+    assert "no TensorFlow" in said["c"]
+    assert "died" in said["d"]
+    assert [one.trouble for one in told.nodes] == [None] * 10
+
+
+def test_the_rest_answers_where_one_is_killed_one_hangs_and_one_is_incompatible(ten: Any) -> None:
     recorded = {name: machines.load(name) for name in MACHINES}
-    with cluster(*MACHINES, *broken) as client:
-        found = answers(client, posing(recorded, broken), 15.0)
-    assert set(found) == {*MACHINES, *broken}
+    ten.wait_for_workers(10, timeout=120)  # the one that died in the test before was started again
+    found = answers(ten, posing(recorded, BROKEN), 12.0)
+    assert set(found) == {*MACHINES, *BROKEN}
     for name in MACHINES:
         node = judged(found[name])
         report = looked.report(name)
@@ -94,40 +161,63 @@ def test_the_rest_answers_where_one_is_killed_one_hangs_and_one_is_incompatible(
             report.verdict,
             [one.name for one in report.findings],
         )
-    nodes = {name: judged(found[name]) for name in broken}
-    assert {name: [one.name for one in node.findings] for name, node in nodes.items()} == {
-        "a": ["node-without-answer"],
-        "b": ["node-without-answer"],
-        "c": ["node-incompatible"],
-        "d": ["node-without-answer"],
-        "e": ["node-incompatible"],
-    }
+    nodes = {name: judged(found[name]) for name in BROKEN}
+    found_on = {name: [one.name for one in node.findings] for name, node in nodes.items()}
+    assert [found_on[name] for name in "abd"] == [["node-without-answer"]] * 3
+    assert [found_on[name] for name in "cefg"] == [["node-incompatible"]] * 4
     assert "died" in str(nodes["a"].trouble)
     assert "in time" in str(nodes["b"].trouble)
     assert f"Python {sys.version_info[0]}.{sys.version_info[1]}" in str(nodes["c"].trouble)
     assert "no such thing" in str(nodes["d"].trouble)
     told = fleet([judged(one) for one in found.values()], "1")
     assert told.exit_code() == 1
-    assert len(told.nodes) == 8
+    assert len(told.nodes) == 10
+
+
+def test_a_machine_without_a_gpu_is_not_missed_in_the_measurement() -> None:
+    facts = looked.snapshot("no-gpu-vm")
+    node = judged(Answer("n", "tcp://n", render_snapshot(facts), unmeasured="no NVIDIA GPU is visible there"))
+    assert "gpu-not-measured" not in {one.name for one in node.findings}
+
+
+@pytest.mark.native
+def test_bench_runs_there_and_its_last_words_come_back(fake_driver: FakeDriver) -> None:
+    words = "from gpucheck.fleet.collecting import there; print(there.measure(None, 1.0, {}))"
+    environ = fake_driver.environ(PYTHONPATH=str(ROOT))
+
+    def said(limit: float, python: str = sys.executable) -> str:
+        done = subprocess.run(
+            [python, "-c", words.format(limit)], capture_output=True, text=True, env=environ, timeout=120
+        )
+        return done.stdout + done.stderr
+
+    assert "has no TensorFlow, JAX or PyTorch" in said(60.0)
+    assert "was not done within 0.01 s" in said(0.01)
 
 
 def test_this_machine_answers_for_itself_once_a_host_and_its_answer_is_kept(tmp_path: Path) -> None:
-    with cluster("one", "two") as client:
-        address = client.scheduler.address
-        done = subprocess.run(
-            [sys.executable, "-m", "gpucheck", "fleet", "--dask", address, "--format", "json", "--save", str(tmp_path)],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            timeout=120,
-        )
+    scheduler = {"dashboard_address": "127.0.0.1:0", "silence_logs": 50, "scheduler_port": 0}
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, **scheduler) as made:
+        words = ["--dask", made.scheduler_address, "--format", "json", "--save", str(tmp_path), "--bench", "1"]
+        done = command(*words, "--timeout", "30")
     told = json.loads(done.stdout)
     assert done.returncode == told["exit_code"]
+    assert done.stderr == ""
     assert len(told["nodes"]) == 1
     assert told["nodes"][0]["trouble"] is None
     (kept,) = tmp_path.iterdir()
     assert json.loads(kept.read_text())["schema"] == "gpucheck.snapshot/1"
+
+
+def command(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gpucheck", "fleet", *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
+        timeout=120,
+    )
 
 
 def old_gpucheck(folder: Path) -> Path:
@@ -166,18 +256,33 @@ def test_a_worker_with_another_gpucheck_is_reported_with_its_version(tmp_path: P
     assert sum(one.text is not None for one in found.values()) == 1
 
 
-def test_a_scheduler_that_is_not_there_is_wrong_usage() -> None:
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--dask", "tcp://127.0.0.1:1", "--timeout", "1"], "no scheduler answers at tcp://127.0.0.1:1"),
+        (["--dask", ""], "takes the address of a scheduler"),
+        (["--ssh", ""], "no host is named"),
+        (["--slurm", "nodes=1"], "there is no sbatch on the PATH"),
+    ],
+)
+def test_whom_nobody_can_ask_is_wrong_usage_in_one_line(words: list[str], complaint: str) -> None:
+    done = command(*words, PATH="/nowhere")
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_the_extra_it_is_named() -> None:
+    words = "import sys; sys.modules['distributed'] = None; from gpucheck.cli import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-m", "gpucheck", "fleet", "--dask", "tcp://127.0.0.1:1"],
+        [sys.executable, "-c", words, "fleet", "--dask", "tcp://127.0.0.1:1"],
         capture_output=True,
         text=True,
-        cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=120,
+        timeout=60,
     )
-    assert done.returncode == 2
-    assert "no scheduler answers" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "gpucheck-cli[fleet]" in done.stderr
 
 
 def test_a_scheduler_without_a_worker_is_wrong_usage() -> None:
@@ -201,13 +306,19 @@ def ssh_server(folder: Path) -> Iterator[dict[str, Any]]:
     port: list[int] = []
 
     async def serve() -> None:
+        running: set[asyncio.Task[None]] = set()
+
         async def run(process: Any) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            running.add(task)
             child = await asyncio.create_subprocess_shell(
                 process.command or "true",
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
+                start_new_session=True,
             )
 
             async def pump(source: Any, sink: Any) -> None:
@@ -215,12 +326,20 @@ def ssh_server(folder: Path) -> Iterator[dict[str, Any]]:
                     with suppress(Exception):
                         sink.write(line.decode())
 
+            told = asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
+            left = asyncio.ensure_future(process.wait_closed())
             try:
-                await asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
-                process.exit(await child.wait())
+                await asyncio.wait({told, left}, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                if child.returncode is None:
-                    child.kill()
+                # As sshd does: who loses its connection loses its processes.
+                with suppress(ProcessLookupError):
+                    os.killpg(child.pid, signal.SIGKILL)
+                code = await child.wait()
+                await told
+                left.cancel()
+                with suppress(Exception):
+                    process.exit(code)
+                running.discard(task)
 
         listener = await asyncssh.listen(
             "127.0.0.1", 0, server_host_keys=[key], process_factory=run, server_factory=lambda: Open(asyncssh)
@@ -228,8 +347,11 @@ def ssh_server(folder: Path) -> Iterator[dict[str, Any]]:
         port.append(listener.sockets[0].getsockname()[1])
         ready.set()
         while not stop.is_set():
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
         listener.close()
+        await listener.wait_closed()
+        if running:
+            await asyncio.wait(running, timeout=20)
 
     def Open(library: Any) -> Any:
         class Anyone(library.SSHServer):  # type: ignore[misc]
@@ -258,6 +380,16 @@ def test_hosts_are_asked_by_ssh_and_one_that_cannot_be_reached_costs_itself_alon
     assert [(one.node, one.trouble and one.trouble.rule) for one in reached.missing] == [
         ("no-such-host.invalid", "node-without-answer")
     ]
+
+
+def test_a_host_without_dask_says_what_it_lacks(tmp_path: Path) -> None:
+    bare = f"{sys.executable} -S"  # without site-packages
+    with (
+        ssh_server(tmp_path) as connecting,
+        pytest.raises(WrongUsage, match=r"127\.0\.0\.1: ModuleNotFoundError: No module named 'distributed'"),
+        by_ssh.reached(by_ssh.hosts("127.0.0.1"), bare, **connecting),
+    ):
+        pass
 
 
 def test_no_host_that_can_be_reached_is_wrong_usage() -> None:
@@ -322,19 +454,30 @@ def test_a_queue_that_starts_nothing_is_told_node_by_node(tmp_path: Path, monkey
         assert list(asking.ask(reached.client, ASKED, seconds=1)) == []
 
 
+def test_what_slurm_refuses_is_told_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dask_jobqueue", reason="this machine: gpucheck-cli[fleet] is not installed")
+    said = "sbatch: error: invalid partition specified: gpus"
+    (tmp_path / "sbatch").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with (
+        pytest.raises(WrongUsage, match="invalid partition specified: gpus") as refused,
+        by_slurm.reached(by_slurm.wishes("nodes=2,wait=100"), sys.executable),
+    ):
+        pass
+    assert str(refused.value) == f"--slurm: {said}"
+
+
 @pytest.mark.parametrize("text", ["partition=gpu", "nodes=x", "nodes=0", "nodes=2,comment=a b"])
 def test_words_for_slurm_that_make_no_job_are_refused(text: str) -> None:
     with pytest.raises(WrongUsage, match="--slurm"):
         by_slurm.wishes(text)
 
 
-@pytest.mark.parametrize("text", ["-oProxyCommand=x", "gpu[1-", "host:port", "@no-such-file", ""])
+@pytest.mark.parametrize("text", ["-oProxyCommand=x", "gpu[1-", "host:port", "@no-such-file", "", "@/dev/null"])
 def test_words_that_are_no_hosts_are_refused(text: str) -> None:
-    if text:
-        with pytest.raises(WrongUsage, match="--ssh"):
-            by_ssh.hosts(text)
-    else:
-        assert by_ssh.hosts(text) == ()
+    with pytest.raises(WrongUsage, match="--ssh"):
+        by_ssh.hosts(text)
 
 
 def test_hosts_may_stand_in_a_file(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,13 @@ def hostile(text: str) -> dict[str, bytes]:
         "wrong-list": json.dumps({**facts, "probes": [[[]]]}).encode(),
         "nan": json.dumps({**facts, "taken": float("nan")}).encode(),
         "machine": b'{"schema": "gpucheck.machine/1", "paths": 17}',
+        "surrogate": text[:-3].encode() + b'", "x": "\xed\xa0\x80"}',
+        "infinite": json.dumps({**facts, "seconds": float("inf"), "gpus": float("-inf")}).encode(),
+        "huge-integer": json.dumps({**facts, "gpus": 10**4000}).encode(),
+        "utf-16": text.encode("utf-16"),
+        "bench-of-nothing": b'{"schema": "gpucheck.bench/1"}',
+        "twice": (text + text).encode(),
+        "many-objects": b'{"schema": [' + b"{}," * 1_000_000 + b"{}]}",
         "page": b"<html><script>alert(1)</script></html>",
     }
 
@@ -144,6 +153,103 @@ def test_a_link_out_of_the_folder_is_not_followed_and_one_within_is(tmp_path: Pa
     nodes = fleets.judged(inside)
     assert {Path(name).name for name in nodes} == {"real", "within", "out.json"}
     assert [one.trouble is None for one in nodes.values()].count(False) == 1
+
+
+def test_links_in_circles_and_to_nothing_cost_themselves_alone(tmp_path: Path) -> None:
+    fleets.write(tmp_path, real=fleets.text())
+    (tmp_path / "one.json").symlink_to(tmp_path / "two.json")
+    (tmp_path / "two.json").symlink_to(tmp_path / "one.json")
+    (tmp_path / "nothing.json").symlink_to(tmp_path / "not-there")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "folder.json" / "up").symlink_to("..")
+    nodes = fleets.judged(tmp_path)
+    assert {name: node.trouble is None for name, node in nodes.items()} == {
+        "real": True,
+        **dict.fromkeys(("one", "two", "nothing"), False),
+    }
+
+
+@pytest.mark.slow
+def test_a_folder_that_may_not_be_listed_is_one_node(tmp_path: Path) -> None:
+    if os.name == "nt":
+        pytest.skip("this machine: permissions are another thing on Windows")
+    fleets.write(tmp_path, good=fleets.text("no-gpu-vm"), closed=fleets.text("no-gpu-vm"))
+    (tmp_path / "rack1").mkdir(mode=0o000)
+    (tmp_path / "closed.json").chmod(0o000)
+    tmp_path.chmod(0o755)
+    # Root may read everything, and nobody could not load gpucheck: so everything is loaded first.
+    words = "import json, os; from gpucheck.fleet.judging import judge_source; from gpucheck.fleet import reading; "
+    words += "[judge_source(reading.Source('', (one,))) for one in ('good.json', 'none')]; "
+    words += "os.geteuid() or os.seteuid(65534); "
+    words += "print(json.dumps({one.node: judge_source(one).trouble for one in reading.sources(['.'])}))"
+    done = subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        timeout=60,
+    )
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == {"good": None, "closed": "Permission denied", "rack1": "Permission denied"}
+
+
+def test_two_folders_with_the_same_names_are_two_sets_of_machines(tmp_path: Path) -> None:
+    day, other = (fleets.write(tmp_path / name, n1="{}", n2="{}") for name in ("rack1", "rack2"))
+    (tmp_path / "benches").mkdir()
+    (other / "n3.json").write_text("{}")
+    (tmp_path / "benches" / "n3.bench.json").write_text("{}")
+    found = {one.node: len(one.paths) for one in reading.sources([str(day), str(other), str(tmp_path / "benches")])}
+    above = str(tmp_path).strip("/")
+    assert found == {**{f"{above}/{rack}/{node}": 1 for rack in ("rack1", "rack2") for node in ("n1", "n2")}, "n3": 2}
+    assert len(reading.sources([str(day), str(day), str(day / "n1.json")])) == 2
+
+
+def test_the_newest_snapshot_of_a_node_counts(tmp_path: Path) -> None:
+    old = json.loads(fleets.text("no-gpu-vm"))
+    (tmp_path / "n.json").write_text(json.dumps({**old, "taken": "2026-01-01T00:00:00+00:00"}))
+    (tmp_path / "n.snapshot.json").write_text(fleets.text(taken="2026-02-01T00:00:00+00:00"))
+    (node,) = fleets.judged(tmp_path).values()
+    assert node.gpu_count == 8
+
+
+def test_machines_of_one_name_stay_two() -> None:
+    nodes = [fleets.node("localhost")._replace(source=f"tcp://10.0.0.{at}") for at in (1, 2, 2)]
+    told = fleet(nodes, "1")
+    assert [one.name for one in told.nodes] == [
+        *("localhost", "localhost (tcp://10.0.0.2)", "localhost (tcp://10.0.0.2) 2"),
+    ]
+
+
+def test_gpus_that_bench_could_not_measure_are_told(tmp_path: Path) -> None:
+    from bench_results import failed, result
+
+    fleets.write(tmp_path, n=fleets.text())
+    (tmp_path / "n.bench.json").write_text(json.dumps(encode(result(gpu_leg=failed("gpu:0")))))
+    (node,) = fleets.judged(tmp_path).values()
+    (finding,) = [one for one in node.findings if one.name == "gpu-not-measured"]
+    assert "gpu:0: " in finding.message
+    assert node.verdict == "warning"
+
+
+def test_what_is_expected_is_held_against_each_node(tmp_path: Path) -> None:
+    from bench_results import result
+
+    from gpucheck.expecting.reading import read
+
+    wishes = read('driver = ">=580"\nspeed-up = ">=20"\n[gpus]\ncount = 8\n', "cluster.toml", lambda: ())
+    assert wishes is not None
+    fleets.write(tmp_path, whole=fleets.text(), short=fleets.text("rtx4090-ubuntu"), bad="{", timed=fleets.text())
+    (tmp_path / "timed.bench.json").write_text(json.dumps(encode(result(speedup=9.2))))
+    nodes = {one.node: judging.judge_source(one, (), wishes) for one in reading.sources([str(tmp_path)])}
+    found = {name: [one.message for one in node.findings if "expectation" in one.name] for name, node in nodes.items()}
+    assert found["whole"] == []
+    assert len(found["short"]) == 1
+    assert "times as fast as the CPU, and is 9" in found["timed"][0]
+    assert nodes["short"].verdict == nodes["timed"].verdict == "error"
+    assert [one.name for one in nodes["bad"].findings] == ["node-file-unreadable"]
+    ignored = judging.judge_source(Source("s", (str(tmp_path / "short.json"),)), ("expectation-not-met",), wishes)
+    assert "expectation-not-met" not in {one.name for one in ignored.findings}
 
 
 def test_facts_without_bounds_make_a_node_with_them(tmp_path: Path) -> None:

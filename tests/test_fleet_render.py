@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
+import browser
 import fleets
 import pytest
 from jsonschema import Draft202012Validator
@@ -125,7 +126,7 @@ def test_the_page_is_whole_and_fetches_nothing() -> None:
     page = Page()
     page.feed(rendered("html", small()))
     assert page.open == []
-    assert page.fetched == []
+    assert page.fetched == ["#found", "#between", "#states", "#nodes"]
 
 
 def nasty_fleet(number: int) -> Fleet:
@@ -159,6 +160,35 @@ def test_a_page_that_would_grow_too_large_says_what_it_leaves_out(monkeypatch: p
 @pytest.mark.slow
 def test_the_page_of_ten_thousand_hostile_nodes_stays_below_five_megabytes() -> None:
     assert len(html.render(nasty_fleet(10_000)).encode()) < 5_000_000
+
+
+@pytest.mark.slow
+def test_a_browser_shows_a_thousand_nodes_and_finds_one_of_them(tmp_path: Path) -> None:
+    usual = fleets.node("n")
+    nodes = [usual._replace(name=f"rack{at % 9}/gpu{at:04}") for at in range(1000)]
+    nodes += [fleets.plainly(f"bad{at}", "error", ("gpu-lost", Severity.ERROR, "GPU 3 is lost.")) for at in range(5)]
+    nodes += [node_of("broken", "broken.json", "node-file-unreadable", "no JSON (line 3)")]
+    nodes += [fleets.node("odd", fleets.with_driver("550.163.01"))]
+    text = html.render(fleet(nodes, "1.0"))
+    with browser.chromium(tmp_path) as chromium:
+        for width, dark in ((1400, False), (400, True)):
+            with chromium.showing(text, width, dark) as page:
+                assert browser.overflow(page) <= 0
+                assert page.evaluate("window.find('gpu0999')")
+                for place in ("found", "between", "states", "nodes"):
+                    assert page.locator(f"#{place}").count() == 1
+                page.fill("#filter", "GPU-LOST")
+                assert page.locator("#nodes tbody tr:not([hidden])").count() == 5
+                page.fill("#filter", "")
+                assert page.locator("#nodes tbody tr:not([hidden])").count() == 1007
+                if dark:
+                    browser.unfold(page)
+                    assert browser.overflow(page) <= 0
+        few = html.render(small())
+        for dark in (False, True):
+            with chromium.showing(few, 1400, dark) as page:
+                browser.unfold(page)
+                assert browser.violations(page) == []
 
 
 # --- the command
@@ -205,6 +235,23 @@ def test_wrong_usage_is_one_line(words: list[str], complaint: str) -> None:
     assert done.returncode == 2
     assert complaint in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_expectations_of_a_file_are_the_commands_and_those_of_a_project_are_not(tmp_path: Path) -> None:
+    folder = fleets.write(tmp_path / "nodes", good=fleets.text("no-gpu-vm"))
+    (tmp_path / "cluster.toml").write_text('driver = ">=999"\nignore = ["tensorflow-not-installed"]\n')
+    done = command(str(folder), "--expect", str(tmp_path / "cluster.toml"), "--format", "json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert told["groups"][0]["name"] == "expectation-not-met"
+    assert told["ignored"] == ["tensorflow-not-installed"]
+    done = command(str(folder), "--expect", str(tmp_path / "none.toml"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    (tmp_path / "pyproject.toml").write_text('[tool.gpucheck]\ndriver = ">=999"\n')
+    words = [sys.executable, "-m", "gpucheck", "fleet", "nodes"]
+    done = subprocess.run(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=60)
+    assert done.returncode == 0
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.system import Firmware
+from gpucheck.facts.versions import LibraryVersion
 from gpucheck.findings import Severity
 from gpucheck.fleet.grouping import fleet, groups, states
 from gpucheck.fleet.hostlist import expanded, folded
@@ -106,6 +107,27 @@ def test_libraries_that_differ_on_the_same_nodes_are_one_finding() -> None:
     (found,) = over([copy(usual, f"n{at}", "12.9") for at in range(3)] + [copy(usual, "odd", "12.1")])["library-drift"]
     assert found.nodes == ("odd",)
     assert "1 more library of the same nodes" in found.finding.message
+
+
+def test_the_same_cudnn_from_a_wheel_and_from_apt_is_no_drift() -> None:
+    def with_cudnn(version: str) -> Any:
+        facts = looked.snapshot("tf221-and-cuda")
+        libraries: Any = facts.libraries
+        wanted = tuple(
+            one._replace(version=LibraryVersion(version)) if one.library == "cudnn" else one for one in libraries.wanted
+        )
+        return facts._replace(libraries=libraries._replace(wanted=wanted))
+
+    usual = [fleets.node(f"n{at}", with_cudnn("9.28.0.42")) for at in range(3)]
+    assert over([*usual, fleets.node("apt", with_cudnn("9.28.0"))]) == {}
+    assert over([*usual, fleets.node("old", with_cudnn("9.27.0"))])["library-drift"][0].nodes == ("old",)
+
+
+def test_a_node_with_some_gpus_in_mig_mode_says_so() -> None:
+    mig = fleets.node("mig", machine="h100x8-mig")
+    (found,) = [one for one in over([*same(3), mig])["system-drift"] if one.finding.message.startswith("MIG")]
+    assert found.finding.message == "MIG: 3 of 4 nodes have off; 1 off and on."
+    assert "nvlinks-below-peers" not in over([*same(3), mig])
 
 
 def test_facts_of_another_gpucheck_are_told() -> None:

@@ -34,6 +34,7 @@ from gpucheck.render import github, junit, markdown, prometheus, rules, sarif
 from gpucheck.render.fleet import junit as fleet_junit
 from gpucheck.render.fleet import prometheus as fleet_prometheus
 from gpucheck.render.fleet import sarif as fleet_sarif
+from gpucheck.render.formats import FORMATS as EVERY
 from gpucheck.render.formats import Asked, Named, tell
 from gpucheck.render.text import plain
 
@@ -87,6 +88,7 @@ def test_a_rehearsal_is_said_loudly_and_only_where_it_is_one(form: str, machine:
     assert ("SIMULATED: driver-version-mismatch" in text) is (machine == "rehearsal")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_megabyte_in_every_string_makes_a_document_of_some_kilobytes(form: str) -> None:
     text = tell(form, named(hostile("x" * 1_000_000)), Asked())
@@ -99,6 +101,16 @@ def test_an_empty_string_and_no_gpu_are_no_trouble(form: str) -> None:
     nothing = Report("", (Finding("", Severity.ERROR, "", (Evidence("", "", ""),)),), (), (), (), facts)
     assert tell(form, named(nothing), Asked())
     assert tell(form, named(Report("", (), (), (), (), facts)), Asked())
+
+
+def test_every_format_and_every_metric_is_told_of_in_the_documentation() -> None:
+    page = (ROOT / "docs/formats.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [one for one in EVERY if f"| `{one}` |" not in page or f"`{one}`" not in readme] == []
+    metrics = re.findall(
+        r"^# TYPE (\S+)", prometheus.tell(named(sample.mismatch(), sample.fine()), Asked()), re.MULTILINE
+    )
+    assert [one for one in metrics if f"`{one}`" not in page] == []
 
 
 def test_rules_are_not_listed_as_what_was_found() -> None:
@@ -266,7 +278,7 @@ def test_no_text_makes_jenkins_or_gitlab_fetch_a_file() -> None:
 
 
 @given(st.text(max_size=40))
-@examples(100)
+@examples(100, 5)
 def test_whatever_a_machine_says_junit_is_read_back_as_it_was_shown(text: str) -> None:
     root = ElementTree.fromstring(junit.tell(named(hostile(text)), Asked()))
     assert [one.attrib["message"] for one in root.iter("failure")] == [plain(text)]
@@ -389,7 +401,7 @@ def test_what_a_log_leaves_open_is_possible_and_stands_at_that_log(tmp_path: Pat
     log = tmp_path / "train.log"
     log.write_text("failed call to cuInit: CUDA_ERROR_NO_DEVICE\n")
     report = api.judge_logs(api.read_logs([str(log)]))
-    assert set(places(report)) == {str(log).lstrip("/")}
+    assert set(places(report)) == {sarif.path_of(str(log))}
     assert [one[1]["title"] for one in annotations(report)] == [
         "gpucheck could not tell",
         "possible: cuda-visible-devices-hides-gpu",
@@ -417,7 +429,7 @@ def test_a_place_is_a_relative_path_whatever_the_file_is_called(file: str, uri: 
 
 
 @given(st.text(max_size=40))
-@examples(60, 5)
+@examples(60, 3)
 def test_whatever_a_machine_says_sarif_is_valid(text: str) -> None:
     run_of(hostile(text))
     assert re.fullmatch(r"[\w.~%-][\w.~%/-]*", sarif.path_of(text), re.ASCII)
@@ -478,6 +490,24 @@ def test_not_knowing_is_an_annotation_with_what_was_not_judged() -> None:
     assert "libcuda-missing: the driver probe gave no answer" in one[2]
 
 
+@pytest.mark.parametrize(
+    ("source", "properties"),
+    [
+        ("ci/Dockerfile:3", {"file": "ci/Dockerfile", "line": "3"}),
+        ("C:\\logs\\a, b.log:17, 3 times", {"file": "C:\\logs\\a, b.log", "line": "17"}),
+        ("a%0Ab.log:0", {"file": "a%0Ab.log", "line": "1"}),
+        ("-:4", {}),
+        ("NVML", {}),
+        ("https://docs.nvidia.com/deploy/:17", {}),
+        ("a\n::error::b:1", {}),
+    ],
+)
+def test_an_annotation_stands_at_the_line_that_evidence_names(source: str, properties: dict[str, str]) -> None:
+    finding = Finding("image-cuda-missing", Severity.ERROR, "It is so.", (Evidence("image", "1", source),))
+    ((_, told, _),) = annotations(sample.fine()._replace(findings=(finding,)))
+    assert told == {**properties, "title": "image-cuda-missing"}
+
+
 def test_of_a_kind_ten_are_shown_and_the_tenth_counts_the_rest() -> None:
     many = tuple(found(f"rule-{at}", severity) for severity in Severity for at in range(25))
     made = annotations(sample.fine()._replace(findings=many))
@@ -506,7 +536,7 @@ def test_hostile_words_make_no_command_of_their_own() -> None:
 
 
 @given(st.text(max_size=40))
-@examples(200, 15)
+@examples(200, 8)
 def test_the_runner_reads_back_what_was_escaped(text: str) -> None:
     for made in (text, f"{text}%0A%25{text}", f"::{text},a=b"):
         line = f"::error title=t{github.property_of(made)}z::{github.data_of(made)}"
@@ -559,6 +589,9 @@ def test_the_command_adds_to_the_steps_summary_and_a_bad_one_changes_no_verdict(
         assert done.stderr.startswith("gpucheck: GITHUB_STEP_SUMMARY: cannot write to ")
         assert done.stderr.count("\n") == 1
     assert command(*words, GITHUB_STEP_SUMMARY="").stderr == ""
+    file.write_text("x" * (github.MOST_SUMMARY - 1000))  # of other steps' tools
+    assert command(*words, GITHUB_STEP_SUMMARY=str(file)).returncode == 1
+    assert github.MOST_SUMMARY - 1000 < file.stat().st_size <= github.MOST_SUMMARY
 
 
 @pytest.mark.slow
@@ -636,7 +669,7 @@ def test_several_files_share_one_family_and_are_told_apart() -> None:
 
 
 @given(st.text(max_size=40))
-@examples(100)
+@examples(100, 5)
 def test_whatever_a_machine_says_a_label_is_read_back_as_it_was_shown(text: str) -> None:
     (info,) = of(hostile(text))["gpucheck_gpu_info"].samples
     assert info.labels["name"] == (plain(text) or "unknown")
@@ -688,6 +721,14 @@ def test_the_schema_of_oasis_and_github_take_a_fleet() -> None:
 def test_prometheus_own_parser_reads_a_fleet() -> None:
     told = metrics(fleet_prometheus.render(small_fleet()))
     assert values(told["gpucheck_fleet_nodes"], "verdict") == {"ok": 0, "warning": 1, "error": 4, "unknown": 2}
+
+
+@pytest.mark.slow
+def test_more_results_than_github_takes_are_left_out_and_counted() -> None:
+    some = [sarif.result("gpu-lost", "error", "Lost.", [sarif.location("a.json")], "") for _ in range(25_003)]
+    (run,) = json.loads(sarif.document("1", some, sarif.invocation(1, [], [])))["runs"]
+    assert len(run["results"]) == 25_000
+    assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].startswith("3 more results")
 
 
 @pytest.mark.slow

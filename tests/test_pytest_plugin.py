@@ -15,6 +15,7 @@ import pytest
 
 from gpucheck import api
 from gpucheck.facts.gap import Gap
+from gpucheck.facts.python import FrameworkBuild
 from gpucheck.findings import Report
 from gpucheck.testing.judging import lacking, summary
 from gpucheck.testing.requirement import BadMarker, Requirement, read
@@ -113,9 +114,25 @@ def test_what_is_wrong_with_tensorflow_alone_hinders_only_tests_of_tensorflow() 
     # No TensorFlow: nobody wanted one, unless the test says so.
     assert _reason("ubuntu-system-python-without-tensorflow") == ""
     assert "(tensorflow-not-installed)" in _reason("ubuntu-system-python-without-tensorflow", framework="tensorflow")
+    # A driver library that TensorFlow 2.21 alone needs is missing.
+    assert "(libnvidia-ml-missing)" in _reason("docker-without-nvml-tf221", framework="tensorflow")
+    assert _reason("docker-without-nvml-tf221", framework="cuda") == ""
     # The machine's own trouble hinders all.
     assert "(exclusive-compute-mode)" in _reason("exclusive-mode-taken", framework="cuda")
     assert "(ok-cpu-expected)" in _reason("tensorflow-cpu-without-gpu", framework="torch")
+
+
+def test_a_torch_without_cuda_is_no_torch_for_a_gpu() -> None:
+    report = _report("tensorflow-beside-torch-for-cuda-13")
+    assert lacking(report, Requirement(framework="torch")) is None
+    python = report.snapshot.python
+    assert not isinstance(python, Gap)
+    assert isinstance(python.torch, FrameworkBuild)
+    for cuda, words in ((None, "is a build without CUDA"), (Gap("version.py was not read"), "version.py was not read")):
+        other = python._replace(torch=python.torch._replace(cuda_version=cuda))
+        lack = lacking(api.judge(report.snapshot._replace(python=other)), Requirement(framework="torch"))
+        assert lack is not None
+        assert words in lack.reason
 
 
 def test_not_knowing_is_no_gpu_and_is_said_to_be_not_knowing() -> None:
@@ -246,6 +263,14 @@ def test_the_real_machine_is_judged_as_doctor_judges_it(tests: pytest.Pytester) 
     assert told[0].endswith("(2 tests marked gpu_required)")
     assert "CUDA starts" in told[0] or any(f"({name})" in told[0] for name in names)
     assert "1 passed, 2 skipped" in run.stdout or "CUDA starts" in told[0]
+
+
+@pytest.mark.slow
+def test_a_mistaken_marker_is_an_error_in_every_mode(tests: pytest.Pytester) -> None:
+    tests.makepyfile("import pytest\n\n@pytest.mark.gpu_required(cout=2)\ndef test_one():\n    pass\n")
+    run = tests.runpytest_inprocess(*PLUGIN, "--gpu-simulate", "fine", "-k", "test_one")
+    run.assert_outcomes(errors=1)
+    run.stdout.fnmatch_lines(["gpu_required: it knows no cout, only count*"])
 
 
 @pytest.mark.slow

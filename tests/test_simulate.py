@@ -14,6 +14,7 @@ from gpucheck.output import WrongUsage
 from gpucheck.render import json as json_format
 from gpucheck.render import markdown, notebook, terminal
 from gpucheck.render.rules import every
+from gpucheck.smoke.result import SCHEMA
 
 LOUD = "SIMULATED: driver-library-version-mismatch"
 
@@ -32,6 +33,7 @@ def test_a_rehearsal_has_the_finding_that_it_is_named_after_in_front(name: str) 
         assert name in every()
 
 
+@pytest.mark.slow
 def test_a_rehearsal_ends_like_the_machine_that_it_shows() -> None:
     codes = {name: api.rehearse(name).exit_code() for name in ("driver-version-mismatch", "gpu-throttling", "fine")}
     assert codes == {"driver-version-mismatch": 1, "gpu-throttling": 0, "fine": 0}
@@ -45,9 +47,12 @@ def test_every_format_says_that_it_is_a_rehearsal_and_of_which_machine() -> None
     assert any(line.startswith(LOUD) for line in lines[-3:])
     assert LOUD in markdown.render(report).splitlines()[0]
     assert LOUD in notebook.render(report)
-    data = json.loads(json_format.render(report))
-    assert data["simulated"] == "driver-library-version-mismatch"
-    closed_schema("report").validate(data)
+    assert json.loads(json_format.render(report))["simulated"] == "driver-library-version-mismatch"
+
+
+@pytest.mark.slow
+def test_the_json_of_a_rehearsal_fits_the_schema() -> None:
+    closed_schema("report").validate(json.loads(json_format.render(api.rehearse("fine"))))
 
 
 def test_a_real_look_says_nothing_of_rehearsals() -> None:
@@ -70,3 +75,13 @@ def test_what_is_shipped_is_small_and_says_nothing_of_tests() -> None:
     shipped = (Path(simulating.__file__).parent / "machines.json").read_bytes()
     assert len(zlib.compress(shipped)) < 40_000
     assert not {b'"expect"', b'"source"'} & set(shipped.split())
+
+
+def test_the_report_of_a_rehearsal_is_no_machines_facts_and_that_of_a_smoke_test_is() -> None:
+    report = api.rehearse("fine")
+    with pytest.raises(api.BadFile, match=r"rehearsal \(SIMULATED: 'fine'\)"):
+        api.read_data(json_format.document(report))
+    real = json.loads(json_format.render(report._replace(simulated="")))
+    assert api.read_data(real) == report.snapshot
+    assert api.read_data({"schema": SCHEMA, "report": real}) == report.snapshot
+    assert api.SMOKE == SCHEMA

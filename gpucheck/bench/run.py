@@ -130,13 +130,17 @@ class Run:
 
     def _each(self, doing: str, work: Callable[[Seat], None], seats: Union[list[Seat], None] = None) -> None:
         for seat in self.seats if seats is None else seats:
-            if seat.running:
+            if seat.running and self._worth_it():
                 gpu = seat.device.kind == "gpu" and doing == _BUILDING
                 self._compiling = seat.device.name if gpu else None
                 self.progress.phase(f"{seat.device.name}: {doing}")
                 seat.attempt(partial(work, seat))
                 if seat.failure is not None:
                     self.progress.note(f"{seat.device.name}: {seat.failure.message}")
+
+    def _worth_it(self) -> bool:
+        """A brief run is for its GPUs: where none is left nothing is."""
+        return not self.job.brief or any(seat.running and seat.device.kind == "gpu" for seat in self.seats)
 
     # Set-up
 
@@ -209,7 +213,7 @@ class Run:
     def _rounds(self) -> None:
         begin, done = time.perf_counter(), 0
         limit = self.job.settings.time
-        while any(seat.running for seat in self.seats):
+        while self._worth_it() and any(seat.running for seat in self.seats):
             seats = [seat for seat in self.seats if seat.running]
             for seat in seats if done % 2 == 0 else seats[::-1]:
                 asked = time.perf_counter()

@@ -7,8 +7,8 @@ it does not. Why?", 1999). Pure, and bounded: by the number of judgements, not b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Union
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Union
 
 from gpucheck.differing.changes import Compared
 from gpucheck.differing.difference import Case, Change, Explanation, How
@@ -21,8 +21,16 @@ from gpucheck.findings import Evidence, Finding, Report, Severity
 from gpucheck.rules.engine import RULES, judge_all
 
 MOST_JUDGEMENTS = 4000
+_ONE_BY_ONE, _GROUP = 24, 16
 _WEIGHT = {Severity.ERROR: 2, Severity.WARNING: 1, Severity.INFO: 0}
 _WORTH = {"cause": 0, "answer": 1, "minor": 2, "volatile": 3}
+
+
+class Trial(NamedTuple):
+    """How a mixture was judged. checked: rules that could be judged. away: findings of the base that it lacks."""
+
+    checked: frozenset[str]
+    away: frozenset[Finding]
 
 
 class Trials:
@@ -32,18 +40,19 @@ class Trials:
     """
 
     def __init__(self, compared: Compared, base: Report, names: Iterable[str], now: bool) -> None:
-        self.compared, self.base, self.now = compared, base, now
+        self.compared, self.now = compared, now
         self.rules = {name: RULES[name] for name in names if name in RULES}
+        self.findings = [one for one in base.findings if one.name in self.rules]
         self.places = {change.name: change.places for change in compared.changes}
         # What the base alone does not know may be filled in from the other side; the other way round would be to hide.
         self.fill = frozenset(leaf.place for leaf in compared.unknown if leaf.unknown_before is not now)
         self.hide = tuple(leaf for leaf in compared.unknown if leaf.unknown_before is now)
         self.filled: set[Finding] = set()  # those that could be judged with that alone
-        self.left = MOST_JUDGEMENTS
-        self._told: dict[tuple[frozenset[str], frozenset[str]], Union[Report, None]] = {}
+        self.left = MOST_JUDGEMENTS // (1 + len(self.findings) // 16)
+        self._told: dict[tuple[frozenset[str], frozenset[str]], Union[Trial, None]] = {}
 
-    def report(self, changes: Iterable[str], unknown: Iterable[str] = ()) -> Union[Report, None]:
-        """With these changes taken back, and these facts as the other side (does not) know them. None: no report."""
+    def trial(self, changes: Iterable[str], unknown: Iterable[str] = ()) -> Union[Trial, None]:
+        """With these changes taken back, and these facts as the other side (does not) know them. None: no answer."""
         key = (frozenset(changes), frozenset(unknown))
         if key not in self._told:
             if self.left <= 0:
@@ -52,39 +61,41 @@ class Trials:
             self._told[key] = self._judged(*key)
         return self._told[key]
 
-    def _judged(self, changes: frozenset[str], unknown: frozenset[str]) -> Union[Report, None]:
+    def _judged(self, changes: frozenset[str], unknown: frozenset[str]) -> Union[Trial, None]:
         places = {place for name in changes for place in self.places[name]} | unknown
         try:
-            return judge_all(mixed(self.compared.tree, places, self.now), (), self.rules)
+            report = judge_all(mixed(self.compared.tree, places, self.now), (), self.rules)
         except Exception:
             return None  # a mixture need not make sense: it proves nothing then
+        pairs = matched(report.findings, self.findings)
+        away = (one for twin, one in pairs if one is not None and _milder(twin, one))
+        return Trial(frozenset(report.checked), frozenset(away))
 
-    def without(self, finding: Finding, changes: Iterable[str]) -> bool:
-        """Is the finding away (or milder) then, and its rule judged all the same?"""
+    def without(self, finding: Finding, changes: Iterable[str]) -> Union[bool, None]:
+        """Is the finding away (or milder) then, and its rule judged all the same? None: it cannot be judged."""
         chosen = tuple(changes)
-        report = self.report(chosen)
-        if report is not None and finding.name not in report.checked and self.fill:
-            report = self.report(chosen, self.fill)
-            if report is not None and finding.name in report.checked and self._away(finding, report):
-                self.filled.add(finding)
-                return True
-            return False
-        return report is not None and finding.name in report.checked and self._away(finding, report)
+        trial = self.trial(chosen)
+        if trial is not None and finding.name in trial.checked:
+            return finding in trial.away
+        trial = self.trial(chosen, self.fill) if self.fill else None
+        if trial is None or finding.name not in trial.checked:
+            return None
+        if finding in trial.away:
+            self.filled.add(finding)
+        return finding in trial.away
 
     def hidden_by(self, finding: Finding) -> Union[Leaf, None]:
         """A fact that the other side does not know, and without which nobody could have seen the finding there."""
         every = tuple(self.places)
         for leaf in self.hide:
-            report = self.report(every, (leaf.place,))
-            if report is not None and self._away(finding, report):
+            trial = self.trial(every, (leaf.place,))
+            if trial is not None and finding in trial.away:
                 return leaf
         return None
 
-    def _away(self, finding: Finding, report: Report) -> bool:
-        mine = [one for one in self.base.findings if one.name == finding.name]
-        theirs = [one for one in report.findings if one.name == finding.name]
-        twin = next(one for one, base in matched(theirs, mine) if base is finding)
-        return twin is None or _WEIGHT[twin.severity] < _WEIGHT[finding.severity]
+
+def _milder(twin: Union[Finding, None], finding: Finding) -> bool:
+    return twin is None or _WEIGHT[twin.severity] < _WEIGHT[finding.severity]
 
 
 def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> Explanation:
@@ -102,8 +113,8 @@ def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> E
     if not trials.without(finding, names):
         how: How = "open" if trials.left <= 0 else "unseen"
         return Explanation(how, (), (), (), _still(finding, trials.compared), _unseen(case, trials, finding))
-    singles = [name for name in names if trials.without(finding, (name,))]
-    chosen = singles or _smallest(names, lambda those: trials.without(finding, those))
+    singles = list(_singles(names, lambda those: trials.without(finding, those)))
+    chosen = singles or _smallest(names, lambda those: bool(trials.without(finding, those)))
     how = "explained" if singles else "open" if trials.left <= 0 else "together"
     if how == "explained":
         chosen = _rooted(chosen, {change.name: _WORTH[change.weight] for change in ranked})
@@ -118,6 +129,26 @@ def explained(case: Case, trials: Trials, sides: tuple[Snapshot, Snapshot]) -> E
         _still(finding, trials.compared),
         _proof(case, how, len(chosen), finding in trials.filled),
     )
+
+
+def _singles(names: list[str], away: Callable[[list[str]], Union[bool, None]]) -> Iterator[str]:
+    """Each change that is enough by itself.
+
+    The likeliest are tried one by one; of the others a whole group first: where all of it together leaves the finding
+    standing, none of it is tried alone.
+    """
+    for name in names[:_ONE_BY_ONE]:
+        if away([name]):
+            yield name
+    groups = [names[at : at + _GROUP] for at in range(_ONE_BY_ONE, len(names), _GROUP)]
+    while groups:
+        group = groups.pop(0)
+        told = away(group)
+        if len(group) == 1:
+            yield from group if told else ()
+        elif told is not False:
+            half = len(group) // 2
+            groups[:0] = [group[:half], group[half:]]
 
 
 def _rooted(chosen: list[str], worth: dict[str, int]) -> list[str]:
@@ -197,26 +228,32 @@ def _still(finding: Finding, compared: Compared) -> tuple[str, ...]:
 
 def _proof(case: Case, how: How, number: int, filled: bool) -> str:
     """How it is known, in a sentence."""
-    if case.state in ("gone", "better"):
-        given = {"explained": "With this change alone made", "together": "With all of these changes made"}
-        if how == "explained" and number > 1:
-            given["explained"] = f"With any one of these {number} changes made"
-        end = "the finding goes" if case.state == "gone" else "the finding becomes milder"
-    else:
-        given = {"explained": "With this as it was before", "together": f"With {_all(number)} as they were before"}
-        if how == "explained" and number > 1:
-            given["explained"] = f"With any one of these {number} as it was before"
-        end = "the finding vanishes" if case.state == "new" else "the finding is as mild as it was"
+    came = case.state in ("new", "worse")
+    end = _ENDS[case.state]
     if how == "open":
-        return f"With these as they were before {end}; whether fewer are enough was not tried: there are too many"
-    alone = ", with fewer of them it does not" if how == "together" else ""
-    side, other = ("before", "now") if case.state in ("gone", "better") else ("now", "before")
-    also = f", and what is not known {side} taken as it is {other}" if filled else ""
-    return f"{given[how]}{also}, {end}{alone} (judged again by the same rules)"
+        return f"With these {_undone(came, 2)}, {end}; whether fewer are enough was not tried: there are too many"
+    those = "this change alone" if number == 1 else "either of these" if number == 2 else f"any one of these {number}"
+    if how == "together":
+        those = "both of these" if number == 2 else f"all {number}"
+    side, other = ("now", "before") if came else ("before", "now")
+    also = f" and what is not known {side} taken as it is {other}" if filled else ""
+    less = ", with fewer of them it does not" if how == "together" else ""
+    back = _undone(came, number if how == "together" else 1)
+    return f"With {those} {back}{also}, {end}{less} (judged again by the same rules)"
 
 
-def _all(number: int) -> str:
-    return "both" if number == 2 else f"all {number}"
+_ENDS = {
+    "new": "the finding vanishes",
+    "worse": "the finding is as mild as it was",
+    "gone": "the finding goes",
+    "better": "the finding becomes milder",
+}
+
+
+def _undone(came: bool, number: int) -> str:
+    if number > 1:
+        return "as they were before" if came else "as they are now"
+    return "as it was before" if came else "as it is now"
 
 
 def _unseen(case: Case, trials: Trials, finding: Finding) -> str:
@@ -237,11 +274,19 @@ def _unseen(case: Case, trials: Trials, finding: Finding) -> str:
 
 def by_name(changes: Iterable[Change], cases: Iterable[Case]) -> tuple[Change, ...]:
     """The changes with the findings that each accounts for; those that account for one first, in their order."""
-    told: dict[str, list[str]] = {}
+    proven: dict[str, list[str]] = {}
+    possible: dict[str, list[str]] = {}
     for case in cases:
-        for name in case.explanation.changes if case.explanation else ():
-            told.setdefault(name, []).append(case.finding.name)
-        for link in case.explanation.links if case.explanation else ():
-            told.setdefault(link.follows, []).append(case.finding.name)
-    marked = [one._replace(explains=tuple(dict.fromkeys(told.get(one.name, ())))) for one in changes]
-    return tuple(sorted(marked, key=lambda one: not one.explains))
+        if case.explanation is not None:
+            for name in case.explanation.changes:
+                proven.setdefault(name, []).append(case.finding.name)
+            for link in case.explanation.links:
+                told = possible if link.sort == "possible" else proven
+                told.setdefault(link.follows, []).append(case.finding.name)
+    marked = [_marked(one, proven.get(one.name, ()), possible.get(one.name, ())) for one in changes]
+    return tuple(sorted(marked, key=lambda one: 0 if one.explains else 1 if one.may_explain else 2))
+
+
+def _marked(change: Change, explains: Iterable[str], may: Iterable[str]) -> Change:
+    first = tuple(dict.fromkeys(explains))
+    return change._replace(explains=first, may_explain=tuple(dict.fromkeys(one for one in may if one not in first)))

@@ -49,7 +49,7 @@ def compared(before: Snapshot, now: Snapshot) -> Compared:
 def _change(unit: Unit, those: Sequence[Leaf], before: Snapshot, now: Snapshot) -> Change:
     told = words(unit, those, before, now)
     places = tuple(leaf.place for leaf in those)
-    return Change(unit.name, unit.subject, unit.weight, told.before, told.now, told.details, places, (), told.same)
+    return Change(unit.name, unit.subject, unit.weight, told.before, told.now, told.details, places, same=told.same)
 
 
 def _order(change: Change) -> tuple[int, int, int, str]:

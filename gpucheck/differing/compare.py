@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from gpucheck.differing.causes import Trials, by_name, explained
 from gpucheck.differing.changes import compared, unknowns
-from gpucheck.differing.difference import Case, Difference, Judging, Side, State
+from gpucheck.differing.difference import Case, Difference, Explanation, Judging, Side, State
 from gpucheck.differing.identity import machine, remarks
 from gpucheck.differing.matching import matched
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Finding, Report, Severity
 from gpucheck.rules.engine import judge_all
 
+MOST_CASES = 100  # for which an explanation is sought
 _WEIGHT = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
 _STATES: tuple[State, ...] = ("new", "worse", "gone", "better", "changed", "same")
 
@@ -27,7 +28,7 @@ def difference(
     names: what a reader calls the two: their files.
     version: this gpucheck's.
     """
-    before, now = before._replace(log=None), now._replace(log=None)
+    before, now = (each._replace(log=None, containers=None) for each in (before, now))
     reports = judge_all(before), judge_all(now)
     found = compared(before, now)
     moved = list(_cases(*reports))
@@ -35,12 +36,7 @@ def difference(
         True: Trials(found, reports[1], {one.finding.name for one in moved if one.state in ("new", "worse")}, True),
         False: Trials(found, reports[0], {one.finding.name for one in moved if one.state in ("gone", "better")}, False),
     }
-    cases = [
-        case._replace(explanation=explained(case, trials[case.state in ("new", "worse")], (before, now)))
-        if case.state in ("new", "worse", "gone", "better")
-        else case
-        for case in moved
-    ]
+    cases = list(_explained(moved, trials, (before, now)))
     return Difference(
         version,
         _side(names[0], reports[0]),
@@ -51,6 +47,22 @@ def difference(
         unknowns(found.unknown),
         tuple(_judging(*reports)),
     )
+
+
+def _explained(
+    cases: Iterable[Case], trials: Mapping[bool, Trials], sides: tuple[Snapshot, Snapshot]
+) -> Iterator[Case]:
+    """Those that came or went with what accounts for them."""
+    tried = 0
+    for case in cases:
+        if case.state in ("changed", "same"):
+            yield case
+        elif tried < MOST_CASES:
+            tried += 1
+            yield case._replace(explanation=explained(case, trials[case.state in ("new", "worse")], sides))
+        else:
+            given = Explanation("open", (), (), (), (), "Not tried: too many findings came or went")
+            yield case._replace(explanation=given)
 
 
 def _side(name: str, report: Report) -> Side:

@@ -55,7 +55,8 @@ class Change(NamedTuple):
     now: Union[str, None]
     details: tuple[str, ...]
     places: tuple[str, ...]
-    explains: tuple[str, ...] = ()  # names of findings that it accounts for, alone or with others
+    explains: tuple[str, ...] = ()  # names of findings that it accounts for, alone, with others or through a Link
+    may_explain: tuple[str, ...] = ()  # those that it may account for: nothing tells that it does not, nor that it does
     same: bool = False  # before and now say nothing: read details
 
 
@@ -69,11 +70,14 @@ class Unknown(NamedTuple):
 
 
 class Link(NamedTuple):
-    """A change that was seen in consequence of another one. Known from how they hang together, not by the rules."""
+    """A change that was seen in consequence of another one. Known from how they hang together, not by the rules.
+
+    sort: seen: a probe noted how it came. named: the finding's own evidence names it. possible: nothing speaks against.
+    """
 
     change: str
     follows: str
-    certain: bool  # False: it may
+    sort: Literal["seen", "named", "possible"]
     why: str
 
 
@@ -153,4 +157,5 @@ class Difference(NamedTuple):
 
 def _doubtful(case: Case) -> bool:
     """It may have been there before: nobody could see it then."""
-    return case.not_judged is not None and (case.explanation is None or case.explanation.how in ("unseen", "open"))
+    how = case.explanation.how if case.explanation is not None else None
+    return how == "unseen" or (case.not_judged is not None and how in (None, "open"))

@@ -39,27 +39,28 @@ def links(
         ):
             continue
         those = [one for one in _of(change, every, before, now) if one.follows in names - told]
-        likely = [one for one in those if one.certain or one.follows in named] or those
-        found += [
-            one._replace(why="the finding's own evidence names it") if one.follows in named and not one.certain else one
-            for one in likely[:_MOST]
-        ]
+        those = [_named(one) if one.sort == "possible" and one.follows in named else one for one in those]
+        found += ([one for one in those if one.sort != "possible"] or those)[:_MOST]
     return tuple(dict.fromkeys(found))
+
+
+def _named(link: Link) -> Link:
+    return link._replace(sort="named", why="the finding's own evidence names it")
 
 
 def _of(change: Change, every: Sequence[Change], before: Snapshot, now: Snapshot) -> Iterator[Link]:
     if change.name.startswith("library "):
         yield from _of_library(change, every, before, now)
     elif change.subject == "packages" or change.name == "TensorFlow":
-        yield Link(change.name, "Python environment", True, "another environment is examined")
+        yield Link(change.name, "Python environment", "seen", "another environment is examined")
     elif change.subject in ("answers", "GPUs", "driver"):
         for one in every:
             variable = one.name.partition("variable ")[2]
             if one.weight == "cause" and (one.subject in _BELOW or variable in _READ) and one != change:
-                yield Link(change.name, one.name, False, "it may follow from this")
+                yield Link(change.name, one.name, "possible", "it may follow from this")
     elif change.name == "loader's search":
-        yield Link(change.name, "variable LD_LIBRARY_PATH", True, "the loader searches the folders that it names")
-        yield Link(change.name, "variable PATH", True, "Windows' loader searches the folders that it names")
+        yield Link(change.name, "variable LD_LIBRARY_PATH", "seen", "the loader searches the folders that it names")
+        yield Link(change.name, "variable PATH", "seen", "Windows' loader searches the folders that it names")
 
 
 def _of_library(change: Change, every: Sequence[Change], before: Snapshot, now: Snapshot) -> Iterator[Link]:
@@ -70,20 +71,20 @@ def _of_library(change: Change, every: Sequence[Change], before: Snapshot, now: 
         for one, words in ((is_, "it is found there now"), (was, "it was found there before")):
             via = one.via if one is not None else None
             if via in ("LD_LIBRARY_PATH", "PATH"):
-                for name in (f"variable {via}", "PATH of this process", "PATH of the machine", "PATH of the user"):
-                    yield Link(change.name, name, True, f"{words} by {via}")
+                for name in (f"variable {via}", "PATH of the machine", "PATH of the user"):
+                    yield Link(change.name, name, "seen", f"{words} by {via}")
         for one, words in ((is_, "this brought the file"), (was, "this took the file away")):
             if one is not None and isinstance(one.path, str):
                 yield from _brought(change, every, one.path, words)
     for name in ("TensorFlow", "Python environment"):
-        yield Link(change.name, name, False, "TensorFlow's own search begins there")
+        yield Link(change.name, name, "possible", "TensorFlow's own search begins there")
 
 
 def _brought(change: Change, every: Sequence[Change], path: str, words: str) -> Iterator[Link]:
     place = f"libraries.copies[{path}]"
     for one in every:
         if place in one.places:  # the whole file came or went
-            yield Link(change.name, one.name, True, words)
+            yield Link(change.name, one.name, "seen", words)
 
 
 def _both(

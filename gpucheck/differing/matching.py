@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Union
+from typing import Any, Union
 
 from gpucheck.findings import Finding
 
@@ -17,38 +17,55 @@ _ABOUT = re.compile(r"GPU \d+|\blib[\w+-]+\.so[.\d]*|\b[\w-]+\.dll", re.IGNORECA
 
 def matched(before: Sequence[Finding], now: Sequence[Finding]) -> tuple[Match, ...]:
     """Each finding of both sides once, beside its counterpart or None: now's in their order, then what is gone."""
-    left = list(before)
-    found: dict[int, Finding] = {}
-    # First those that say the same, then those that rest on the same facts, then what is left of that name.
-    for alike in (_equal, _same_message, _same_words, _same_name):
-        for at, finding in enumerate(now):
-            if at not in found:
-                rest = (one for one in left if one.name == finding.name and _same_subject(one, finding))
-                twin = next((one for one in rest if alike(one, finding)), None)
-                if twin is not None:
-                    left.remove(twin)
-                    found[at] = twin
-    return (*((found.get(at), finding) for at, finding in enumerate(now)), *((one, None) for one in left))
+    pairs: dict[int, int] = {}  # now -> before
+    left, right = dict(enumerate(before)), dict(enumerate(now))
+    # First those that say the same, then those that do but for numbers, then what is left of that name.
+    for alike in (_whole, _message, _words):
+        places: dict[Any, list[int]] = {}
+        for at, finding in left.items():
+            places.setdefault(alike(finding), []).append(at)
+        for at, finding in list(right.items()):
+            found = places.get(alike(finding))
+            if found:
+                pairs[at] = found.pop(0)
+                del right[at], left[pairs[at]]
+    _match_by_name(left, right, pairs)
+    both = ((before[pairs[at]] if at in pairs else None, finding) for at, finding in enumerate(now))
+    return (*both, *((finding, None) for finding in left.values()))
 
 
-def _same_subject(one: Finding, other: Finding) -> bool:
-    mine, theirs = (set(_ABOUT.findall(each.message)) for each in (one, other))
-    return not (mine and theirs and mine.isdisjoint(theirs))
+def _match_by_name(left: dict[int, Finding], right: dict[int, Finding], pairs: dict[int, int]) -> None:
+    """Those that are left, where they do not speak of different things."""
+    names: dict[str, list[int]] = {}
+    for at, finding in left.items():
+        names.setdefault(finding.name, []).append(at)
+    about = {at: _about(finding) for at, finding in left.items()}
+    for at, finding in right.items():
+        mine = _about(finding)
+        rest = names.get(finding.name, [])[:_MOST_LEFT]
+        twin = next((one for one in rest if not (mine and about[one] and mine.isdisjoint(about[one]))), None)
+        if twin is not None:
+            pairs[at] = twin
+            names[finding.name].remove(twin)
+            del left[twin]
 
 
-def _equal(one: Finding, other: Finding) -> bool:
-    return one == other
+_MOST_LEFT = 100  # of one name that are compared with each other
 
 
-def _same_message(one: Finding, other: Finding) -> bool:
-    return one.message == other.message
+def _whole(finding: Finding) -> Any:
+    return finding
 
 
-def _same_words(one: Finding, other: Finding) -> bool:
-    """The same but for numbers, about the same thing."""
-    mine, theirs = (_NUMBER.sub("0", each.message) for each in (one, other))
-    return mine == theirs and {each.source for each in one.evidence} == {each.source for each in other.evidence}
+def _message(finding: Finding) -> Any:
+    return finding.name, finding.message
 
 
-def _same_name(one: Finding, other: Finding) -> bool:
-    return True
+def _words(finding: Finding) -> Any:
+    """What it says but for numbers, and what it is about."""
+    sources = frozenset(one.source for one in finding.evidence)
+    return finding.name, _NUMBER.sub("0", finding.message), _about(finding), sources
+
+
+def _about(finding: Finding) -> frozenset[str]:
+    return frozenset(_ABOUT.findall(finding.message))

@@ -9,11 +9,11 @@ from gpucheck.facts.deep import Operation
 from gpucheck.facts.driver import DeviceNode, DkmsBuild, PciGpu, UserLibrary
 from gpucheck.facts.environment import Variable
 from gpucheck.facts.gpus import Gpu
-from gpucheck.facts.libraries import LibraryCopy, Wanted
+from gpucheck.facts.libraries import LibraryCopy, SearchDir, Wanted
 from gpucheck.facts.python import Distribution, Interpreter, Kernel, SharedObject
 from gpucheck.facts.system import Disk
 from gpucheck.facts.toolkits import Pointer, Toolkit
-from gpucheck.facts.windows import Adapter, CudnnTree, RuntimeDll, ScopedVariable
+from gpucheck.facts.windows import Adapter, CudnnTree, PathEntry, RuntimeDll, ScopedVariable
 
 _KEYS: dict[type, Callable[[Any], str]] = {
     PciGpu: lambda one: one.address,
@@ -37,16 +37,23 @@ _KEYS: dict[type, Callable[[Any], str]] = {
     Operation: lambda one: f"{one.device} {one.operation}",
 }
 
+# Folders that are searched in their order: another order, or another folder, is another list.
+_ORDERED: dict[Any, Callable[[Any], str]] = {SearchDir: lambda one: one.path, PathEntry: lambda one: one.text}
+
 Pair = tuple[str, int, int]  # key, place in the older list, place in the newer one; -1: not there
 
 
-def pairs(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[Pair, ...] | None:
-    """Every item of both lists once, in one order that keeps the older list's; None: a list without a key."""
+def pairs(before: tuple[Any, ...], now: tuple[Any, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]] | None:
+    """Every item of both lists once, in the older list's order and in the newer one's; None: a list without a key."""
     kinds = {type(one) for one in (*before, *now)}
     if kinds == {Gpu}:
-        return _merged(*_gpu_keys(before, now))
-    key = _KEYS.get(kinds.pop()) if len(kinds) == 1 else None
-    return None if key is None else _merged(_keys(before, key), _keys(now, key))
+        return _orders(*_gpu_keys(before, now))
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind in _ORDERED:
+        first, second = (_keys(items, _ORDERED[kind]) for items in (before, now))
+        return _orders(first, second) if first == second else None
+    key = _KEYS.get(kind) if kind is not None else None
+    return None if key is None else _orders(_keys(before, key), _keys(now, key))
 
 
 def _keys(items: Iterable[Any], key: Callable[[Any], str]) -> list[str]:
@@ -63,18 +70,16 @@ def _keys(items: Iterable[Any], key: Callable[[Any], str]) -> list[str]:
 def _gpu_keys(before: tuple[Gpu, ...], now: tuple[Gpu, ...]) -> tuple[list[str], list[str]]:
     """The same GPU has the same UUID; where that is not known the same slot; where that is not the same number."""
     match: dict[int, int] = {}
-    ways: tuple[Callable[[Gpu], Any], ...] = (
-        lambda gpu: gpu.uuid,
-        lambda gpu: gpu.pci_address,
-        lambda gpu: gpu.number,
-    )
-    for way in ways:
+    for way in _WAYS:
+        taken = set(match.values())
+        free: dict[Any, list[int]] = {}
+        for place, gpu in enumerate(before):
+            if place not in taken and way(gpu) is not None:
+                free.setdefault(way(gpu), []).append(place)
         for at, gpu in enumerate(now):
-            free = (place for place in range(len(before)) if place not in match.values())
-            if at not in match and (value := way(gpu)) is not None:
-                found = next((place for place in free if _alike(way, before[place], gpu, value)), None)
-                if found is not None:
-                    match[at] = found
+            found = free.get(way(gpu)) if at not in match else None
+            if found and _may_be_one(before[found[0]], gpu):
+                match[at] = found.pop(0)
     first = _keys(before, lambda gpu: gpu.uuid or gpu.pci_address or f"number {gpu.number}")
     added = _keys((gpu for at, gpu in enumerate(now) if at not in match), lambda gpu: gpu.uuid or f"new {gpu.number}")
     rest = iter(added)
@@ -82,27 +87,43 @@ def _gpu_keys(before: tuple[Gpu, ...], now: tuple[Gpu, ...]) -> tuple[list[str],
     return first, second
 
 
-def _alike(way: Callable[[Gpu], Any], before: Gpu, now: Gpu, value: Any) -> bool:
-    # Two cards that both tell their UUIDs, and not the same one, are two cards wherever they sit.
-    return bool(way(before) == value) and not (before.uuid and now.uuid and before.uuid != now.uuid)
+_WAYS: tuple[Callable[[Gpu], Any], ...] = (
+    lambda gpu: gpu.uuid,
+    lambda gpu: gpu.pci_address,
+    lambda gpu: gpu.number,
+)
+
+
+def _may_be_one(before: Gpu, now: Gpu) -> bool:
+    """Two cards that both tell their UUIDs, and not the same one, are two cards wherever they sit."""
+    return not (before.uuid and now.uuid and before.uuid != now.uuid)
 
 
 def _unused(key: str, taken: Iterable[str]) -> str:
     return f"{key} (new)" if key in taken else key
 
 
-def _merged(before: list[str], now: list[str]) -> tuple[Pair, ...]:
-    """What is new stands behind what it stands behind now."""
+def _orders(before: list[str], now: list[str]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
     at_before = {key: at for at, key in enumerate(before)}
     at_now = {key: at for at, key in enumerate(now)}
+    first, second = (
+        tuple((key, at_before.get(key, -1), at_now.get(key, -1)) for key in order)
+        for order in (_merged(before, now), _merged(now, before))
+    )
+    return first, second
+
+
+def _merged(kept: list[str], other: list[str]) -> list[str]:
+    """One list's order; what only the other one has stands behind what it stands behind there."""
+    known = set(kept)
     behind: dict[str | None, list[str]] = {}
     last: str | None = None
-    for key in now:
-        if key in at_before:
+    for key in other:
+        if key in known:
             last = key
         else:
             behind.setdefault(last, []).append(key)
-    order: list[str] = list(behind.get(None, ()))
-    for key in before:
+    order = list(behind.get(None, ()))
+    for key in kept:
         order += [key, *behind.get(key, ())]
-    return tuple((key, at_before.get(key, -1), at_now.get(key, -1)) for key in order)
+    return order

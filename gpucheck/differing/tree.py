@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, Union
 
-from gpucheck.differing.rows import pairs
+from gpucheck.differing.rows import Pair, pairs
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import Version
@@ -23,8 +23,8 @@ class Absent:
 
 ABSENT = Absent()
 
-# How and when a snapshot was taken is no fact of the machine; a log is another machine's word.
-_NOT_COMPARED = ("schema", "version", "taken", "probes", "log")
+# How and when a snapshot was taken is no fact of the machine, and what a log or a container file says is none of it.
+_NOT_COMPARED = ("schema", "version", "taken", "probes", "log", "containers")
 # Where "none" means that nobody asked.
 _NOT_ASKED = ("deep", "driver.wsl.gpus")
 
@@ -74,9 +74,10 @@ class Row(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A list whose items have keys."""
+    """A list whose items have keys: every item of both sides, in the order of either."""
 
-    rows: tuple[Row, ...]
+    by_before: tuple[Row, ...]
+    by_now: tuple[Row, ...]
 
 
 Node = Union[Leaf, Fields, Rows]
@@ -106,17 +107,21 @@ def _node(before: Any, now: Any, place: str, plain: str, item: tuple[Any, Any] |
     return None if _equal(before, now) else Leaf(place, plain, before, now, item or (ABSENT, ABSENT))
 
 
-def _rows(before: Any, now: Any, found: Any, place: str, plain: str, item: tuple[Any, Any] | None) -> Rows | None:
-    rows = []
-    for key, first, second in found:
+def _rows(
+    before: Any, now: Any, found: tuple[tuple[Pair, ...], ...], place: str, plain: str, item: tuple[Any, Any] | None
+) -> Rows | None:
+    rows: dict[str, Row] = {}
+    for key, first, second in found[0]:
         one, two = ABSENT if first < 0 else before[first], ABSENT if second < 0 else now[second]
         inside = item or (one, two)
         if one is ABSENT or two is ABSENT:
             node: Node | None = Leaf(f"{place}[{key}]", plain, one, two, inside)
         else:
             node = _node(one, two, f"{place}[{key}]", plain, inside)
-        rows.append(Row(one, two, node))
-    return Rows(tuple(rows)) if any(row.node for row in rows) else None
+        rows[key] = Row(one, two, node)
+    if not any(row.node for row in rows.values()):
+        return None
+    return Rows(tuple(rows.values()), tuple(rows[key] for key, _, _ in found[1]))
 
 
 def _equal(before: Any, now: Any) -> bool:
@@ -133,7 +138,7 @@ def leaves(node: Node | None) -> Iterator[Leaf]:
     if isinstance(node, Leaf):
         yield node
     elif isinstance(node, Rows):
-        for row in node.rows:
+        for row in node.by_before:
             yield from leaves(row.node)
     elif node is not None:
         for _, child in node.children:
@@ -159,5 +164,9 @@ def _mixed(node: Node, chosen: Collection[str], base_is_now: bool) -> Any:
     if isinstance(node, Fields):
         base = node.now if base_is_now else node.before
         return base._replace(**{name: _mixed(child, chosen, base_is_now) for name, child in node.children})
-    every = (row.now if row.node is None else _mixed(row.node, chosen, base_is_now) for row in node.rows)
+    rows = node.by_now if base_is_now else node.by_before
+    every = (
+        (row.now if base_is_now else row.before) if row.node is None else _mixed(row.node, chosen, base_is_now)
+        for row in rows
+    )
     return tuple(one for one in every if one is not ABSENT)

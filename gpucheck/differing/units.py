@@ -28,6 +28,7 @@ class Unit(NamedTuple):
 DRIVER = Unit("driver", "driver")
 MODULE = Unit("driver", "kernel module")
 USER_HALF = Unit("driver", "driver's libraries")
+FOUND_VIA = Unit("libraries", "ways by which files are found", "minor")
 KERNEL = Unit("system", "kernel")
 ENVIRONMENT = Unit("Python", "Python environment")
 TENSORFLOW = Unit("Python", "TensorFlow")
@@ -89,7 +90,7 @@ _UNITS: dict[str, Unit] = {
     "windows.adapters": Unit("Windows", "display adapters"),
     "windows.path_user": Unit("Windows", "PATH of the user"),
     "windows.path_machine": Unit("Windows", "PATH of the machine"),
-    "windows.path_process": Unit("Windows", "PATH of this process"),
+    "windows.path_process": Unit("variables", "variable PATH"),
     "windows.long_paths": Unit("Windows", "long paths"),
     "windows.zlibwapi": Unit("libraries", "zlibwapi.dll", "answer"),
     "windows.cudnn_trees": Unit("libraries", "cuDNN's folders"),
@@ -180,6 +181,8 @@ class Assigning:
             return ENVIRONMENT  # in another one every package lies elsewhere
         if leaf.plain.startswith("python.distributions"):
             return self._package(_keyed(leaf))
+        if leaf.plain.endswith(".found_via"):
+            return FOUND_VIA
         if section == "libraries":
             return self._library(leaf, field)
         if section == "toolkits":
@@ -211,7 +214,8 @@ class Assigning:
     def _card(self, leaf: Leaf, last: str) -> Unit:
         key = _keyed(leaf)
         if last == "driver":
-            return Unit("driver", f"driver bound to {key}")
+            seen = leaf.before is None or leaf.now is None  # it follows from whether a module is loaded
+            return Unit("driver", f"driver bound to {key}", "answer" if seen else "cause")
         if last in ("power_state", "responds"):
             return Unit("GPUs", f"card {key}", "volatile" if last == "power_state" else "answer")
         return Unit("GPUs", f"card {key}" if key else "cards on the bus")
@@ -224,6 +228,8 @@ class Assigning:
             # A card that is on the bus before and now has not gone: the driver does not list it.
             if f"driver.pci[{gpu.pci_address}]" in self.places:
                 return Unit("GPUs", f"card {gpu.pci_address}")
+            if _listed(self.before, gpu) and _listed(self.now, gpu):
+                return Unit("GPUs", f"GPU in {gpu.pci_address}")  # another card in the same slot
             on_bus = _on_bus(self.before, gpu) and _on_bus(self.now, gpu)
             kind: Weight = "answer" if on_bus else "cause"
             return Unit("answers" if on_bus else "GPUs", f"GPU {gpu.uuid or gpu.pci_address or gpu.number}", kind)
@@ -242,7 +248,7 @@ class Assigning:
         if field == "copies":
             if not isinstance(found, LibraryCopy):
                 return Unit("libraries", "copies of libraries", "minor")
-            return self._copy(found, leaf)
+            return self._copy(found)
         if field == "wanted":
             library = getattr(found, "library", None)
             if library is None:
@@ -255,11 +261,10 @@ class Assigning:
             return Unit("libraries", f"library {library}", "answer")
         return _of_table(leaf.plain) or Unit("libraries", f"libraries: {field}", "minor")
 
-    def _copy(self, copy: LibraryCopy, leaf: Leaf) -> Unit:
+    def _copy(self, copy: LibraryCopy) -> Unit:
         wheel = _wheel(copy)
         if wheel is not None:
-            unit = self._package(wheel)
-            return unit if leaf.plain != "libraries.copies.found_via" else unit._replace(weight="minor")
+            return self._package(wheel)
         kit = next((via[len("toolkit ") :] for via in copy.found_via if via.startswith("toolkit ")), None)
         if kit is not None:
             return Unit("toolkits", f"toolkit {kit}")
@@ -319,6 +324,11 @@ def library_version(driver: Driver) -> Union[str, None]:
             return one.version.text
     told = None if isinstance(driver.nvml, Gap) else driver.nvml.driver_version
     return told.text if told is not None else None
+
+
+def _listed(snapshot: Snapshot, gpu: Gpu) -> bool:
+    listed = () if isinstance(snapshot.gpus, Gap) else snapshot.gpus
+    return gpu.pci_address is not None and any(one.pci_address == gpu.pci_address for one in listed)
 
 
 def _on_bus(snapshot: Snapshot, gpu: Gpu) -> bool:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Union
 
 from gpucheck.differing.tree import ABSENT, Leaf
-from gpucheck.differing.units import CUDA, DRIVER, MODULE, NVML, TENSORFLOW, USER_HALF, Unit, library_version
+from gpucheck.differing.units import (
+    CUDA,
+    DRIVER,
+    ENVIRONMENT,
+    MODULE,
+    NVML,
+    TENSORFLOW,
+    USER_HALF,
+    Unit,
+    library_version,
+)
 from gpucheck.facts.driver import CudaDriver, Nvml, PciGpu
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.gpus import Gpu, Pcie
@@ -30,32 +40,51 @@ class Words(NamedTuple):
 
 def words(unit: Unit, leaves: Sequence[Leaf], before: Snapshot, now: Snapshot) -> Words:
     """What a reader needs to know of a change."""
-    details = tuple(_line(leaf) for leaf in leaves)
-    shown = _clipped(details)
-    if unit.name in (DRIVER.name, USER_HALF.name, MODULE.name):
-        one, two = (_driver(unit, each) for each in (before, now))
+    shown = _clipped(tuple(map(_line, leaves)))
+    if unit.name in _BY_NAME:
+        one, two = (_BY_NAME[unit.name](each) for each in (before, now))
         return Words(one, two, shown, one == two)
-    if unit.name == TENSORFLOW.name:
-        one, two = (_tensorflow(each) for each in (before, now))
-        return Words(one, two, shown, one == two)
-    if unit.name in (NVML.name, CUDA.name):
-        one, two = (_answer(unit, each) for each in (before, now))
-        return Words(one, two, shown, one == two)
-    lists = [_entries(leaf) for leaf in leaves]
-    if len(leaves) == 1 and lists[0] is not None:
-        return Words(_short(leaves[0].before), _short(leaves[0].now), lists[0], same=True)
+    return _of_list(unit, leaves) or _of_leading(unit, leaves, shown) or Words(None, None, shown, same=True)
+
+
+def _of_list(unit: Unit, leaves: Sequence[Leaf]) -> Union[Words, None]:
+    """What came into a list, and what went out of it."""
     for leaf in leaves:
-        if leaf.plain.rpartition(".")[2] in _LEADING or _whole_item(leaf):
-            one, two = _of_side(leaf, 0), _of_side(leaf, 1)
-            if one != two:
-                return Words(one, two, shown if len(leaves) > 1 else ())
-    if len(leaves) == 1:
-        return Words(_short(leaves[0].before), _short(leaves[0].now), ())
-    return Words(None, None, shown, same=True)
+        told = _entries(leaf) if len(leaves) == 1 or leaf.plain.endswith((".value", ".entries")) else None
+        if told is not None:
+            return Words(_short(leaf.before), _short(leaf.now), told, same=True)
+    one_list = len({leaf.plain for leaf in leaves}) == 1
+    if one_list and all(_whole_item(leaf) and _key(leaf) not in unit.name for leaf in leaves):
+        return Words(None, None, _clipped(tuple(map(_came_or_went, leaves))), same=True)
+    return None
+
+
+def _of_leading(unit: Unit, leaves: Sequence[Leaf], shown: tuple[str, ...]) -> Union[Words, None]:
+    """By the one fact that tells most."""
+    one_item = len({_key(leaf) for leaf in leaves}) == 1
+    for leaf in leaves:
+        about_it = one_item or _key(leaf) in unit.name or leaf.plain.startswith("libraries.wanted")
+        telling = len(leaves) == 1 or leaf.plain.rpartition(".")[2] in _LEADING or _whole_item(leaf)
+        one, two = _of_side(leaf, 0), _of_side(leaf, 1)
+        if about_it and telling and one != two:
+            return Words(one, two, shown if len(leaves) > 1 else ())
+    return None
 
 
 # The fact by which a change of several is called.
-_LEADING = ("status", "version", "path", "value", "target", "kernel", "executable", "compute_mode", "mig_mode", "name")
+_LEADING = (
+    "status",
+    "version",
+    "path",
+    "value",
+    "target",
+    "kernel",
+    "executable",
+    "compute_mode",
+    "mig_mode",
+    "name",
+    "model",
+)
 
 
 def _whole_item(leaf: Leaf) -> bool:
@@ -72,14 +101,13 @@ def _of_side(leaf: Leaf, side: int) -> Union[str, None]:
     return _short(value)
 
 
-def _driver(unit: Unit, snapshot: Snapshot) -> Union[str, None]:
-    driver = snapshot.driver
-    if isinstance(driver, Gap):
-        return None
-    if unit.name == MODULE.name:
-        version = known(driver.module_version, None)
-        return "not loaded" if version is None else version.text
-    return library_version(driver)
+def _libraries(snapshot: Snapshot) -> Union[str, None]:
+    return None if isinstance(snapshot.driver, Gap) else library_version(snapshot.driver)
+
+
+def _module(snapshot: Snapshot) -> Union[str, None]:
+    version = None if isinstance(snapshot.driver, Gap) else known(snapshot.driver.module_version, None)
+    return "not loaded" if version is None else version.text
 
 
 def _tensorflow(snapshot: Snapshot) -> Union[str, None]:
@@ -93,16 +121,53 @@ def _tensorflow(snapshot: Snapshot) -> Union[str, None]:
     return f"{made} (CUDA {cuda})" if cuda is not None else made
 
 
-def _answer(unit: Unit, snapshot: Snapshot) -> Union[str, None]:
+def _environment(snapshot: Snapshot) -> Union[str, None]:
+    """The examined Python: what it is and where."""
+    python = snapshot.python
+    if isinstance(python, Gap):
+        return None
+    kind = known(python.environment, None)
+    return f"{python.executable} ({kind})" if kind else python.executable
+
+
+def _came_or_went(leaf: Leaf) -> str:
+    """An item of a list by its key: ``- /dev/nvidia0``."""
+    key = _key(leaf)
+    told = _short(leaf.now if leaf.before is ABSENT else leaf.before) or ""
+    sign = "+" if leaf.before is ABSENT else "-"
+    return f"{sign} {key}" if told == key or not told else f"{sign} {key}: {told}"
+
+
+def _key(leaf: Leaf) -> str:
+    return leaf.place.partition("[")[2].rpartition("]")[0]
+
+
+def _nvml(snapshot: Snapshot) -> Union[str, None]:
+    return None if isinstance(snapshot.driver, Gap) else _answer(snapshot.driver.nvml)
+
+
+def _cuda(snapshot: Snapshot) -> Union[str, None]:
+    return None if isinstance(snapshot.driver, Gap) else _answer(snapshot.driver.cuda)
+
+
+def _answer(told: Union[Nvml, CudaDriver, Gap]) -> Union[str, None]:
     """What a library of the driver answered: ``ok``, ``error 803 CUDA_ERROR_SYSTEM_DRIVER_MISMATCH``, ``not-found``."""
-    driver = snapshot.driver
-    told = Gap("") if isinstance(driver, Gap) else driver.nvml if unit.name == NVML.name else driver.cuda
     if isinstance(told, Gap):
         return None
-    devices = "" if told.device_count is None else f" ({told.device_count} listed)"
     if told.status == "ok":
-        return f"ok{devices}"
+        return "ok" if told.device_count is None else f"ok ({told.device_count} listed)"
     return " ".join(part for part in (told.status, _short(told.code), told.error or told.message) if part)
+
+
+_BY_NAME: dict[str, Callable[[Snapshot], Union[str, None]]] = {
+    DRIVER.name: _libraries,
+    USER_HALF.name: _libraries,
+    MODULE.name: _module,
+    TENSORFLOW.name: _tensorflow,
+    ENVIRONMENT.name: _environment,
+    NVML.name: _nvml,
+    CUDA.name: _cuda,
+}
 
 
 def _line(leaf: Leaf) -> str:
@@ -130,8 +195,7 @@ def _entries(leaf: Leaf) -> Union[tuple[str, ...], None]:
     added = [one for one in now if one not in before]
     gone = [one for one in before if one not in now]
     made = [f"+ {one}{_rank(one, now)}" for one in added] + [f"- {one}{_rank(one, before)}" for one in gone]
-    stayed = [one for one in now if one in before]
-    if not made and stayed != [one for one in before if one in now]:
+    if not made and list(dict.fromkeys(now)) != list(dict.fromkeys(before)):
         made = [f"order: {' : '.join(now)}"]
     return _clipped(tuple(made)) or ("the same entries, some of them more or less often",)
 

@@ -13,6 +13,7 @@ from gpucheck.facts.gap import Gap, Unknown, need
 from gpucheck.facts.gpus import Gpu
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report, Severity
+from gpucheck.rules.presence import nvidia_here
 
 GIB = 1 << 30
 
@@ -67,9 +68,10 @@ def _fits(version: str, wish: str) -> bool:
 
 def _gpus(snapshot: Snapshot, wish: Gpus) -> Answer:
     text = ", ".join(word for word in (f"{wish.number.text} GPUs" if wish.number else "each GPU", wish.wish) if word)
-    if isinstance(snapshot.gpus, Gap):
-        return Answer("gpus", text, snapshot.gpus, text)
-    fits = [(gpu, _gpu_fits(gpu, wish)) for gpu in snapshot.gpus]
+    gpus = () if isinstance(snapshot.gpus, Gap) and _none_here(snapshot) else snapshot.gpus
+    if isinstance(gpus, Gap):
+        return Answer("gpus", text, gpus, text)
+    fits = [(gpu, _gpu_fits(gpu, wish)) for gpu in gpus]
     yes = sum(fit is True for _, fit in fits)
     gaps = [fit for _, fit in fits if isinstance(fit, Gap)]
     possible = {_enough(number, len(fits), wish.number) for number in range(yes, yes + len(gaps) + 1)}
@@ -79,6 +81,14 @@ def _gpus(snapshot: Snapshot, wish: Gpus) -> Answer:
     said = f"{f'{wish.number.text} GPUs' if wish.number else 'Each GPU'} should be {wish.wish or 'there'}; {have}"
     shown = others if met is not True else tuple(("gpus", _described(gpu), gpu.source) for gpu, _ in fits)
     return Answer("gpus", text, met, said, shown or (("gpus", "none", "NVML, libcuda"),))
+
+
+def _none_here(snapshot: Snapshot) -> bool:
+    """Is it known without NVML that there is no NVIDIA GPU?"""
+    try:
+        return nvidia_here(snapshot) is None
+    except Unknown:
+        return False
 
 
 def _enough(number: int, of: int, count: Union[Bounds, None]) -> bool:

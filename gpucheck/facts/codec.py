@@ -52,9 +52,18 @@ _HINTS: dict[type, dict[str, Any]] = {}
 def hints(kind: type) -> dict[str, Any]:
     """The resolved annotations of a named tuple, in order."""
     if kind not in _HINTS:
-        found = get_type_hints(kind)
+        found = get_type_hints(kind, localns=_later(kind))
         _HINTS[kind] = {name: found[name] for name in kind._fields}  # type: ignore[attr-defined]
     return _HINTS[kind]
+
+
+def _later(kind: type) -> dict[str, Any]:
+    """Facts that a snapshot names without importing them."""
+    if kind.__name__ != "Snapshot":
+        return {}
+    from gpucheck.facts.containers import Containers
+
+    return {"Containers": Containers}
 
 
 def decode(kind: Any, data: Any, where: str = "$") -> Any:

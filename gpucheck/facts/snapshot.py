@@ -1,6 +1,6 @@
 """All facts of one machine at one moment. Rules see this and nothing else."""
 
-from typing import NamedTuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Union
 
 from gpucheck.facts.deep import Deep
 from gpucheck.facts.driver import Driver
@@ -13,6 +13,9 @@ from gpucheck.facts.python import Python
 from gpucheck.facts.system import System
 from gpucheck.facts.toolkits import Toolkits
 from gpucheck.facts.windows import Windows
+
+if TYPE_CHECKING:  # a look at a machine holds none, and its start does not pay for them
+    from gpucheck.facts.containers import Containers
 
 SCHEMA = "gpucheck.snapshot/1"
 
@@ -40,8 +43,14 @@ class Snapshot(NamedTuple):
     probes: tuple[ProbeRun, ...]
     windows: Union[Windows, None, Gap] = None  # None: not Windows
     log: Union[Log, None] = None  # None: no log was given
+    containers: Union["Containers", None] = None  # None: no Dockerfile or compose file was given
 
     @property
     def of_log_alone(self) -> bool:
         """No machine was looked at: the facts are what a log says."""
         return self.log is not None and not self.probes
+
+    @property
+    def of_text_alone(self) -> bool:
+        """No machine was looked at: the facts are what a log or container files say."""
+        return (self.log is not None or self.containers is not None) and not self.probes

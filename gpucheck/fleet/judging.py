@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from typing import Any, Union
 
 from gpucheck import api
+from gpucheck.expecting.expectations import Expectations
 from gpucheck.facts.bench import SCHEMA as BENCH
 from gpucheck.facts.bench import Result
 from gpucheck.facts.codec import BadFacts
 from gpucheck.facts.compiled import decode_fast
 from gpucheck.facts.snapshot import SCHEMA as SNAPSHOT
 from gpucheck.facts.snapshot import Snapshot
-from gpucheck.findings import Evidence, Finding
+from gpucheck.findings import Evidence, Finding, Report
 from gpucheck.fleet import marks, reading
 from gpucheck.fleet.nodes import MOST_FINDINGS, NO_GPU, Node, Timing
 from gpucheck.fleet.reading import Source, Unreadable
@@ -27,13 +28,14 @@ from gpucheck.fleet.trouble import UNMEASURED, node_of, unmeasured_gpus
 SECONDS = 5.0  # for one node; it takes two thousandths
 
 
-def judge_source(source: Source, ignore: Sequence[str] = ()) -> Node:
-    """One node. Never raises: what cannot be judged is a node with that trouble."""
+def judge_source(source: Source, ignore: Sequence[str] = (), wishes: Union[Expectations, None] = None) -> Node:
+    """One node. Never raises: what cannot be judged is a node with that trouble. wishes: what is expected of it."""
     if source.refused is not None:
         return node_of(source.node, source.paths[0], "node-file-unreadable", source.refused)
     try:
         with _within(SECONDS):
-            return _judge(source, ignore)
+            documents = ((path, _read(path)) for path in source.paths)
+            return _judged(source.node, documents, None, ignore, wishes)
     except Unreadable as error:
         return node_of(source.node, error.path or source.paths[0], "node-file-unreadable", str(error))
     except TimeoutError:
@@ -50,21 +52,18 @@ def judge_answer(
     documents: Iterable[dict[str, Any]],
     unmeasured: Union[str, None] = None,
     ignore: Sequence[str] = (),
+    wishes: Union[Expectations, None] = None,
 ) -> Node:
     """A node whose answer came by another way than a file. unmeasured: bench was asked for, and why there is no result.
 
     Raises `Unreadable`.
     """
     try:
-        return _judged(name, [(source, one) for one in documents], unmeasured, ignore)
+        return _judged(name, [(source, one) for one in documents], unmeasured, ignore, wishes)
     except Unreadable as error:
         raise error
     except (Exception, RecursionError, MemoryError) as error:
         raise Unreadable(f"what it holds cannot be judged: {type(error).__name__}") from error
-
-
-def _judge(source: Source, ignore: Sequence[str]) -> Node:
-    return _judged(source.node, ((path, _read(path)) for path in source.paths), None, ignore)
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -79,18 +78,17 @@ def _judged(
     documents: Iterable[tuple[str, dict[str, Any]]],
     unmeasured: Union[str, None],
     ignore: Sequence[str],
+    wishes: Union[Expectations, None],
 ) -> Node:
     """The newest facts of several, and every timing."""
     newest: Union[tuple[str, Snapshot], None] = None
     beside: Union[tuple[str, Snapshot], None] = None
-    measured: list[Timing] = []
-    failed = [] if unmeasured is None else [("bench", unmeasured)]
+    results: list[Result] = []
     for path, document in documents:
         try:
             if document.get("schema") == BENCH:
                 result = decode_fast(Result, document)
-                measured += timings(result)
-                failed += failures(result)
+                results.append(result)
                 beside = (path, result.facts) if isinstance(result.facts, Snapshot) else beside
             else:
                 facts = _facts(document)
@@ -101,7 +99,31 @@ def _judged(
     chosen = newest or beside
     if chosen is None:
         raise Unreadable("a result of bench without the machine's facts")
-    return _node(name, *chosen, measured, failed, ignore)
+    source, snapshot = chosen
+    report = _report(snapshot, results, ignore, wishes)
+    failed = [
+        *([] if unmeasured is None else [("bench", unmeasured)]),
+        *(one for each in results for one in failures(each)),
+    ]
+    also = () if UNMEASURED in ignore or marks.peers(snapshot) == NO_GPU else unmeasured_gpus(failed, source)
+    return _node(name, source, snapshot, report, also, [one for each in results for one in timings(each)])
+
+
+def _report(
+    facts: Snapshot, results: Sequence[Result], ignore: Sequence[str], wishes: Union[Expectations, None]
+) -> Report:
+    from gpucheck.rules import engine
+
+    report = engine.judge_all(facts, ignore, engine.RULES if loaded() else None)
+    if wishes is None:
+        return report
+    from gpucheck.expecting import judging as expecting
+    from gpucheck.smoke.judging import speed
+
+    # Where the CPU was measured beside the GPU; fleet --bench measures GPUs alone.
+    beside = [one for one in results if any(trial.verdicts for trial in one.trials)]
+    left_out = (*ignore, expecting.APPLIED)  # said once, not for each node
+    return expecting.judge(report, wishes, left_out, speed(beside[-1]) if beside else None)
 
 
 def _facts(document: dict[str, Any]) -> Snapshot:
@@ -116,19 +138,8 @@ def _facts(document: dict[str, Any]) -> Snapshot:
 
 
 def _node(
-    name: str,
-    source: str,
-    facts: Snapshot,
-    measured: Sequence[Timing],
-    failed: Sequence[tuple[str, str]],
-    ignore: Sequence[str],
+    name: str, source: str, facts: Snapshot, report: Report, also: tuple[Finding, ...], measured: Sequence[Timing]
 ) -> Node:
-    from gpucheck.rules import engine
-
-    rules = engine.RULES if loaded() else None
-    report = engine.judge_all(facts, ignore, rules)
-    peers = marks.peers(facts)
-    also = () if UNMEASURED in ignore or peers == NO_GPU else unmeasured_gpus(failed, source)
     return Node(
         name,
         source,
@@ -136,7 +147,7 @@ def _node(
         None,
         (*(_small(one) for one in report.findings[:MOST_FINDINGS]), *also),
         tuple(one._replace(reason=marks.clip(one.reason)) for one in report.skipped if one.decisive),
-        peers,
+        marks.peers(facts),
         marks.product(facts),
         marks.marks(facts),
         marks.gpu_count(facts),

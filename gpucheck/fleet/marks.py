@@ -116,7 +116,15 @@ def _libraries(snapshot: Snapshot) -> Iterator[Mark]:
         said.add(one.library)  # known or not: another file of it may have another version, and is not the first
         version = known(one.version, None)
         if version is not None and isinstance(one.path, str):
-            yield Mark("library", clip(one.library), version.text, "libraries.wanted.version", one.path)
+            yield Mark("library", clip(one.library), _shared(one.library, version.text), _WANTED, one.path)
+
+
+_WANTED = "libraries.wanted.version"
+
+
+def _shared(library: str, version: str) -> str:
+    """What every copy tells: cuDNN's wheel is of 9.3.0.75, the same cuDNN's file is called libcudnn.so.9.3.0."""
+    return ".".join(version.split(".")[:3]) if library == "cudnn" else version
 
 
 def _toolkits(snapshot: Snapshot) -> Iterator[Mark]:
@@ -124,7 +132,7 @@ def _toolkits(snapshot: Snapshot) -> Iterator[Mark]:
     if isinstance(toolkits, Gap) or any(isinstance(one.version, Gap) for one in toolkits.found):
         return
     versions = sorted({one.version.text for one in toolkits.found if one.version and not isinstance(one.version, Gap)})
-    roots = ", ".join(one.root for one in toolkits.found)
+    roots = ", ".join(one.root for one in toolkits.found) or "wherever toolkits are looked for"
     yield Mark("toolkit", "CUDA toolkits", ", ".join(versions) or "none", "toolkits.found", roots)
 
 
@@ -152,5 +160,5 @@ def _of_all(subject: str, label: str, name: str, values: Iterable[Union[str, Non
     """One value for all GPUs of a machine, or each that there is; nothing where one of them is not known."""
     every = list(values)
     if every and None not in every:
-        text = ", ".join(sorted({one for one in every if one is not None}))
+        text = " and ".join(sorted({one for one in every if one is not None}))
         yield Mark(subject, label, text, f"gpus.{name}", "NVML")  # type: ignore[arg-type]

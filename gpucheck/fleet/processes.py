@@ -12,7 +12,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
+from typing import Union
 
+from gpucheck.expecting.expectations import Expectations
 from gpucheck.fleet.judging import judge_source, loaded
 from gpucheck.fleet.nodes import Node
 from gpucheck.fleet.reading import Source
@@ -24,9 +26,14 @@ _FEW = 60  # up to which starting processes takes longer than the work
 Judge = Callable[[Source], Node]
 
 
-def judge_sources(found: Sequence[Source], ignore: Iterable[str] = (), processes: int = 0) -> Iterator[Node]:
+def judge_sources(
+    found: Sequence[Source],
+    ignore: Iterable[str] = (),
+    wishes: Union[Expectations, None] = None,
+    processes: int = 0,
+) -> Iterator[Node]:
     """Every node, in any order. processes: default as many as there are CPUs to use."""
-    return judged(found, partial(judge_source, ignore=tuple(ignore)), processes or _cpus(len(found)))
+    return judged(found, partial(judge_source, ignore=tuple(ignore), wishes=wishes), processes or _cpus(len(found)))
 
 
 def _cpus(count: int) -> int:

@@ -47,5 +47,8 @@ _WORDS = {
 _FIX = {
     "node-file-unreadable": ("# on that node, to a file of its own:", "gpucheck snapshot --output NODE.json"),
     "node-without-answer": ("# on that node:", "gpucheck doctor"),
-    "node-incompatible": ("# the same gpucheck in the environment of the workers:", "pipx install gpucheck-cli[fleet]"),
+    "node-incompatible": (
+        "# the same gpucheck in the environment of the workers:",
+        "python3 -m pip install 'gpucheck-cli[fleet]'",
+    ),
 }

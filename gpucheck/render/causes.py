@@ -126,6 +126,10 @@ def headline(report: Report) -> str:
 
 
 def _proof(report: Report) -> str:
+    if report.snapshot.containers is not None:
+        from gpucheck.render.containers import named
+
+        return f" in what the files say{'' if named(report.snapshot.containers) else ', which name no TensorFlow'}"
     if report.snapshot.of_log_alone:
         return " in what the log says"
     deep, driver, gpus = report.snapshot.deep, report.snapshot.driver, report.snapshot.gpus

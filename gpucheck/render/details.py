@@ -22,7 +22,7 @@ from gpucheck.render.text import listed, say
 def detail_blocks(report: Report) -> tuple[Block, ...]:
     """The blocks beyond those of `summary.blocks`; an empty one is left out."""
     snapshot = report.snapshot
-    looked = not snapshot.of_log_alone
+    looked = not snapshot.of_text_alone
     every = (
         Block("Clues", _clues(snapshot)),
         Block("Readings", tuple(_gpus(snapshot)) if looked else ()),

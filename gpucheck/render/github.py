@@ -10,12 +10,13 @@ https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-comm
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Union
 
 from gpucheck.findings import Report, Severity
 from gpucheck.render import markdown
 from gpucheck.render.causes import Cause, causes, decisive, rehearsal, verdict
 from gpucheck.render.formats import Asked, Named
+from gpucheck.render.places import place
 from gpucheck.render.text import count, plain, shorten, whole
 
 MOST_SHOWN = 10
@@ -31,9 +32,12 @@ _KIND: dict[Severity, Kind] = {Severity.ERROR: "error", Severity.WARNING: "warni
 
 
 class Annotation(NamedTuple):
+    """place: file and line where GitHub shows it, beside the log."""
+
     kind: Kind
     title: str
     lines: tuple[str, ...]
+    place: Union[tuple[str, int], None] = None
 
 
 def tell(reports: Sequence[Named], asked: Asked) -> str:
@@ -62,7 +66,7 @@ def annotated(report: Report, file: str = "", strict: bool = False) -> Iterator[
         if strict and kind == "warning":
             kind = "error"
         name = f"{'possible: ' if cause.finding.remaining else ''}{cause.finding.name}"
-        yield Annotation(kind, f"{front}{name}{beside}", tuple(_lines(cause)))
+        yield Annotation(kind, f"{front}{name}{beside}", tuple(_lines(cause)), place(cause.finding.evidence))
     if report.verdict == "unknown":
         title = f"{front}gpucheck could not tell{beside}"
         yield Annotation("error", title, tuple(f"{one.name}: {one.reason}" for one in decisive(report)))
@@ -92,8 +96,10 @@ def _shown(found: list[Annotation]) -> Iterator[Annotation]:
 
 
 def _command(one: Annotation) -> str:
-    title = property_of(shorten(plain(one.title), _MOST_TITLE))
-    return f"::{one.kind} title={title}::{data_of(_fit(one.lines, MOST_TEXT))}"
+    properties = f"title={property_of(shorten(plain(one.title), _MOST_TITLE))}"
+    if one.place is not None and len(one.place[0]) <= _MOST_TITLE:
+        properties = f"file={property_of(plain(one.place[0]))},line={one.place[1]},{properties}"
+    return f"::{one.kind} {properties}::{data_of(_fit(one.lines, MOST_TEXT))}"
 
 
 def _fit(lines: Sequence[str], most: int) -> str:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from gpucheck.findings import Report
 from gpucheck.render.causes import headline, rehearsal, verdict
 from gpucheck.render.formats import Asked, Named
-from gpucheck.render.report import causes, libraries, log, machine, rules
+from gpucheck.render.report import causes, given, libraries, machine, rules
 from gpucheck.render.report.style import STYLE
 from gpucheck.render.text import plain
 from gpucheck.render.web import frame
@@ -38,7 +38,7 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
         add(page.main, "h1", f"gpucheck doctor: {file}" if file else "gpucheck doctor")
         _report(page.main, report, 2)
     else:
-        add(page.main, "h1", f"gpucheck doctor: {len(reports)} machines")
+        add(page.main, "h1", f"gpucheck doctor: {_many(reports)}")
         _contents(page.main, reports)
         for at, (file, report) in enumerate(reports, 1):
             part = add(page.main, "section", "", "machine", aria_labelledby=f"machine-{at}")
@@ -52,8 +52,13 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
 
 
 def _title(reports: Sequence[Named]) -> str:
-    told = reports[0][1].verdict if len(reports) == 1 else f"{len(reports)} machines"
+    told = reports[0][1].verdict if len(reports) == 1 else _many(reports)
     return f"SIMULATED, {told}" if any(report.simulated for _, report in reports) else told
+
+
+def _many(reports: Sequence[Named]) -> str:
+    given = any(report.snapshot.of_log_alone for _, report in reports)
+    return f"{len(reports)} {'reports' if given else 'machines'}"
 
 
 def _simulated(parent: Element, reports: Sequence[Named]) -> None:
@@ -63,7 +68,7 @@ def _simulated(parent: Element, reports: Sequence[Named]) -> None:
 
 
 def _contents(parent: Element, reports: Sequence[Named]) -> None:
-    listed = add(add(parent, "nav", aria_label="Machines"), "ul", "", "machines")
+    listed = add(add(parent, "nav", aria_label="Reports"), "ul", "", "machines")
     for at, (file, report) in enumerate(reports, 1):
         item = add(listed, "li")
         badge(item, report.verdict, report.verdict)
@@ -79,8 +84,9 @@ def _report(parent: Element, report: Report, level: int) -> None:
     looked = f". Looked at {plain(report.snapshot.taken)}" if report.snapshot.taken else ""
     add(parent, "p", f"{verdict(report)}{looked}.", "soft")
     causes.causes(parent, report, level)
-    log.log(parent, report, level)
-    if not report.snapshot.of_log_alone:
+    given.log(parent, report, level)
+    given.files(parent, report, level)
+    if not report.snapshot.of_text_alone:
         for section in (machine.gpus, libraries.libraries, machine.driver, machine.environment):
             section(parent, report, level)
     rules.rules(parent, report, level)

@@ -45,10 +45,12 @@ def suite_of(root: Element, file: str, report: Report, strict: bool) -> None:
 
 def _properties(report: Report) -> dict[str, str]:
     facts = report.snapshot
-    found = {"gpucheck_version": report.version, "taken": facts.taken}
+    found = {"gpucheck_version": report.version}
     if report.simulated:
         found["simulated"] = report.simulated
-    found |= identity(facts)
+    if not facts.probes:  # a log or a file was judged, and no machine
+        return found
+    found |= {"taken": facts.taken, **identity(facts)}
     gpus = facts.gpus
     found["gpus"] = "unknown" if isinstance(gpus, Gap) else str(len(gpus))
     found |= {f"gpu_{gpu.number}": gpu.name or "unknown" for gpu in (() if isinstance(gpus, Gap) else gpus)}

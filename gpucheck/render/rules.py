@@ -13,12 +13,13 @@ from gpucheck.rules.engine import RULES, Rule
 @cache
 def every() -> dict[str, Rule]:
     """All rules in the order in which they decide, those of logs and of what is expected last."""
+    from gpucheck.containers.rules.engine import documented as on_containers
     from gpucheck.expecting.documented import documented as on_expectations
     from gpucheck.logs.judging import documented
     from gpucheck.rules import load
 
     load()
-    return {**RULES, **documented(), **on_expectations()}
+    return {**RULES, **documented(), **on_containers(), **on_expectations()}
 
 
 def names() -> frozenset[str]:

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
+from gpucheck.findings import Finding, Report, Severity, Skipped
 from gpucheck.render.causes import rehearsal
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.identity import identity
 from gpucheck.render.json import worst
+from gpucheck.render.places import place
 from gpucheck.render.rules import clean, find, summary
 from gpucheck.render.text import plain, shorten, whole
 
@@ -30,9 +31,9 @@ LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "n
 
 _RANK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "recommendation"}
 _EXIT = {0: "fine", 1: "an error was found", 3: "could not tell"}
+MOST_RESULTS = 25_000  # GitHub refuses a file with more
 _MOST = 2000  # characters of a message or a value
 _MOST_WORDS = 1024  # of a rule's description: GitHub's limit
-_LINE = re.compile(r"([^:]+):(\d{1,9})(?:, \d+ times)?")  # a log's file and line, as evidence names them
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
@@ -58,10 +59,11 @@ def _home(file: str, report: Report) -> str:
 
 
 def _result(finding: Finding, home: str, said: str) -> dict[str, Any]:
-    place, line = _place(finding.evidence, home)
+    named = place(finding.evidence)
+    where = location(path_of(named[0]), named[1]) if named else location(home)
     facts = "\n".join(one.fact for one in finding.evidence)
     text = "\n".join(line for line in (said, *_lines(finding)) if line)
-    return result(finding.name, LEVEL[finding.severity], text, [location(place, line)], facts)
+    return result(finding.name, LEVEL[finding.severity], text, [where], facts)
 
 
 def _lines(finding: Finding) -> Iterator[str]:
@@ -79,15 +81,6 @@ def _open(skipped: Skipped, home: str, said: str) -> dict[str, Any]:
     return open_result(skipped.name, text, [location(home)])
 
 
-def _place(evidence: Iterable[Evidence], home: str) -> tuple[str, int]:
-    """The first line of a file that evidence names, else `home`."""
-    for one in evidence:
-        found = _LINE.fullmatch(one.source)
-        if found and found[1] != "-":
-            return path_of(found[1]), max(1, int(found[2]))
-    return home, 1
-
-
 def _invocation(reports: Sequence[Named], strict: bool) -> dict[str, Any]:
     code = worst([report.exit_code(strict) for _, report in reports])
     notes = [_rehearsal(report) for _, report in reports if report.simulated]
@@ -97,7 +90,7 @@ def _invocation(reports: Sequence[Named], strict: bool) -> dict[str, Any]:
     if len(reports) == 1:
         facts = reports[0][1].snapshot
         made |= {"endTimeUtc": facts.taken} if _TIME.fullmatch(facts.taken) else {}
-        made["properties"] = identity(facts)
+        made |= {"properties": identity(facts)} if facts.probes else {}
     return made
 
 
@@ -133,7 +126,12 @@ def invocation(code: int, notes: list[dict[str, Any]], ignored: Iterable[str]) -
 
 
 def document(version: str, results: list[dict[str, Any]], invoked: dict[str, Any]) -> str:
-    """The log: one run, and every rule that it names described."""
+    """The log: one run, and every rule that it names described. results: worst first, for there may be too many."""
+    if len(results) > MOST_RESULTS:
+        said = f"{len(results) - MOST_RESULTS} more results are left out: code scanning takes {MOST_RESULTS}."
+        note = {"level": "warning", "message": {"text": said}}
+        invoked = {**invoked, "toolExecutionNotifications": [note, *invoked["toolExecutionNotifications"]]}
+        results = results[:MOST_RESULTS]
     named = [one["ruleId"] for one in results]
     named += [one["associatedRule"]["id"] for one in invoked["toolExecutionNotifications"] if "associatedRule" in one]
     named += [one["descriptor"]["id"] for one in invoked["ruleConfigurationOverrides"]]

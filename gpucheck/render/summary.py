@@ -31,7 +31,11 @@ class Block(NamedTuple):
 
 def blocks(snapshot: Snapshot) -> tuple[Block, ...]:
     """What `gpucheck doctor` shows without --verbose."""
-    every = () if snapshot.of_log_alone else _machine(snapshot)
+    every = () if snapshot.of_text_alone else _machine(snapshot)
+    if snapshot.containers is not None:
+        from gpucheck.render.containers import container_rows
+
+        every = (Block("Files", tuple(container_rows(snapshot.containers))), *every)
     if snapshot.log is None:
         return every
     from gpucheck.render.logs import log_rows

@@ -13,7 +13,7 @@ from gpucheck.facts.deep import Deep, Operation
 from gpucheck.facts.gap import Gap, Unknown
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.rules.presence import nvidia_here
-from gpucheck.smoke.result import Outcome, Part
+from gpucheck.smoke.result import Outcome, SmokePart
 
 FRAMEWORKS = {"tensorflow": "TensorFlow", "torch": "PyTorch", "jax": "JAX"}
 _WORDS = {"matmul": "matrix product", "conv2d": "convolution"}
@@ -21,9 +21,9 @@ _SPOILED = ("wrong-numbers", "not-learning", "no-kernels")  # reasons of bench f
 NO_GPU = "no GPU was computed on"
 
 
-def operation(snapshot: Snapshot, seconds: float) -> Part:
+def operation(snapshot: Snapshot, seconds: float) -> SmokePart:
     """A real operation on each GPU, by TensorFlow: what doctor --deep does."""
-    return Part("operation", *_operation(snapshot), seconds)
+    return SmokePart("operation", *_operation(snapshot), seconds)
 
 
 def _operation(snapshot: Snapshot) -> tuple[Outcome, str]:
@@ -79,30 +79,43 @@ def _failure(one: Operation) -> str:
     return f"{one.device}: a {_WORDS[one.operation]} {what}{f' ({one.error})' if one.error else ''}"
 
 
-def operation_of_bench(result: Union[Result, None], framework: str, seconds: float) -> Part:
+def operation_of_bench(result: Union[Result, None], framework: str, seconds: float) -> SmokePart:
     """The same where there is no TensorFlow: training steps by the framework that there is, on each GPU."""
     gpus = _gpus(result) if result else []
     failed = [one for one in gpus if one.failure is not None and not one.blocks]
     if failed:
         said = "; ".join(f"{one.device}: {one.failure.message}" for one in failed if one.failure)
-        return Part("operation", "error", said, seconds)
+        return SmokePart("operation", "error", said, seconds)
     done = [one for one in gpus if one.learning is not None or one.blocks]
     if gpus and len(done) == len(gpus):
         names = ", ".join(one.device for one in gpus)
-        return Part("operation", "ok", f"{FRAMEWORKS[framework]} trained on {names}; there is no TensorFlow", seconds)
+        return SmokePart(
+            "operation", "ok", f"{FRAMEWORKS[framework]} trained on {names}; there is no TensorFlow", seconds
+        )
     if result is not None and not gpus and not result.interrupted:
-        return Part("operation", "error", f"{NO_GPU}: {result.no_gpu or 'none is visible here'}", seconds)
-    return Part("operation", "unknown", f"it did not come to an operation by {FRAMEWORKS[framework]}", seconds)
+        return SmokePart("operation", "error", f"{NO_GPU}: {result.no_gpu or 'none is visible here'}", seconds)
+    return SmokePart("operation", "unknown", f"it did not come to an operation by {FRAMEWORKS[framework]}", seconds)
 
 
-def bench(result: Result, gate: Union[int, None], fail_under: Union[float, None], seconds: float) -> Part:
+def nothing_visible(snapshot: Snapshot, visible: Union[bool, Gap], framework: str) -> SmokePart:
+    """No TensorFlow, and no GPU for the framework that there is."""
+    if isinstance(visible, Gap) and not shows_none(snapshot):
+        return SmokePart(
+            "operation", "unknown", f"it is not known which GPUs {FRAMEWORKS[framework]} sees: {visible.reason}"
+        )
+    why = "this machine shows none" if shows_none(snapshot) else "CUDA_VISIBLE_DEVICES names none that NVML lists"
+    return SmokePart("operation", "error", f"{NO_GPU} by {FRAMEWORKS[framework]}: {why}")
+
+
+def bench(result: Result, gate: Union[int, None], fail_under: Union[float, None], seconds: float) -> SmokePart:
     """gate: the exit code of --fail-under for what was measured; None: it was not asked for."""
     outcome, said = _bench(result, gate)
-    if gate is not None:
-        said += f" (--fail-under {fail_under:g})"
-    if result.interrupted and outcome != "error":
-        said += " It was ended before its time."
-    return Part("bench", outcome, said, seconds)
+    words = [f"{said.rstrip('.')}."]
+    if gate is not None and fail_under is not None:
+        words.append(f"--fail-under is {fail_under:g}.")
+    if result.interrupted:
+        words.append("It was ended before its time.")
+    return SmokePart("bench", outcome, " ".join(words), seconds)
 
 
 def _bench(result: Result, gate: Union[int, None]) -> tuple[Outcome, str]:
@@ -116,11 +129,11 @@ def _bench(result: Result, gate: Union[int, None]) -> tuple[Outcome, str]:
     if spoiled:
         return "error", "; ".join(spoiled)
     if not any(leg.blocks for leg in _gpus(result)):
-        missing = result.no_gpu or "nothing was measured on a GPU"
-        return ("unknown", f"no step was measured on a GPU: {missing}") if result.interrupted else ("error", missing)
+        missing = "It came to no step on a GPU." if result.interrupted else result.no_gpu or "No GPU was measured."
+        return ("unknown" if result.interrupted else "error"), missing
     if gate is None:
-        return "ok", said or "a GPU trained"
-    return ("ok" if gate == 0 else "error" if gate == 1 else "unknown"), said or "nothing can be told"
+        return "ok", said or "A GPU trained."
+    return ("ok" if gate == 0 else "error" if gate == 1 else "unknown"), said or "Nothing can be told."
 
 
 def _gpus(result: Result) -> list[Leg]:

@@ -16,7 +16,7 @@ PartName = Literal["doctor", "operation", "bench"]
 PARTS: tuple[PartName, ...] = ("doctor", "operation", "bench")
 
 
-class Part(NamedTuple):
+class SmokePart(NamedTuple):
     """One part. said: what came of it, a sentence."""
 
     name: PartName
@@ -34,7 +34,7 @@ class Smoke(NamedTuple):
 
     version: str
     taken: str  # ISO 8601, UTC
-    parts: tuple[Part, ...]
+    parts: tuple[SmokePart, ...]
     report: Union[Report, None]
     bench: Union[Result, None]
     timeout: float
@@ -70,5 +70,5 @@ class Smoke(NamedTuple):
             return CRITICAL
         return {"ok": OK, "warning": WARNING, "error": CRITICAL, "unknown": UNKNOWN}[self.verdict]
 
-    def part(self, name: PartName) -> Part:
+    def part(self, name: PartName) -> SmokePart:
         return next(part for part in self.parts if part.name == name)

@@ -6,6 +6,7 @@ Every way ends in a `Client`, and asking.py asks that. No way of our own to star
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple, Union
@@ -15,6 +16,7 @@ from gpucheck.output import WrongUsage
 if TYPE_CHECKING:
     from distributed import Client
 
+    from gpucheck.expecting.expectations import Expectations
     from gpucheck.fleet.nodes import Node
 
 
@@ -67,10 +69,14 @@ def collect(
 ) -> Iterator[Answer]:
     """One answer a machine (a worker, with `every_worker`), as they come. Raises `WrongUsage`: nothing to ask."""
     try:
+        from distributed.versions import VersionMismatchWarning
+
         from gpucheck.fleet.collecting import asking
     except ImportError as error:
         raise WrongUsage(f"asking machines needs more packages: gpucheck-cli[fleet] ({error})") from error
     _open_many()
+    # Dask warns of workers with other versions. The question is words that they may understand; who does not is told.
+    warnings.filterwarnings("ignore", category=VersionMismatchWarning)
     with _reached(question, dask, ssh, slurm) as reached:
         yield from reached.missing
         yield from asking.ask(reached.client, question, every_worker=every_worker, named=reached.named)
@@ -103,7 +109,7 @@ def _reached(
     return by_address.reached(dask, min(question.timeout, 15.0))
 
 
-def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
+def judged(answer: Answer, ignore: Sequence[str] = (), wishes: Union[Expectations, None] = None) -> Node:
     """The node of an answer: what came over the network is read as a file from elsewhere is."""
     from gpucheck.fleet import judging, reading
     from gpucheck.fleet.trouble import node_of
@@ -115,6 +121,6 @@ def judged(answer: Answer, ignore: Sequence[str] = ()) -> Node:
         documents = [
             reading.parsed(text.encode("utf-8", "surrogatepass")) for text in (answer.text, answer.bench) if text
         ]
-        return judging.judge_answer(answer.node, answer.address, documents, answer.unmeasured, ignore)
+        return judging.judge_answer(answer.node, answer.address, documents, answer.unmeasured, ignore, wishes)
     except reading.Unreadable as error:
         return node_of(answer.node, answer.address, "node-incompatible", f"its answer cannot be read: {error}")

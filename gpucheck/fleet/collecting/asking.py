@@ -209,11 +209,12 @@ def versions(client: Client, address: str) -> str:
     """What the worker runs, in words; nothing where it does not tell within some seconds."""
     told: list[dict[str, Any]] = []
 
-    def ask_them() -> None:
-        with suppress(Exception):
-            told.append(client.get_versions(packages=[_OURS])["workers"][address])
+    def ask_it() -> None:
+        message = {"op": "versions", "packages": [_OURS]}
+        with suppress(Exception):  # it alone, for another one may hang
+            told.append(client.sync(client.scheduler.broadcast, msg=message, workers=[address])[address])
 
-    thread = Thread(target=ask_them, daemon=True)
+    thread = Thread(target=ask_it, daemon=True)
     thread.start()
     thread.join(_VERSIONS)
     if not told:

@@ -67,7 +67,7 @@ def reached(asked: Wishes, python: str, **more: Any) -> Iterator[Reached]:
         nanny=False,
         python=python,
         job_extra_directives=["--nodes=1", *asked.directives],
-        scheduler_options={"dashboard": False, "dashboard_address": None},
+        scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         silence_logs=50,
         **options,
     ) as cluster:

@@ -112,7 +112,7 @@ def reached(asked: Sequence[Host], python: str, **connecting: Any) -> Iterator[R
         host.name: {"cls": _Tolerant, "options": {**_options(host, python, connecting), "failures": failures}}
         for host in asked
     }
-    scheduler = {"cls": Scheduler, "options": {"port": 0, "dashboard": False, "dashboard_address": None}}
+    scheduler = {"cls": Scheduler, "options": {"port": 0, "dashboard": False, "dashboard_address": "127.0.0.1:0"}}
     with SpecCluster(spec, scheduler, silence_logs=50, name="gpucheck", shutdown_on_close=True) as cluster:
         client = Client(cluster, set_as_default=False, name="gpucheck")
         try:

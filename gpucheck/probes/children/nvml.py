@@ -62,7 +62,7 @@ def on_windows() -> tuple[ctypes.CDLL | None, dict[str, object]]:
     return driver_dlls.load("nvml.dll")
 
 
-def main(folder: str) -> None:
+def main(folder: str = "") -> None:
     say = speaking.private_stdout()
     library, facts = on_windows() if os.name == "nt" else on_posix()
     say("load", **facts)

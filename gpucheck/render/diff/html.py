@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 from gpucheck.differing.difference import Case, Change, Difference
 from gpucheck.render.diff import words
 from gpucheck.render.diff.words import Asked
+from gpucheck.render.text import count
 from gpucheck.render.web import frame
 from gpucheck.render.web.pieces import add, badge, commands, facts, folding, heading, row, table, wide
 from gpucheck.render.web.pieces import words as text_after
@@ -22,9 +23,9 @@ _STYLE = """
 .case h3 { margin: 0 0 .4rem; } .case h3 .badge { margin-right: .5rem; }
 .case .facts { grid-template-columns: 7rem minmax(0, 1fr); gap: .3rem 1rem; }
 .remark { border-left: 4px solid var(--warning); padding: .2rem .8rem; }
-.was { color: var(--soft); } td p { margin: 0; }
-td.value { min-width: 9rem; }
-.wide table { min-width: 34rem; }
+td p { margin: 0; }
+.wide table { overflow-wrap: break-word; }
+.wide tbody th, td.names { min-width: 9rem; } td.value { min-width: 13rem; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { .case .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } }
 """
 _COLOUR = {"error": "error", "warning": "warning", "note": "note"}
@@ -79,15 +80,15 @@ def _case(parent: Element, told: Difference, case: Case, asked: Asked) -> None:
 
 def _changes(parent: Element, told: Difference) -> None:
     heading(parent, 2, "All changes")
-    heavy = [change for change in told.changes if change.explains or change.weight in ("cause", "answer")]
+    heavy = [one for one in told.changes if one.explains or one.may_explain or one.weight in ("cause", "answer")]
     light = [change for change in told.changes if change not in heavy]
     if not told.changes:
         add(parent, "p", "Nothing differs.", "soft")
     if heavy:
         _table(parent, "Those that explain a finding come first", heavy)
     if light:
-        title = f"{len(light)} small changes, and what moves by itself"
-        _table(folding(parent, title), "Of little weight", light)
+        title = f"{count(len(light), 'change')} of little weight"
+        _table(folding(parent, title), "Small ones, and what moves by itself", light)
 
 
 def _table(parent: Element, caption: str, changes: Iterable[Change]) -> None:
@@ -97,11 +98,16 @@ def _table(parent: Element, caption: str, changes: Iterable[Change]) -> None:
         before, now = (add(made, "td", "", "value") for _ in range(2))
         if change.same:
             for entry in change.details:
-                add(now, "p", entry)
+                add(before if entry.startswith("- ") else now, "p", entry)
         else:
             for cell, side in ((before, change.before), (now, change.now)):
                 text_after(cell, words.value(change, side))
-        add(made, "td", ", ".join(change.explains))
+        add(made, "td", _explains(change), "names")
+
+
+def _explains(change: Change) -> str:
+    may = f"perhaps {', '.join(change.may_explain)}" if change.may_explain else ""
+    return "; ".join(part for part in (", ".join(change.explains), may) if part)
 
 
 def _rest(parent: Element, told: Difference) -> None:

@@ -54,7 +54,8 @@ def _case(console: Console, told: Difference, case: Case, asked: Asked) -> None:
         hang(console, "" if at else "with it", "dim", f"{words.state(follower)}: {follower.finding.name}", indent=2)
     if not gone:
         _fix(console, case.finding.fix)
-        console.print(Text.assemble(("  more       ", "dim"), f"gpucheck explain {plain(case.finding.name)}"))
+        more = Text.assemble(("  more       ", "dim"), f"gpucheck explain {plain(case.finding.name)}")
+        console.print(more, soft_wrap=True)
 
 
 def _fix(console: Console, fix: tuple[str, ...]) -> None:

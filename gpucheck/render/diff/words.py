@@ -58,21 +58,29 @@ def state(case: Case) -> str:
     if case.state in ("worse", "better") and case.before is not None:
         return f"{MARK[case.before.severity]} → {MARK[case.finding.severity]}"
     mark = MARK[case.finding.severity]
+    if unseen(case):
+        return f"{mark} not seen {'now' if case.state == 'gone' else 'before'}"
     return f"new {mark}" if case.state == "new" else f"{_SAID[case.state]}: {mark}"
+
+
+def unseen(case: Case) -> bool:
+    """The other side could not see it: whether it was there (or is there still) is not known."""
+    return case.explanation is not None and case.explanation.how == "unseen"
 
 
 def headline(told: Difference) -> str:
     """What a reader must know who reads no further."""
     parts = []
     for severity in Severity:
-        number = sum(case.finding.severity is severity for case in told.of("new", "worse"))
-        if number:
-            parts.append(count(number, f"new {MARK[severity]}"))
+        came = [case for case in told.of("new", "worse") if case.finding.severity is severity]
+        number, doubtful = sum(not unseen(case) for case in came), sum(map(unseen, came))
+        parts += [count(number, f"new {MARK[severity]}")] if number else []
+        parts += [f"{count(doubtful, MARK[severity])} not seen before"] if doubtful else []
     found = ", ".join(parts) or "no new finding"
     gone = len(told.of("gone", "better"))
     found += f", {gone} gone or milder" if gone else ""
-    came = (case for case in moved(told) if case.state in ("new", "worse"))
-    first = next((case for case in came if case.explanation and case.explanation.changes), None)
+    whole = (case for case in moved(told) if case.state in ("new", "worse"))
+    first = next((case for case in whole if case.explanation and case.explanation.changes), None)
     if first is not None and first.explanation is not None:
         name = root(first.explanation)
         return f"{found}; {first.finding.name} comes with: {sentence(told.change(name))}"
@@ -83,14 +91,15 @@ def root(explanation: Explanation) -> str:
     """The change that a reader should hear of first: what the first one follows from, where that is certain."""
     first = explanation.changes[0]
     named = (link for link in explanation.links if link.change == first)
-    return next((link.follows for link in named if link.certain or "evidence" in link.why), first)
+    return next((link.follows for link in named if link.sort != "possible"), first)
 
 
 def changed(told: Difference) -> str:
     """``12 changes, 3 of them explain findings``"""
     matter = [change for change in told.changes if change.weight != "volatile"]
     if not matter:
-        return "nothing differs" if not told.changes else "nothing differs but what moves by itself"
+        known = "nothing that both sides know differs" if told.unknown else "nothing differs"
+        return f"{known} but what moves by itself" if told.changes else known
     explaining = sum(bool(change.explains) for change in matter)
     return count(len(matter), "change") + (f", {explaining} explain findings" if explaining > 1 else "")
 
@@ -103,7 +112,8 @@ def sentence(change: Change) -> str:
 def what(change: Change) -> str:
     """Of a change, what it was and what it is."""
     if change.same:
-        return "; ".join(change.details)
+        rest = len(change.details) - MOST_CHANGES
+        return "; ".join(change.details[:MOST_CHANGES]) + (f" and {rest} more" if rest > 0 else "")
     return f"{value(change, change.before)} → {value(change, change.now)}"
 
 
@@ -160,13 +170,15 @@ def why(told: Difference, case: Case, verbose: bool = False) -> Iterator[Line]:
 def _following(told: Difference, given: Explanation) -> Iterator[Line]:
     """Each change that the ones above follow from, once."""
     seen: list[str] = []
-    for link in sorted(given.links, key=lambda one: not one.certain):
+    for link in sorted(given.links, key=lambda one: one.sort == "possible"):
         if link.follows not in seen:
             seen.append(link.follows)
-            certain = link.certain or "evidence" in link.why
             change = told.change(link.follows)
             text, more = _split(change)
-            yield Line("follows" if certain else "may follow", f"{text} ({link.why})", more)
+            if link.sort == "possible":
+                yield Line("may follow", text, more)
+            else:
+                yield Line("follows", f"{text} ({link.why})", more)
 
 
 def _split(change: Change) -> tuple[str, tuple[str, ...]]:
@@ -178,22 +190,28 @@ def _split(change: Change) -> tuple[str, tuple[str, ...]]:
 
 def others(told: Difference, verbose: bool) -> tuple[tuple[Change, ...], str]:
     """Changes that explain nothing, and in words how many are left out."""
-    rest = [change for change in told.changes if not change.explains]
+    rest = [change for change in told.changes if not change.explains and not change.may_explain]
     shown = [change for change in rest if verbose or change.weight in ("cause", "answer")]
     minor = sum(change.weight == "minor" for change in rest)
     moving = sum(change.weight == "volatile" for change in rest)
     if verbose or not (minor or moving):
         return tuple(shown), ""
-    parts = [count(minor, "small change") if minor else "", f"{moving} that move by themselves" if moving else ""]
+    by_itself = "1 that moves by itself" if moving == 1 else f"{moving} that move by themselves"
+    parts = [count(minor, "small change") if minor else "", by_itself if moving else ""]
     return tuple(shown), " and ".join(part for part in parts if part) + " left out (--verbose)"
 
 
 def unknown(told: Difference) -> Iterator[str]:
     """What one side does not know."""
-    for one in told.unknown:
-        when = "not known before" if one.side == "before" else "not known now"
-        older = "" if one.collected else " (not collected)"
-        yield f"{when}{older}: {listed(list(one.places), 3)}: {one.reason}"
+    for side in ("before", "now"):
+        those = [one for one in told.unknown if one.side == side]
+        older = [place for one in those if one.reason.endswith(" was not recorded") for place in one.places]
+        if older:
+            yield f"not known {side}, for that gpucheck did not collect it: {listed(older, 8)}"
+        for one in those:
+            if not one.reason.endswith(" was not recorded"):
+                asked = "" if one.collected else " (not collected)"
+                yield f"not known {side}{asked}: {listed(list(one.places), 3)}: {one.reason}"
 
 
 def judging(told: Difference) -> Iterator[str]:

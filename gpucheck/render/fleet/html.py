@@ -39,11 +39,13 @@ label { display: block; margin: .5rem 0; } input { font: inherit; padding: .2rem
 
 # Without it the table is whole; with it, one can look for a name.
 _SCRIPT = """
-const box = document.getElementById("filter"), rows = document.querySelectorAll("#nodes tbody tr");
+const box = document.getElementById("filter"), rows = [...document.querySelectorAll("#nodes tbody tr")];
+let texts = null;
 box.parentElement.hidden = false;
 box.addEventListener("input", () => {
+  texts ??= rows.map(row => row.textContent.toLowerCase());
   const wanted = box.value.toLowerCase();
-  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+  rows.forEach((row, at) => { row.hidden = !texts[at].includes(wanted); });
 });
 """
 
@@ -55,14 +57,26 @@ def render(fleet: Fleet, strict: bool = False) -> str:
     add(said, "strong", fleet.verdict.upper(), fleet.verdict)
     words(said, f" {headline(fleet)}")
     page.add(said)
-    _section(page, "On nodes", (_group(one, len(fleet.nodes)) for one in fleet.groups), _FOR_FINDINGS)
-    _section(page, "Between nodes", (_over(one) for one in fleet.over), _FOR_FINDINGS)
+    page.add(_ways(fleet))
+    _section(page, "found", "On nodes", (_group(one, len(fleet.nodes)) for one in fleet.groups), _FOR_FINDINGS)
+    _section(page, "between", "Between nodes", (_over(one) for one in fleet.over), _FOR_FINDINGS)
     _states(page, fleet)
     _nodes(page, fleet)
     foot = element("footer")
     add(foot, "p", f"{closing(fleet)}. gpucheck {fleet.version}")
     page.parts.append(frame.closing(foot, _SCRIPT))
     return "".join(page.parts)
+
+
+def _ways(fleet: Fleet) -> Element:
+    """To each part of a page that may be a thousand screens long."""
+    made = element("p")
+    parts = [("found", f"{len(fleet.groups)} findings on nodes"), ("between", f"{len(fleet.over)} between nodes")]
+    parts += [("states", f"{len(fleet.states):,} states"), ("nodes", f"{len(fleet.nodes):,} nodes")]
+    for at, (place, text) in enumerate(parts):
+        words(made, ", " if at else "")
+        add(made, "a", text, href=f"#{place}")
+    return made
 
 
 class _Page:
@@ -91,8 +105,10 @@ class _Page:
         return left
 
 
-def _section(page: _Page, title: str, pieces: Iterable[Element], most: int) -> None:
-    page.add(element("h2", title))
+def _section(page: _Page, place: str, title: str, pieces: Iterable[Element], most: int) -> None:
+    head = element("h2", title)
+    head.set("id", place)
+    page.add(head)
     before = len(page.parts)
     left = page.add_all(pieces, page.size + most)
     if left:
@@ -145,7 +161,7 @@ def _evidence(parent: Element, finding: Finding) -> None:
 def _states(page: _Page, fleet: Fleet) -> None:
     page.add(element("h2", "States"))
     _table(
-        page, "states", "Nodes that look alike, worst first", ("nodes", "verdict", "what they have", "found", "which")
+        page, "states", "Nodes that look alike, worst first", ("nodes", "verdict", "found", "what they have", "which")
     )
     left = page.add_all((_state(one) for one in fleet.states), page.size + _FOR_STATES)
     page.parts.append("</tbody></table></div>\n")
@@ -157,8 +173,8 @@ def _state(state: State) -> Element:
     row = Element("tr")
     add(row, "td", f"{len(state.nodes):,}", "count")
     add(row, "td", state.verdict, state.verdict)
-    add(row, "td", "; ".join(state.words))
     add(row, "td", ", ".join(state.findings))
+    add(row, "td", "; ".join(state.words))
     add(row, "td", shorten(folded(state.nodes, 12), 300), "names")
     return row
 
@@ -169,7 +185,7 @@ def _nodes(page: _Page, fleet: Fleet) -> None:
     box.text = "Show only "
     add(box, "input", id="filter", type="search")
     page.add(box)
-    _table(page, "nodes", "Every node by name", ("node", "verdict", "GPUs", "driver", "found"))
+    _table(page, "nodes", "Every node by name", ("node", "verdict", "found", "GPUs", "driver"))
     left = page.add_all(_node_rows(fleet), MOST_BYTES - 2000)
     page.parts.append("</tbody></table></div>\n")
     if left:
@@ -183,11 +199,11 @@ def _node_rows(fleet: Fleet) -> Iterator[Element]:
         row = Element("tr")
         add(row, "th", shorten(plain(node.name), 80), scope="row")
         add(row, "td", node.verdict, node.verdict)
+        names = told(node)
+        add(row, "td", ", ".join(names[:6]) + (" …" if len(names) > 6 else ""))
         count = "" if node.gpu_count is None else f"{node.gpu_count} × "
         add(row, "td", shorten(plain(f"{count}{node.peers or ''}"), 60))
         add(row, "td", shorten(plain(next((one.value for one in node.marks if one.label == "driver"), "")), 30))
-        names = told(node)
-        add(row, "td", ", ".join(names[:6]) + (" …" if len(names) > 6 else ""))
         yield row
 
 

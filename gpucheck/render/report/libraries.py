@@ -8,7 +8,8 @@ from gpucheck.facts.gap import Gap
 from gpucheck.facts.libraries import Libraries
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Report
-from gpucheck.render.copies import UNKNOWN, Lane, Stop, copies
+from gpucheck.render.copies import copies
+from gpucheck.render.copies.lanes import UNKNOWN, Lane, Map, Stop
 from gpucheck.render.software import versions, wanted_rows
 from gpucheck.render.summary import shortened
 from gpucheck.render.text import count, listed, plain, say, shorten
@@ -32,7 +33,10 @@ def libraries(parent: Element, report: Report, level: int) -> None:
     _sentence(parent, snapshot)
     if shown.wanted:
         _lanes(parent, shown.wanted, snapshot, level + 2)
-    _beside(parent, snapshot)
+    if shown.runtime:
+        heading(parent, level + 1, "What TensorFlow and cuDNN need of Windows")
+        _lanes(parent, shown.runtime, snapshot, level + 2)
+    _beside(parent, shown, snapshot)
     if isinstance(snapshot.libraries, Libraries):
         _search(parent, snapshot, snapshot.libraries)
 
@@ -118,16 +122,15 @@ def _files(parent: Element, stop: Stop, open: bool) -> None:
         add(one, "span", f"{file.version}{note}", "soft" if file.version == UNKNOWN else "version")
 
 
-def _beside(parent: Element, snapshot: Snapshot) -> None:
+def _beside(parent: Element, shown: Map, snapshot: Snapshot) -> None:
     """Copies by place that stand in no lane."""
-    shown = copies(snapshot).beside
-    if not shown:
+    if not shown.beside:
         return
     short = shortened(snapshot)
     found = isinstance(snapshot.libraries, Libraries) and isinstance(snapshot.libraries.wanted, tuple)
     title = "Files of other names, by place" if found else "Copies by place"
-    body = add(folding(parent, f"{title} ({len(shown)})", open=not found), "ul", "", "places")
-    for place, files in shown[:100]:
+    body = add(folding(parent, f"{title} ({len(shown.beside)})", open=not found), "ul", "", "places")
+    for place, files in shown.beside[:100]:
         item = add(body, "li")
         add(item, "code", short(place))
         words(item, f" {shorten(plain(versions(list(files))), 600)}")

@@ -66,10 +66,8 @@ def _readings(gpu: Gpu, code: str | None) -> Iterator[tuple[str, str]]:
         yield "TensorFlow", f"its code for this GPU: {code}"
     if not (isinstance(gpu.memory_total, int) and isinstance(gpu.memory_free, int)):
         yield "Memory", gib(gpu.memory_total) if isinstance(gpu.memory_total, int) else say(gpu.memory_total)
-    if gpu.processes:
-        told = say(gpu.processes) if isinstance(gpu.processes, Gap) else _held(gpu)
-        yield "Held by", told
     known = {
+        "Held by": _held(gpu),
         "Driver model": gpu.driver_model,
         "Compute mode": None if gpu.compute_mode == "default" else gpu.compute_mode,
         "Clocks": _clocks(gpu),
@@ -87,8 +85,10 @@ def _readings(gpu: Gpu, code: str | None) -> Iterator[tuple[str, str]]:
         yield "Unknown", ", ".join(unknown)
 
 
-def _held(gpu: Gpu) -> str:
-    return listed([f"{one.pid} ({one.name})" for one in gpu.processes], 5) if isinstance(gpu.processes, tuple) else ""
+def _held(gpu: Gpu) -> str | None | Gap:
+    if isinstance(gpu.processes, Gap) or not gpu.processes:
+        return gpu.processes if isinstance(gpu.processes, Gap) else None
+    return listed([f"{one.pid} ({one.name})" for one in gpu.processes], 5)
 
 
 def _clocks(gpu: Gpu) -> str | None | Gap:

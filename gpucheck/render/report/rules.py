@@ -55,6 +55,6 @@ def every_fact(parent: Element, report: Report, level: int) -> None:
         body = folding(box, f"{block.title} ({len(block.rows)})")
         listed = add(body, "ul", "", "rows")
         for one in block.rows[:_MOST_ROWS]:
-            add(listed, "li", one.strip())
+            add(listed, "li", shorten(plain(one.strip()), 600))
         if len(block.rows) > _MOST_ROWS:
             add(body, "p", f"and {len(block.rows) - _MOST_ROWS} more (--format json has all)", "soft")

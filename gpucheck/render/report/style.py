@@ -8,6 +8,7 @@ STYLE = """
 .verdict strong { font-size: 1.5rem; line-height: 1.2; letter-spacing: .02em; }
 .verdict span { flex: 1 1 20rem; color: var(--ink); font-size: 1.05rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1.1rem; }
+.card, .verdict { overflow: clip; overflow-clip-margin: 4px; }
 .card > :first-child { margin-top: 0; } .card > :last-child { margin-bottom: 0; }
 .label { font-size: .78rem; font-weight: 700; text-transform: uppercase; letter-spacing: .06em; color: var(--soft);
   margin: .8rem 0 .2rem; }
@@ -67,6 +68,7 @@ STYLE = """
 @media (max-width: 40rem) { .lean, .lean tbody, .lean tr, .lean th, .lean td { display: block; width: auto; }
   .lean thead { display: none; } .lean th:first-child { width: auto; } .lean tbody th, .lean td { border: 0;
   padding: .1rem 0; } .lean tr { border-bottom: 1px solid var(--line); padding: .3rem 0; } .card { padding: .8rem; } }
-@media print { .card, .stop { break-inside: avoid; } .tree .card { break-inside: auto; }
+@media print { .machine + .machine { break-before: page; }
+  .card, .stop { break-inside: avoid; } .tree .card { break-inside: auto; }
   .name, .label, .explains { break-after: avoid; } }
 """

@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from gpucheck.render import junit
 from gpucheck.render.smoke.words import TITLES, closing, loud
-from gpucheck.smoke.result import Part, Smoke
+from gpucheck.smoke.result import Smoke, SmokePart
 
 
 def render(smoke: Smoke) -> str:
@@ -23,7 +23,7 @@ def render(smoke: Smoke) -> str:
     return junit.written(root)
 
 
-def _case(suite: Element, part: Part) -> None:
+def _case(suite: Element, part: SmokePart) -> None:
     made = junit.case(suite, "gpucheck.smoke", TITLES[part.name])
     made.set("time", f"{part.seconds:.3f}")
     if part.outcome == "error":

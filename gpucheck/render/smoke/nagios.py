@@ -22,11 +22,11 @@ _MOST = 300  # characters of the first line's text: NRPE passes a kilobyte
 def render(smoke: Smoke) -> str:
     """The line, then one for each part and each cause with its first command."""
     said = f"SIMULATED {smoke.simulated}: {headline(smoke)}" if smoke.simulated else headline(smoke)
-    first = line(STATES[smoke.nagios_code], said, _figures(smoke))
+    first = line(said, STATES[smoke.nagios_code], _figures(smoke))
     return first + "".join(f"{_safe(text)}\n" for text in _rest(smoke))
 
 
-def line(state: str, said: str, figures: str = "") -> str:
+def line(said: str, state: str = STATES[-1], figures: str = "") -> str:
     """The first line."""
     text = shorten(_safe(said), _MOST)
     return f"GPUCHECK {state} - {text}{f' | {figures}' if figures else ''}\n"

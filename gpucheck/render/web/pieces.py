@@ -108,11 +108,11 @@ def facts(parent: Element, shown: Iterable[tuple[str, Sequence[str]]], most: int
             add(body, "p", shorten(plain(one.strip()), most), "words" if one.startswith("  ") else "")
 
 
-def commands(parent: Element, lines: Sequence[str]) -> None:
-    """Lines for a shell, to be copied whole: half a command is worse than none."""
+def commands(parent: Element, lines: Sequence[str], style: str = "") -> None:
+    """Lines for a shell, to be copied whole: half a command is worse than none. style: where there is no sheet."""
     if not lines:
         return
-    made = add(parent, "pre")
+    made = add(parent, "pre", **({"style": style} if style else {}))
     for at, line in enumerate(lines):
         told = plain(line)
         if len(told) > MOST_WORDS:
@@ -123,5 +123,6 @@ def commands(parent: Element, lines: Sequence[str]) -> None:
 
 
 def text_of(made: Element) -> str:
-    """As HTML, with its end of line."""
-    return tostring(made, encoding="unicode", method="html") + "\n"
+    """As HTML, with its end of line. In ASCII with references, so that no pipe and no code page spoils a sign."""
+    told: bytes = tostring(made, encoding="us-ascii", method="html")
+    return told.decode("ascii") + "\n"

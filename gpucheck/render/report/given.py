@@ -1,10 +1,11 @@
-"""What the logs said: the files that were read, and every line that gpucheck knows."""
+"""What was given instead of a machine or beside it: logs with every line that gpucheck knows, container files."""
 
 from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
 from gpucheck.findings import Report
+from gpucheck.render.containers import container_rows
 from gpucheck.render.logs import log_rows
 from gpucheck.render.text import plain, shorten
 from gpucheck.render.web.pieces import add, badge, heading, words
@@ -33,3 +34,14 @@ def log(parent: Element, report: Report, level: int) -> None:
         add(item, "pre", shorten(plain(clue.text), 500))
     if len(read.clues) > _MOST_LINES:
         add(parent, "p", f"and {len(read.clues) - _MOST_LINES} more (--format json has all)", "soft")
+
+
+def files(parent: Element, report: Report, level: int) -> None:
+    """Dockerfiles and compose files, where some were given."""
+    read = report.snapshot.containers
+    if read is None:
+        return
+    heading(parent, level, "Container files")
+    box = add(add(parent, "div", "", "card"), "ul", "", "rows")
+    for one in container_rows(read):
+        add(box, "li", shorten(plain(one), 400))
