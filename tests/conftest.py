@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import examples  # noqa: F401 - registers the profiles
 import pytest
@@ -51,6 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("native") or any(word in item.nodeid for word in _POSIX_WORDS):
                 item.add_marker(pytest.mark.skip(reason="this machine: signals and libraries of POSIX"))
+
+
+# For the fast part a file that is slow as a whole is not even imported (Dask alone takes a second).
+_WHOLE = re.compile(r"^pytestmark = (?:\[[^\]]*\]|.*)", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    left_out = set(re.findall(r"not (\w+)", config.getoption("markexpr")))
+    if not left_out or collection_path.suffix != ".py":
+        return None
+    whole = _WHOLE.search(collection_path.read_text(encoding="utf-8"))
+    return True if whole and left_out & set(re.findall(r"mark\.(\w+)", whole[0])) else None
 
 
 def pytest_report_header() -> list[str]:

@@ -87,6 +87,17 @@ def test_tf_2_16_1_names_all_that_it_lost() -> None:
     assert f"{SITE}/nvidia/cudnn/lib" in one.fix[0]
 
 
+def test_a_wheel_that_lost_a_file_is_brought_back_by_force_and_leads_what_it_breaks() -> None:
+    lost = finding("tf221-lost-libcublaslt", "cuda-lib-missing-partial-install")
+    assert lost.fix == (
+        "/home/user/venv/bin/python3 -m pip install --force-reinstall --no-deps nvidia-cublas-cu12==12.9.3.13",
+    )
+    assert lost.explains == ("cuda-library-broken",)
+    assert looked.report("tf221-lost-libcublaslt").findings[0] == lost
+    part = finding("tf221-lost-libcudnn-cnn", "cudnn-companions-missing")
+    assert part.fix[0].endswith("--force-reinstall --no-deps nvidia-cudnn-cu12==9.28.0.42")
+
+
 def test_a_file_that_shadows_another_is_named_with_both_versions() -> None:
     one = finding("old-cudnn-in-ld-library-path", "ld-library-path-shadows-bundled-cuda")
     assert "LD_LIBRARY_PATH puts /opt/cudnn-9.1/lib/libcudnn.so.9 (9.1.0) before" in one.message

@@ -77,6 +77,7 @@ BLACKWELL_TOOLKIT = CudaVersion("12.8")
 BLACKWELL = 10  # first major of that generation
 
 
+@cache
 def architecture_of(capability: ComputeCapability) -> Architecture | None:
     """The row of a compute capability; None for one that no source here tells of."""
     return next((row for row in ROWS if ComputeCapability(row.capability) == capability), None)

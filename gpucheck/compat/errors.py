@@ -53,6 +53,7 @@ class Meaning(NamedTuple):
     code: int
     words: str
     source: str
+    windows: str = ""  # words for Windows, where these speak of Linux's parts
 
 
 CUDA_MEANINGS: tuple[Meaning, ...] = (
@@ -65,11 +66,26 @@ CUDA_MEANINGS: tuple[Meaning, ...] = (
     Meaning(102, "the GPU has no vGPU licence", "cuda.h"),
     Meaning(304, "a call of the operating system failed", "cuda.h"),
     Meaning(800, "the operation is not permitted", "cuda.h"),
-    Meaning(802, "the system is not ready: a driver daemon (fabric manager) does not run", "cuda.h"),
-    Meaning(803, "the display driver and libcuda have different versions", "cuda.h"),
+    Meaning(
+        802,
+        "the system is not ready: a driver daemon (fabric manager) does not run",
+        "cuda.h",
+        "the system is not ready to work with CUDA",
+    ),
+    Meaning(
+        803,
+        "the display driver and libcuda have different versions",
+        "cuda.h",
+        "the display driver and nvcuda.dll have different versions",
+    ),
     Meaning(804, "forward compatibility is not supported on this GPU", "cuda.h"),
     Meaning(805, "the MPS daemon could not be reached", "cuda.h"),
-    Meaning(999, "the driver's internal state is bad (often nvidia_uvm)", "github.com/pytorch/pytorch/issues/49081"),
+    Meaning(
+        999,
+        "the driver's internal state is bad (often nvidia_uvm)",
+        "github.com/pytorch/pytorch/issues/49081",
+        "the driver's internal state is bad",
+    ),
 )
 
 
@@ -78,6 +94,7 @@ def nvml_name(code: int) -> str:
     return NVML_NAMES.get(code, f"NVML error {code}")
 
 
-def cuda_meaning(code: int) -> str | None:
+def cuda_meaning(code: int, windows: bool = False) -> str | None:
     """What cuInit's code means for a user; None where nothing more than its name is known."""
-    return next((row.words for row in CUDA_MEANINGS if row.code == code), None)
+    row = next((row for row in CUDA_MEANINGS if row.code == code), None)
+    return None if row is None else (row.windows if windows else "") or row.words

@@ -161,6 +161,11 @@ class Assigning:
         loaded = [_half(one, "module") is not None for one in (before, now)]
         self.module = MODULE if all(loaded) else MODULE._replace(weight="answer")
         self.wheels = {**_wheels(before), **_wheels(now)}
+        self.recorded = {
+            place.partition("[")[2].partition("]")[0].partition(" (")[0]
+            for place in self.places
+            if place.startswith("python.distributions[")
+        }
 
     def _whole_driver(self) -> bool:
         """Both halves went from one version to another, as in an update with a reboot."""
@@ -256,7 +261,8 @@ class Assigning:
             if leaf.plain == "libraries.wanted" and self._another_tensorflow():
                 return TENSORFLOW  # it asks for other libraries than the one before
             wheel = self.wheels.get(str(found.path))
-            if wheel is not None and leaf.plain != "libraries.wanted" and not self._elsewhere(leaf):
+            same_file = leaf.plain != "libraries.wanted" and not self._elsewhere(leaf)
+            if wheel in self.recorded and wheel is not None and same_file:
                 return self._package(wheel)  # the same file, of another version
             return Unit("libraries", f"library {library}", "answer")
         return _of_table(leaf.plain) or Unit("libraries", f"libraries: {field}", "minor")
@@ -264,7 +270,8 @@ class Assigning:
     def _copy(self, copy: LibraryCopy) -> Unit:
         wheel = _wheel(copy)
         if wheel is not None:
-            return self._package(wheel)
+            # By its record the package is what it was: somebody took a file, or put one in its place.
+            return self._package(wheel) if wheel in self.recorded else Unit("libraries", f"files of {wheel}")
         kit = next((via[len("toolkit ") :] for via in copy.found_via if via.startswith("toolkit ")), None)
         if kit is not None:
             return Unit("toolkits", f"toolkit {kit}")

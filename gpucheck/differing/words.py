@@ -17,10 +17,11 @@ from gpucheck.differing.units import (
     Unit,
     library_version,
 )
+from gpucheck.facts import paths
 from gpucheck.facts.driver import CudaDriver, Nvml, PciGpu
 from gpucheck.facts.gap import Gap, known
 from gpucheck.facts.gpus import Gpu, Pcie
-from gpucheck.facts.libraries import Wanted
+from gpucheck.facts.libraries import LibraryCopy, Wanted
 from gpucheck.facts.python import Distribution
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.toolkits import Toolkit
@@ -53,6 +54,8 @@ def _of_list(unit: Unit, leaves: Sequence[Leaf]) -> Union[Words, None]:
         told = _entries(leaf) if len(leaves) == 1 or leaf.plain.endswith((".value", ".entries")) else None
         if told is not None:
             return Words(_short(leaf.before), _short(leaf.now), told, same=True)
+    if len(leaves) == 1 and _whole_item(leaves[0]) and (file := _file(leaves[0])):
+        return Words(None, file, ()) if leaves[0].before is ABSENT else Words(file, None, ())
     one_list = len({leaf.plain for leaf in leaves}) == 1
     if one_list and all(_whole_item(leaf) and _key(leaf) not in unit.name for leaf in leaves):
         return Words(None, None, _clipped(tuple(map(_came_or_went, leaves))), same=True)
@@ -128,6 +131,14 @@ def _environment(snapshot: Snapshot) -> Union[str, None]:
         return None
     kind = known(python.environment, None)
     return f"{python.executable} ({kind})" if kind else python.executable
+
+
+def _file(leaf: Leaf) -> Union[str, None]:
+    """A library's file in words: ``libcudnn.so.9 9.3.0 in /opt/cudnn/lib``."""
+    copy = leaf.now if leaf.before is ABSENT else leaf.before
+    if not isinstance(copy, LibraryCopy):
+        return None
+    return " ".join(filter(None, (paths.base(copy.path), _short(copy.version), "in", paths.parent(copy.path))))
 
 
 def _came_or_went(leaf: Leaf) -> str:

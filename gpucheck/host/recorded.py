@@ -1,6 +1,6 @@
 r"""A machine from a file: what `gpucheck snapshot --raw` wrote there, or what a test describes by hand.
 
-    {"schema": "gpucheck.machine/1", "note": "…", "extends": "other-machine", "complete": true,
+    {"schema": "gpucheck.machine/1", "note": "…", "complete": true,
      "about": {…}, "env": {"PATH": "…"},
      "children": {"nvml": {"ended": "exit", "code": 0, "lines": [{…}], "errors": ""}},
      "paths": {"/proc/driver/nvidia/version": {"text": "NVRM version: …"},
@@ -42,6 +42,8 @@ class RecordedHost:
     def __init__(self, machine: dict[str, Any]) -> None:
         if machine.get("schema") != SCHEMA:
             raise BadMachine(f"schema {SCHEMA} expected, not {machine.get('schema')!r}")
+        if "extends" in machine:
+            raise BadMachine('it "extends" others, which only the tests that hold them put together')
         self.flavour: Literal["posix", "windows"] = machine.get("flavour", "posix")
         self._about = About(
             **{

@@ -82,11 +82,17 @@ def wanted_rows(wanted: Union[tuple[Wanted, ...], None, Gap]) -> Iterator[str]:
     line = f"TensorFlow gets {len(wanted) - len(missing) - unknown} of the {len(wanted)} libraries it wants"
     if unknown:
         line += f", {unknown} unknown"
-    for words, needed in (("not found", True), ("not found, and not needed for the GPU", False)):
-        sonames = [one.soname for one in missing if one.needed_for_gpu is needed]
+    for words in ("not found", "not found, and opened when cuDNN computes", "not found, and not needed for the GPU"):
+        sonames = [one.soname for one in missing if _lack(one) == words]
         if sonames:
             line += f"; {words}: {listed(sonames, 6)}"
     yield line
+
+
+def _lack(one: Wanted) -> str:
+    if one.needed_for_gpu:
+        return "not found"
+    return f"not found, and {'opened when cuDNN computes' if one.library == 'cudnn' else 'not needed for the GPU'}"
 
 
 _SHOWN = (

@@ -28,6 +28,7 @@ SUBJECTS = (
     "libraries",
     "runtime",
     "cudnn",
+    "cudnn_copies",
     "toolkits",
     "environment",
     "search_path",

@@ -30,6 +30,7 @@ from gpucheck.findings import Severity
 from gpucheck.rules import fixes
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.presence import cuda_works, nvidia_here
+from gpucheck.rules.systems import on_windows
 
 _NVML_OWN_RULES = (
     NVML_NO_PERMISSION,
@@ -75,7 +76,7 @@ def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
     elif answer.status in ("hung", "crashed"):
         said = f"cuInit {_fate(answer)}."
     elif answer.status == "error" and answer.code not in (CUDA_STUB, CUDA_COMPAT_NOT_SUPPORTED):
-        said = f"cuInit fails with {_error(answer)}."
+        said = f"cuInit fails with {_error(snapshot, answer)}."
     else:
         return
     yield found(
@@ -89,10 +90,10 @@ def cuda_init_failed(snapshot: Snapshot) -> Iterator[Found]:
     )
 
 
-def _error(answer: CudaDriver) -> str:
+def _error(snapshot: Snapshot, answer: CudaDriver) -> str:
     if answer.code is None:
         return answer.message or answer.error or "an error"
-    meaning = cuda_meaning(answer.code)
+    meaning = cuda_meaning(answer.code, on_windows(snapshot))
     return f"{answer.error or name_of(answer.code)} ({answer.code})" + (f": {meaning}" if meaning else "")
 
 

@@ -11,7 +11,7 @@ from gpucheck.compat.tensorflow import find as find_release
 from gpucheck.facts.gap import Gap, known, need
 from gpucheck.facts.libraries import Wanted
 from gpucheck.facts.paths import join
-from gpucheck.facts.python import Distribution, TensorFlowBuild
+from gpucheck.facts.python import TensorFlowBuild
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import CudnnVersion, LibraryVersion, PackageVersion
 from gpucheck.findings import Severity
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
         return version.major == self.least.major and version.minor >= self.least.minor
 
 
-def _asked(snapshot: Snapshot) -> Union[Asked, None]:
+def asked_of(snapshot: Snapshot) -> Union[Asked, None]:
     build = need(need(snapshot.python).tensorflow)
     if build is None or not (need(build.cuda_build) or _before_build_info(snapshot, build)):
         return None
@@ -57,7 +57,7 @@ def takes(snapshot: Snapshot, version: Union[LibraryVersion, None, Gap]) -> Unio
     ------
     Unknown: the version could not be read, or what TensorFlow asks for is not known.
     """
-    asked, known_version = _asked(snapshot), need(version)
+    asked, known_version = asked_of(snapshot), need(version)
     return asked.takes(CudnnVersion(known_version.text)) if asked and known_version else None
 
 
@@ -66,7 +66,7 @@ def _before_build_info(snapshot: Snapshot, build: TensorFlowBuild) -> bool:
     return build.cuda_build is None and build.distribution == "tensorflow-gpu" and on_windows(snapshot)
 
 
-def _loaded(snapshot: Snapshot) -> Union[Wanted, None]:
+def loaded(snapshot: Snapshot) -> Union[Wanted, None]:
     """The cuDNN that would be loaded, None where none would."""
     for one in need(need(snapshot.libraries).wanted) or ():
         if one.library == "cudnn" and one.needed_for_gpu and need(one.path) and need(one.defect) is None:
@@ -74,7 +74,7 @@ def _loaded(snapshot: Snapshot) -> Union[Wanted, None]:
     return None
 
 
-def _version(one: Wanted) -> Union[CudnnVersion, None]:
+def version_of(one: Wanted) -> Union[CudnnVersion, None]:
     version = need(one.version)
     return CudnnVersion(version.text) if version else None
 
@@ -100,11 +100,11 @@ def cudnn_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
     https://github.com/edwardyehuang/CAR/issues/1
     https://www.tensorflow.org/install/source#gpu
     """
-    asked = _asked(snapshot)
+    asked = asked_of(snapshot)
     if asked is None:
         return
-    one = _loaded(snapshot)
-    version = _version(one) if one else None
+    one = loaded(snapshot)
+    version = version_of(one) if one else None
     if one is not None and version is not None and not asked.takes(version):
         stake = stakes(snapshot)
         if stake:
@@ -115,7 +115,7 @@ def cudnn_wrong_version(snapshot: Snapshot) -> Iterator[Found]:
                     ("libraries.wanted", f"{one.soname}: {known(one.path, None)} ({version})", f"through {one.via}"),
                     ("compat.tensorflow.cudnn", asked.least, asked.source),
                 ],
-                _cudnn_lines(snapshot, asked),
+                install(snapshot, asked),
                 severity=stake.severity,
             )
     yield from _other_major(snapshot, asked)
@@ -133,12 +133,12 @@ def _other_major(snapshot: Snapshot, asked: Asked) -> Iterator[Found]:
                     ("libraries.wanted", f"{one.soname}: not found", f"asked for by {one.wanted_by}"),
                     *(("libraries.copies", copy.path, ", ".join(copy.found_via)) for copy in copies),
                 ],
-                _cudnn_lines(snapshot, asked),
+                install(snapshot, asked),
                 severity=stake.severity,
             )
 
 
-def _cudnn_lines(snapshot: Snapshot, asked: Asked) -> list[str]:
+def install(snapshot: Snapshot, asked: Asked) -> list[str]:
     """The wheel that the release itself asks for; releases before [and-cuda] find no wheel, conda's look for none."""
     if _by_conda(snapshot):
         return [f"conda install 'cudnn>={asked.least},<{asked.least.major + 1}'"]
@@ -151,112 +151,6 @@ def _cudnn_lines(snapshot: Snapshot, asked: Asked) -> list[str]:
         return [first, *install_lines(snapshot)]
     wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
     return [pip(snapshot, f"{wheel}{asked.row.cudnn_wheel}")]
-
-
-@rule(Severity.ERROR, explains=("cudnn-wrong-version", "cuda-lib-missing-partial-install"))
-def torch_cudnn_pin_conflict(snapshot: Snapshot) -> Iterator[Found]:
-    """PyTorch's cuDNN replaced TensorFlow's in one environment.
-
-    ## What it means
-    PyTorch and TensorFlow both use the wheel nvidia-cudnn-cu12 (or -cu11) and pin it to different versions. There is
-    one copy per environment: whichever was installed last decided, and this TensorFlow does not take that version.
-    PyTorch for CUDA 13 brings nvidia-cudnn-cu13, which unpacks into the same folder as TensorFlow's nvidia-cudnn-cu12:
-    one of the two was overwritten, and which one suffers is told (a warning).
-
-    ## Why it matters
-    pip mentions "dependency conflicts" once; after that TensorFlow finds no libcudnn of its major, or fails at the
-    first convolution.
-
-    ## How to fix
-    Give each framework an environment of its own, or choose releases whose cuDNN fits (PyTorch 2.4 and later use cuDNN
-    9, as TensorFlow 2.18 and later do).
-
-    ## References
-    https://github.com/jax-ml/jax/issues/16078
-    """
-    python = need(snapshot.python)
-    torch = need(python.torch)
-    asked = _asked(snapshot) if torch is not None else None
-    if torch is None or asked is None or asked.row is None:
-        return
-    wheels = [one for one in need(python.distributions) if one.name.startswith("nvidia-cudnn-cu")]
-    wheel = f"nvidia-cudnn-cu{asked.row.cuda.split('.')[0]}"
-    own = next((one for one in wheels if one.name == wheel), None)
-    if own is not None and not asked.takes(CudnnVersion(own.version.text)) and _suffers(snapshot, asked):
-        stake = stakes(snapshot)
-        if stake:
-            yield _conflict(snapshot, asked, own, str(torch.version), stake.severity, stake.remark)
-    elif own is not None:
-        yield from _shared(snapshot, own, wheels)
-
-
-def _shared(snapshot: Snapshot, own: Distribution, wheels: list[Distribution]) -> Iterator[Found]:
-    """Wheels for two CUDA majors unpack into the same nvidia/cudnn/lib; a file's size tells whose is in place."""
-    folder = f"{own.location}/nvidia/cudnn"
-    for other in (one for one in wheels if one.name != own.name and one.location == own.location):
-        place = _in_place(snapshot, folder)
-        words, lines = _who_suffers(snapshot, place.text if place else None, own, other)
-        yield found(
-            f"{own.name} {own.version} (TensorFlow's) and {other.name} {other.version} (PyTorch's) both unpack into "
-            f"{folder}: {words}.",
-            [
-                *(("python.distributions", f"{one.name} {one.version}", one.location) for one in (own, other)),
-                ("libraries.copies", f"libcudnn: {place or 'version not known'}", folder),
-            ],
-            ["# One environment for TensorFlow and one for PyTorch cures it.", *lines],
-            severity=Severity.WARNING,
-        )
-
-
-def _in_place(snapshot: Snapshot, folder: str) -> Union[LibraryVersion, None]:
-    """The version of the libcudnn that lies in a wheel's folder, where that is known."""
-    libraries = snapshot.libraries
-    for copy in () if isinstance(libraries, Gap) else known(libraries.copies, ()):
-        if copy.path.startswith(f"{folder}/lib/libcudnn.so."):
-            return known(copy.version, None)
-    return None
-
-
-def _who_suffers(
-    snapshot: Snapshot, place: Union[str, None], own: Distribution, other: Distribution
-) -> tuple[str, list[str]]:
-    """In words; and TensorFlow's wheel again where it is TensorFlow's that was hit."""
-    if place == own.version.text and place != other.version.text:
-        return (
-            "TensorFlow's files are in place and sound; PyTorch's were overwritten, and it is PyTorch that may fail",
-            [],
-        )
-    again = pip(snapshot, "--force-reinstall", "--no-deps", f"{own.name}=={own.version}")
-    if place == other.version.text and place != own.version.text:
-        words = "PyTorch's files are in place; TensorFlow's were overwritten, and it is TensorFlow that may fail"
-        return words, ["# Or give TensorFlow's back (PyTorch may then fail):", again]
-    return "files of the one that was installed last lie over the other's; whose, is not known", []
-
-
-def _suffers(snapshot: Snapshot, asked: Asked) -> bool:
-    """The wheel's version is what TensorFlow would get, or it gets none: a good copy elsewhere makes up for it."""
-    one = _loaded(snapshot)
-    version = _version(one) if one else None
-    return one is None or (version is not None and not asked.takes(version))
-
-
-def _conflict(
-    snapshot: Snapshot, asked: Asked, one: Distribution, torch: str, severity: Severity, remark: str
-) -> Found:
-    return found(
-        f"{one.name} {one.version} in {one.location} is what PyTorch {torch} asked for, but TensorFlow "
-        f"{asked.tensorflow} needs cuDNN {asked.least} or a later {asked.least.major}.x{remark}.",
-        [
-            ("python.distributions", f"{one.name} {one.version}", one.location),
-            ("python.torch.version", torch, "torch/version.py"),
-            ("compat.tensorflow.cudnn", asked.least, asked.source),
-        ],
-        [
-            "# Best: one environment for each. Else give TensorFlow's back (PyTorch may then fail):",
-            *_cudnn_lines(snapshot, asked),
-        ],
-        severity=severity,
-    )
 
 
 @rule(Severity.ERROR)
@@ -278,8 +172,8 @@ def cudnn_dropped_gpu_generation(snapshot: Snapshot) -> Iterator[Found]:
     https://docs.nvidia.com/deeplearning/cudnn/backend/latest/reference/support-matrix.html
     https://github.com/immich-app/immich/pull/23110
     """
-    one = _loaded(snapshot)
-    version = _version(one) if one else None
+    one = loaded(snapshot)
+    version = version_of(one) if one else None
     least = least_capability(version) if version else None
     if one is None or version is None or least is None:
         return

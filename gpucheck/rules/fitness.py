@@ -110,7 +110,7 @@ def _of_system(row: Release, at: Here) -> Iterator[Objection]:
             what = f"TensorFlow {row.version}'s wheels need glibc {row.glibc} or later; this system has {at.libc}"
             yield Objection("glibc-too-old", what, _FILES, "take a newer distribution, or a container of one")
     if known(at.avx, None) is False and _version(row.version) >= _version(FIRST_WITH_AVX):
-        what = f"TensorFlow {row.version} is compiled with AVX, which this CPU does not have: it dies with SIGILL"
+        what = f"TensorFlow {row.version} is compiled with AVX, which this CPU lacks: it dies of an illegal instruction"
         yield Objection("cpu-no-avx", what, AVX_SOURCE, "in a virtual machine pass the host's CPU through")
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gpucheck.compat.libraries import BY_NAME
 from gpucheck.compat.tensorflow import find
-from gpucheck.facts.gap import known
-from gpucheck.facts.libraries import LibraryCopy
+from gpucheck.facts import paths
+from gpucheck.facts.gap import known, need
+from gpucheck.facts.libraries import LibraryCopy, Wanted
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found, rule
 from gpucheck.rules.missing import asked, build_of, missing, names, title
-from gpucheck.rules.recipes import install_lines
+from gpucheck.rules.recipes import install_lines, pip
 from gpucheck.rules.stakes import stakes
 from gpucheck.rules.systems import on_windows
 
@@ -140,6 +142,31 @@ def cuda_lib_missing_partial_install(snapshot: Snapshot) -> Iterator[Found]:
         yield found(
             f"{title(snapshot)} needs {names(absent)}, of which no copy is on this machine{stake.remark}.",
             [asked(one, "no copy found") for one in absent],
-            _fitting(snapshot),
+            _wheels_again(snapshot, absent) or _fitting(snapshot),
             severity=stake.severity,
+            explains=("cuda-library-broken",) if _breaks_the_others(snapshot, absent) else (),
         )
+
+
+def _wheels_again(snapshot: Snapshot, absent: tuple[Wanted, ...]) -> list[str]:
+    """The wheels that lost these files, where pip believes that they are there: asking for them again does nothing."""
+    if on_windows(snapshot):
+        return []
+    build, lost = build_of(snapshot), []
+    cuda = known(build.cuda_version, None)
+    installed = {one.name: one for one in known(need(snapshot.python).distributions, ())}
+    for one in absent:
+        wheel = BY_NAME[one.library].wheel
+        owner = installed.get(f"{wheel}-cu{cuda.major}" if cuda and cuda.major < 13 else wheel)
+        if owner is None or owner.location != paths.parent(build.root):
+            return []
+        lost.append(f"{owner.name}=={owner.version}")
+    return [pip(snapshot, "--force-reinstall", "--no-deps", *dict.fromkeys(lost))]
+
+
+def _breaks_the_others(snapshot: Snapshot, absent: tuple[Wanted, ...]) -> bool:
+    """Every library that is here and will not load needs one of those that are not."""
+    words = tuple(f"needs {one.soname}, which is not found" for one in absent)
+    wanted = known(need(snapshot.libraries).wanted, None) or ()
+    broken = [one for one in wanted if one.needed_for_gpu and known(one.path, None) and one.defect is not None]
+    return all(known(one.defect, None) in words for one in broken)

@@ -178,7 +178,8 @@ def cpu_no_avx(snapshot: Snapshot) -> Iterator[Found]:
         if (package and by_conda(package)) or (version and version < PackageVersion("1.6")):
             return  # conda-forge's and 1.5's builds have their own baseline
     yield found(
-        f"The CPU ({cpu.model}) has no AVX, which TensorFlow's wheels since 1.6 need: importing it dies with SIGILL.",
+        f"The CPU ({cpu.model}) has no AVX, which TensorFlow's wheels since 1.6 need: importing it dies of an "
+        "illegal instruction.",
         [("system.cpu.avx", "false", "/proc/cpuinfo"), ("system.cpu.model", cpu.model, "/proc/cpuinfo")],
         ["# In a virtual machine pass the host's CPU through (QEMU: -cpu host); else build TensorFlow without AVX."],
         severity=None if build is not None else Severity.WARNING,

@@ -242,39 +242,3 @@ def cudnn_half_installed(snapshot: Snapshot) -> Iterator[Found]:
             severity=None if tree.dll is None else Severity.INFO,
             explains=() if tree.dll else ("cuda-lib-missing-partial-install", "cuda-libraries-not-installed"),
         )
-
-
-@rule(Severity.ERROR, decisive=True, on="windows")
-def cudnn_companions_missing(snapshot: Snapshot) -> Iterator[Found]:
-    """cuDNN's main DLL is here without the others that it opens when it computes.
-
-    ## What it means
-    cudnn64_8.dll is a front: the work is done by six companions (cudnn_ops_infer64_8.dll, cudnn_cnn_infer64_8.dll ...),
-    which it opens by name. Somebody copied the one file that an error message had named.
-
-    ## Why it matters
-    The GPU is listed, and the first convolution ends the program: "Could not load library cudnn_cnn_infer64_8.dll.
-    Error code 126".
-
-    ## How to fix
-    Copy all DLLs of the same cuDNN into the same folder.
-
-    ## References
-    https://docs.nvidia.com/deeplearning/cudnn/archives/cudnn-890/install-guide/index.html#install-windows
-    """
-    ours = [one for one in need(need(snapshot.libraries).wanted) or () if one.library == "cudnn"]
-    lost = tuple(one for one in ours if not one.needed_for_gpu and need(one.path) is None)
-    stake = stakes(snapshot) if lost else None
-    if not stake:
-        return
-    whole = next(one for one in ours if one.needed_for_gpu)
-    path = known(whole.path, None) or whole.soname
-    yield found(
-        f"{path} is here without {names(lost)}, which it opens when it computes{stake.remark}.",
-        [asked(one, f"not found; {', '.join(one.elsewhere) or 'no copy on this machine'}") for one in lost],
-        [
-            f"# Copy all DLLs of the same cuDNN ({ways.words(whole.version)}) into {paths.parent(path)}",
-            *ways.ARCHIVES[1:],
-        ],
-        severity=stake.severity,
-    )
