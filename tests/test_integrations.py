@@ -452,6 +452,14 @@ def test_an_input_is_never_a_command_nor_another_output(
         assert set(ran.outputs) == {"verdict", "exit-code", "report"}
 
 
+@pytest.mark.slow
+def test_a_report_of_an_earlier_run_is_not_taken_for_this_ones(clean: Path, there: Path) -> None:
+    (clean / "gpucheck-report.json").write_text('{"verdict": "ok"}')
+    ran = _act(clean, there, {"command": "doctor", "expect": "none.toml"})
+    assert (ran.code, ran.outputs) == (2, {"exit-code": "2"})
+    assert not (clean / "gpucheck-report.json").exists()
+
+
 @pytest.mark.windows
 def test_the_actions_script_goes_red_and_green_on_windows(lab: Lab, tmp_path: Path) -> None:
     defaults = {name: about["default"] for name, about in ci_runners.action()["inputs"].items()}
