@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import looked
 import machines
@@ -20,15 +20,17 @@ import pytest
 from bench_results import result
 from fake_driver import FakeDriver
 
+from gpucheck.fleet import collecting
+from gpucheck.fleet.collecting import Answer, Question, judged
 from gpucheck.fleet.grouping import fleet
 from gpucheck.output import WrongUsage
 from gpucheck.render.bench import json as bench_json
 from gpucheck.render.json import render_snapshot
 
-distributed = pytest.importorskip("distributed", reason="this machine: gpucheck-cli[fleet] is not installed")
+if TYPE_CHECKING:
+    import distributed
 
-from gpucheck.fleet import collecting  # noqa: E402
-from gpucheck.fleet.collecting import Answer, Question, asking, by_address, by_slurm, by_ssh, judged  # noqa: E402
+    from gpucheck.fleet.collecting import asking, by_address, by_slurm, by_ssh
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,13 @@ ROOT = Path(__file__).parent.parent
 MACHINES = ("h100x8-ubuntu", "h100x8-one-lost", "driver-upgraded-not-rebooted")
 ASKED = Question(None, False, 10.0)
 
-Behaviour = Callable[[], None]
+
+@pytest.fixture(scope="module", autouse=True)
+def _dask() -> None:
+    """Loaded when the first of these tests runs: it takes a second, which the fast part of all tests does not have."""
+    global distributed, asking, by_address, by_slurm, by_ssh  # noqa: PLW0603
+    distributed = pytest.importorskip("distributed", reason="this machine: gpucheck-cli[fleet] is not installed")
+    from gpucheck.fleet.collecting import asking, by_address, by_slurm, by_ssh
 
 
 def posing(recorded: dict[str, dict[str, Any]], broken: dict[str, str]) -> Callable[..., tuple[str, str]]:
