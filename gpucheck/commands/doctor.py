@@ -43,7 +43,10 @@ class Words(NamedTuple):
     def given(self, *names: str) -> dict[str, bool]:
         """Option -> was it given? For those that mean nothing beside another one."""
         plain = Words()
-        return {f"--{name.replace('_', '-')}": getattr(self, name) != getattr(plain, name) for name in names}
+        return {
+            f"--{name.replace('_', '-')}": (getattr(self, name) or None) != (getattr(plain, name) or None)
+            for name in names
+        }
 
 
 def doctor(words: Words) -> int:
