@@ -37,7 +37,7 @@ _FLAGS = {"--deep", "--verbose", "--strict"}
 
 
 def plain(words: list[str]) -> Union[dict[str, Any], None]:
-    """The arguments of `commands.doctor` in a command line of it, or None: typer's."""
+    """The fields of `commands.doctor.Words` in a command line of it, or None: typer's."""
     if words[:1] != ["doctor"]:
         return None
     given: dict[str, Any] = {}
@@ -68,9 +68,9 @@ def plain(words: list[str]) -> Union[dict[str, Any], None]:
 def _run(words: list[str]) -> int:
     given = plain(words)
     if given is not None:
-        from gpucheck import commands
+        from gpucheck.commands.doctor import Words, doctor
 
-        return commands.doctor(**given)
+        return doctor(Words(**given))
     _print_what_can_be_printed()
     from gpucheck.options import app
 
@@ -127,7 +127,7 @@ def main() -> NoReturn:
         complain(f"{untold} (GPUCHECK_TRACEBACK=1 shows more)")
         code = 3
     if untold and _is_plugin(sys.argv[1:]):
-        from gpucheck.smoking import unknown
+        from gpucheck.commands.smoke import unknown
 
         code = unknown(untold)
     leave(code)

@@ -1,4 +1,4 @@
-"""The commands as typer sees them: options, their help, and nothing of what they do (commands.py)."""
+"""The commands as typer sees them: options, their help, and nothing of what they do (commands/)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from gpucheck import arguments, commands
+from gpucheck.commands import arguments
 from gpucheck.output import write
 
 app = typer.Typer(
@@ -98,8 +98,30 @@ def doctor(
     """Tell what this machine has, what is wrong, and how to fix it."""
     given = (snapshot or [], ignore or [], log or [], dockerfile or [])
     snapshots, ignored, logs, dockerfiles = arguments.sorted_out(context.args, *given)
-    shown = (python, format.value, output, deep, verbose, snapshots, timeout, ignored, strict, list_rules, logs, here)
-    raise typer.Exit(commands.doctor(*shown, fix_paths, yes, undo, simulate, expect, bench, dockerfiles))
+    from gpucheck.commands import doctor
+
+    words = doctor.Words(
+        python,
+        format.value,
+        output,
+        deep,
+        verbose,
+        snapshots,
+        timeout,
+        ignored,
+        strict,
+        list_rules,
+        logs,
+        here,
+        fix_paths,
+        yes,
+        undo,
+        simulate,
+        expect,
+        bench,
+        dockerfiles,
+    )
+    raise typer.Exit(doctor.doctor(words))
 
 
 @app.command()
@@ -114,7 +136,9 @@ def snapshot(
 
     Elsewhere: gpucheck doctor --snapshot FILE
     """
-    raise typer.Exit(commands.snapshot(output, python, raw, timeout, deep))
+    from gpucheck.commands import snapshot
+
+    raise typer.Exit(snapshot.snapshot(output, python, raw, timeout, deep))
 
 
 class SmokeFormat(str, Enum):
@@ -162,14 +186,14 @@ def smoke(
 
     One time for all of it, one exit code: 0 it works, 1 it does not (or there is none), 3 could not tell.
     """
-    from gpucheck import smoking
+    from gpucheck.commands import smoke
 
     _, ignored, _, _ = arguments.sorted_out(context.args, [], ignore or [], [], [])
-    words = smoking.Words(
+    words = smoke.Words(
         *(python, timeout, arguments.positive("--fail-under", fail_under), no_bench, expect, tuple(ignored), strict),
         *(simulate, format.value, output, exit_codes is ExitCodes.NAGIOS, verbose),
     )
-    raise typer.Exit(smoking.smoke(words))
+    raise typer.Exit(smoke.smoke(words))
 
 
 class BenchFormat(str, Enum):
@@ -267,9 +291,9 @@ def bench(
     verbose: Annotated[bool, typer.Option("--verbose", help="Every setting, block and reason.")] = False,
 ) -> None:
     """Time a training step of an MNIST CNN on the CPU and on the GPU."""
-    from gpucheck import benching
+    from gpucheck.commands import bench
 
-    words = benching.Words(
+    words = bench.Words(
         python,
         devices,
         workload.value,
@@ -294,7 +318,7 @@ def bench(
         simulate,
         verbose,
     )
-    raise typer.Exit(benching.bench(words))
+    raise typer.Exit(bench.bench(words))
 
 
 class InstallFormat(str, Enum):
@@ -340,8 +364,8 @@ def install(
     verbose: Annotated[bool, typer.Option("--verbose", help="Every release, and every check.")] = False,
 ) -> None:
     """Install a TensorFlow that fits this machine, and prove it."""
-    from gpucheck import installing
-    from gpucheck.dialogue import Words
+    from gpucheck.commands import install
+    from gpucheck.commands.dialogue import Words
 
     words = Words(
         names=tuple(names or ()),
@@ -362,7 +386,7 @@ def install(
         yes=yes,
         verbose=verbose,
     )
-    raise typer.Exit(installing.install(words))
+    raise typer.Exit(install.install(words))
 
 
 @app.command()
@@ -381,8 +405,8 @@ def download(
 
     There: gpucheck install --from-lock DIR/pylock.toml --wheelhouse DIR
     """
-    from gpucheck import installing
-    from gpucheck.dialogue import Words
+    from gpucheck.commands import install
+    from gpucheck.commands.dialogue import Words
 
     words = Words(
         names=tuple(names or ()),
@@ -395,7 +419,7 @@ def download(
         index_urls=tuple(index_url or ()),
         snapshot=snapshot,
     )
-    raise typer.Exit(installing.download(words))
+    raise typer.Exit(install.download(words))
 
 
 @app.command()
@@ -407,20 +431,20 @@ def repair(
     thorough: Annotated[bool, typer.Option("--thorough", help="Compare every file's sha256, not its size.")] = False,
 ) -> None:
     """Restore packages whose files are missing or changed."""
-    from gpucheck import restoring
-    from gpucheck.dialogue import Words
+    from gpucheck.commands import restore
+    from gpucheck.commands.dialogue import Words
 
     words = Words(env=env, wheelhouse=wheelhouse, offline=offline, index_urls=tuple(index_url or ()))
-    raise typer.Exit(restoring.repair(words, thorough))
+    raise typer.Exit(restore.repair(words, thorough))
 
 
 @app.command()
 def undo(env: _Env = None, yes: _Yes = False) -> None:
     """Go back to what an environment was before."""
-    from gpucheck import restoring
-    from gpucheck.dialogue import Words
+    from gpucheck.commands import restore
+    from gpucheck.commands.dialogue import Words
 
-    raise typer.Exit(restoring.undo(Words(env=env, yes=yes)))
+    raise typer.Exit(restore.undo(Words(env=env, yes=yes)))
 
 
 @app.command()
@@ -428,7 +452,9 @@ def explain(
     words: Annotated[list[str], typer.Argument(metavar="NAME|LINE", help="A finding's name, or a line of a log.")],
 ) -> None:
     """Show what a finding means and how to fix it, or what a pasted line of a log says."""
-    raise typer.Exit(commands.explain(" ".join(words)))
+    from gpucheck.commands import explain
+
+    raise typer.Exit(explain.explain(" ".join(words)))
 
 
 @app.command()
@@ -439,9 +465,9 @@ def watch(
 
     some-training 2>&1 | gpucheck watch
     """
-    from gpucheck import watching
+    from gpucheck.commands import watch
 
-    raise typer.Exit(watching.watch(fail))
+    raise typer.Exit(watch.watch(fail))
 
 
 class FleetFormat(str, Enum):
@@ -479,10 +505,10 @@ def fleet(
 
     From files that anything has collected (gpucheck snapshot on each), or asked through Dask.
     """
-    from gpucheck import gathering
+    from gpucheck.commands import fleet
 
     limit = arguments.seconds(timeout, deep)
-    words = gathering.Words(
+    words = fleet.Words(
         tuple(files or ()),
         dask,
         ssh,
@@ -500,7 +526,7 @@ def fleet(
         None if bench is None else arguments.measuring_time(bench, "--bench"),
         expect,
     )
-    raise typer.Exit(gathering.fleet(words))
+    raise typer.Exit(fleet.fleet(words))
 
 
 class DiffFormat(str, Enum):
@@ -531,7 +557,7 @@ def diff(
 
     gpucheck snapshot --output good.json, and later: gpucheck diff good.json
     """
-    from gpucheck import comparing
+    from gpucheck.commands import diff
 
-    words = comparing.Words(before, now, python, deep, timeout, format.value, output, strict, exit_code, verbose)
-    raise typer.Exit(comparing.diff(words))
+    words = diff.Words(before, now, python, deep, timeout, format.value, output, strict, exit_code, verbose)
+    raise typer.Exit(diff.diff(words))

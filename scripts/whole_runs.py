@@ -18,7 +18,7 @@ from interleaved import wait_for_quiet
 from gpucheck import api
 from gpucheck.bench.run import Run
 from gpucheck.bench.seat import Seat
-from gpucheck.benching import Words, _job
+from gpucheck.commands.bench import Words, _job
 
 
 class Whole(NamedTuple):

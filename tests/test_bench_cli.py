@@ -19,7 +19,7 @@ import psutil
 import pytest
 from real_environments import environment
 
-from gpucheck import benching
+from gpucheck.commands import bench
 from gpucheck.output import WrongUsage
 from gpucheck.render.bench import json as json_format
 
@@ -52,26 +52,26 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (benching.Words(plot="steps.gif"), "--plot"),
-        (benching.Words(fail_slower=5.0), "--compare"),
-        (benching.Words(seed_line=True, workload="mlp"), "--seed-line"),
-        (benching.Words(seed_line=True, input="fit"), "--seed-line"),
-        (benching.Words(backend="jax", jit=False), "--jit"),
-        (benching.Words(output="/nowhere/at/all"), "no folder"),
-        (benching.Words(save="/"), "folder"),
-        (benching.Words(compare="/nowhere.json"), "nowhere.json"),
-        (benching.Words(load="/nowhere.json"), "nowhere.json"),
-        (benching.Words(load=__file__), "no result"),
-        (benching.Words(load=__file__, devices="x"), "--devices is for a measurement"),
-        (benching.Words(load=__file__, batch_sizes=(3,)), "--batch-size is for a measurement"),
-        (benching.Words(save="one", output="./one"), "a file each"),
-        (benching.Words(save=""), "empty name"),
-        (benching.Words(save="x" * 300), "too long"),
+        (bench.Words(plot="steps.gif"), "--plot"),
+        (bench.Words(fail_slower=5.0), "--compare"),
+        (bench.Words(seed_line=True, workload="mlp"), "--seed-line"),
+        (bench.Words(seed_line=True, input="fit"), "--seed-line"),
+        (bench.Words(backend="jax", jit=False), "--jit"),
+        (bench.Words(output="/nowhere/at/all"), "no folder"),
+        (bench.Words(save="/"), "folder"),
+        (bench.Words(compare="/nowhere.json"), "nowhere.json"),
+        (bench.Words(load="/nowhere.json"), "nowhere.json"),
+        (bench.Words(load=__file__), "no result"),
+        (bench.Words(load=__file__, devices="x"), "--devices is for a measurement"),
+        (bench.Words(load=__file__, batch_sizes=(3,)), "--batch-size is for a measurement"),
+        (bench.Words(save="one", output="./one"), "a file each"),
+        (bench.Words(save=""), "empty name"),
+        (bench.Words(save="x" * 300), "too long"),
     ],
 )
-def test_words_that_make_no_sense_are_refused_before_any_work(words: benching.Words, said: str) -> None:
+def test_words_that_make_no_sense_are_refused_before_any_work(words: bench.Words, said: str) -> None:
     with pytest.raises(WrongUsage, match=said):
-        benching.bench(words)
+        bench.bench(words)
 
 
 @slow

@@ -7,9 +7,9 @@ from typing import Any, Union
 
 import pytest
 
-from gpucheck import arguments
 from gpucheck.bench.devices import BadDevices, Device, Visible, choose, visible
 from gpucheck.bench.simulation import BadSimulation, Simulation, parse
+from gpucheck.commands import arguments
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.gpus import Gpu
 from gpucheck.output import WrongUsage

@@ -12,7 +12,9 @@ import pytest
 import sample
 from container_files import judge
 
-from gpucheck import api, commands, containing
+from gpucheck import api
+from gpucheck.commands import container_files
+from gpucheck.commands.doctor import Words, doctor
 from gpucheck.facts.driver import Driver
 from gpucheck.facts.versions import DriverVersion
 from gpucheck.output import WrongUsage
@@ -32,7 +34,7 @@ def bad(tmp_path: Path) -> Path:
 
 def document(*paths: Path, **options: object) -> tuple[int, dict[str, object]]:
     out = paths[0].parent / "out.json"
-    code = commands.doctor(dockerfile=[str(path) for path in paths], format="json", output=str(out), **options)  # type: ignore[arg-type]
+    code = doctor(Words(dockerfile=[str(path) for path in paths], format="json", output=str(out), **options))  # type: ignore[arg-type]
     return code, json.loads(out.read_text())
 
 
@@ -73,21 +75,21 @@ def test_a_rule_can_be_left_out_and_a_warning_made_an_error(bad: Path) -> None:
 )
 def test_options_that_look_at_a_machine_are_refused(bad: Path, options: dict[str, object]) -> None:
     with pytest.raises(WrongUsage, match=r"--"):
-        commands.doctor(dockerfile=[str(bad)], **options)  # type: ignore[arg-type]
+        doctor(Words(dockerfile=[str(bad)], **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "text"), [("Dockerfile", ""), ("Dockerfile", "RUN x\n"), ("a.yml", "a: 1\n")])
 def test_a_file_that_is_neither_is_wrong_usage(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(WrongUsage, match=name):
-        containing.reports([str(tmp_path / name)], None)
+        container_files.reports([str(tmp_path / name)], None)
 
 
 def test_what_is_not_there_a_folder_and_a_file_too_large_are_wrong_usage(tmp_path: Path) -> None:
-    (tmp_path / "large").write_bytes(b"#" * (containing.MOST_BYTES + 1))
+    (tmp_path / "large").write_bytes(b"#" * (container_files.MOST_BYTES + 1))
     for path in (tmp_path / "none", tmp_path, tmp_path / "large", Path("a\0b")):
         with pytest.raises(WrongUsage):
-            containing.reports([str(path)], None)
+            container_files.reports([str(path)], None)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this machine: links need rights on Windows")
@@ -97,7 +99,7 @@ def test_a_list_outside_the_build_context_is_not_opened(tmp_path: Path) -> None:
     inner.mkdir()
     os.symlink(tmp_path / "secret.txt", inner / "link.txt")
     for name in ("link.txt", "x/../../secret.txt", str(tmp_path / "secret.txt")):
-        assert containing.Folder(str(inner), "").read(name) is None
+        assert container_files.Folder(str(inner), "").read(name) is None
 
 
 def test_a_list_that_may_be_another_ones_is_not_taken(tmp_path: Path) -> None:
@@ -107,15 +109,15 @@ def test_a_list_that_may_be_another_ones_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "docker" / "requirements.txt").write_text("docker\n")
     dockerfile = tmp_path / "docker" / "Dockerfile"
     dockerfile.write_text("FROM python:3.11\nCOPY . /app\nRUN pip install -r /app/requirements.txt\n")
-    assert containing.reports([str(dockerfile)], None)[0][1].verdict == "ok"
+    assert container_files.reports([str(dockerfile)], None)[0][1].verdict == "ok"
     (tmp_path / "requirements.txt").write_text("tensorflow==2.15.1\n")
-    assert containing.reports([str(dockerfile)], None)[0][1].verdict == "unknown"
+    assert container_files.reports([str(dockerfile)], None)[0][1].verdict == "unknown"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="this machine: Windows has no named pipes in folders")
 def test_a_pipe_in_the_place_of_a_list_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "requirements.txt")
-    assert containing.Folder(str(tmp_path), "").read("requirements.txt") is None
+    assert container_files.Folder(str(tmp_path), "").read("requirements.txt") is None
 
 
 def test_the_hosts_driver_is_compared_where_a_host_is_given() -> None:
@@ -171,8 +173,8 @@ def test_the_command_takes_files_and_standard_input(bad: Path) -> None:
 @pytest.mark.slow
 def test_a_plain_start_loads_nothing_of_container_files() -> None:
     code = (
-        "import sys; from gpucheck import cli; cli.plain(['doctor']); from gpucheck import commands; "
-        "commands.doctor(output='/dev/null', timeout=5.0); "
+        "import sys; from gpucheck import cli; cli.plain(['doctor']); "
+        "from gpucheck.commands.doctor import Words, doctor; doctor(Words(output='/dev/null', timeout=5.0)); "
         "print([m for m in sys.modules if 'container' in m and m.startswith('gpucheck') or m == 'yaml'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

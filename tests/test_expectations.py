@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpucheck import expected
+from gpucheck.commands import expected
 from gpucheck.expecting.documented import documented
 from gpucheck.expecting.expectations import Expectations
 from gpucheck.expecting.judging import APPLIED, NOT_MEASURABLE, NOT_MET, judge

@@ -25,7 +25,8 @@ from examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpucheck import api, commands
+from gpucheck import api
+from gpucheck.commands import explain
 from gpucheck.facts.environment import Environment, Variable
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
@@ -116,7 +117,7 @@ def test_every_format_and_every_metric_is_told_of_in_the_documentation() -> None
 def test_rules_are_not_listed_as_what_was_found() -> None:
     for form in FORMATS:
         with pytest.raises(WrongUsage, match="--list-rules comes as terminal, json, markdown"):
-            commands.doctor(list_rules=True, format=form)
+            explain.list_rules(form, None)
 
 
 # --- Markdown

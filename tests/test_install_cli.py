@@ -17,8 +17,8 @@ from install_machines import machine
 from local_index import Index, make, make_tensorflow
 from real_environments import SPECS, environment
 
-from gpucheck import installing
-from gpucheck.dialogue import Words
+from gpucheck.commands import install
+from gpucheck.commands.dialogue import Words
 from gpucheck.output import WrongUsage
 from gpucheck.render.json import render_snapshot
 
@@ -83,7 +83,7 @@ def place(tmp_path: Path, wheels: Path) -> tuple[object, ...]:
 )
 def test_words_that_make_no_sense_are_refused_before_any_work(words: Words, said: str) -> None:
     with pytest.raises(WrongUsage) as refused:
-        installing._install(words)
+        install._install(words)
     assert said in str(refused.value)
 
 

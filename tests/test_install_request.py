@@ -5,7 +5,7 @@ from __future__ import annotations
 import install_plans
 import pytest
 
-from gpucheck import arguments
+from gpucheck.commands import arguments
 from gpucheck.facts.plan import Request
 from gpucheck.install.choosing.request import request
 from gpucheck.install.errors import Refused

@@ -7,8 +7,8 @@ import inspect
 import pytest
 import typer
 
-from gpucheck import commands
 from gpucheck.cli import FORMATS, plain
+from gpucheck.commands.doctor import Words
 from gpucheck.options import Format, app
 
 _PLAIN = [
@@ -47,9 +47,9 @@ def test_a_plain_line_gives_the_arguments_that_typer_gives(line: str):
     parsed = command.make_context("doctor", words[1:]).params
     short = plain(words)
     assert short is not None
-    for name, parameter in inspect.signature(commands.doctor).parameters.items():
+    for name, default in Words._field_defaults.items():
         long = parsed[name].value if isinstance(parsed[name], Format) else parsed[name]
-        assert (short.get(name, parameter.default) or None) == (long or None), name
+        assert (short.get(name, default) or None) == (long or None), name
 
 
 @pytest.mark.parametrize("line", _FOR_TYPER)
@@ -60,4 +60,4 @@ def test_every_other_line_is_left_to_typer(line: str):
 def test_both_ways_know_the_same_formats_and_options():
     assert tuple(one.value for one in Format) == FORMATS
     declared = inspect.signature(app.registered_commands[0].callback).parameters  # type: ignore[arg-type]
-    assert set(inspect.signature(commands.doctor).parameters) == set(declared) - {"context"}
+    assert set(Words._fields) == set(declared) - {"context"}

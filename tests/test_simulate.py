@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from test_render import closed_schema
 
-from gpucheck import api, arguments, simulating
+from gpucheck import api, simulating
+from gpucheck.commands import arguments
 from gpucheck.output import WrongUsage
 from gpucheck.render import json as json_format
 from gpucheck.render import markdown, notebook, terminal

@@ -23,7 +23,7 @@ from fake_driver import FakeDriver
 from real_environments import environment
 from test_render import closed
 
-from gpucheck import benching, smoking
+from gpucheck.commands import bench, smoke
 from gpucheck.facts.bench import Result
 from gpucheck.facts.gap import Gap
 from gpucheck.render.smoke import json as smoke_json
@@ -36,7 +36,7 @@ LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="this ma
 
 def rehearsed(name: str, **words: Any) -> Smoke:
     """What `gpucheck smoke --simulate NAME` knows."""
-    run = smoking.Run(smoking.Words(simulate=name, **words), None, 300.0)
+    run = smoke.Run(smoke.Words(simulate=name, **words), None, 300.0)
     run.rehearse(name)
     return run.known()
 
@@ -102,7 +102,7 @@ def test_a_gpu_on_which_nothing_was_computed_is_no_success() -> None:
 
 
 def bench_part(result: Result, fail_under: float | None = None) -> SmokePart:
-    gate = None if fail_under is None else benching.gate(result, fail_under)
+    gate = None if fail_under is None else bench.gate(result, fail_under)
     return judging.bench(result, gate, fail_under, 1.0)
 
 
@@ -171,13 +171,13 @@ def test_the_document_is_what_its_schema_describes(name: str) -> None:
 
 @pytest.mark.slow
 def test_a_document_of_nothing_but_its_beginning_fits_the_schema_too() -> None:
-    run = smoking.Run(smoking.Words(), None, 300.0)
+    run = smoke.Run(smoke.Words(), None, 300.0)
     run.stopped = "SIGTERM"
-    smoke = run.known()
-    assert (smoke.verdict, smoke.exit_code) == ("unknown", 3)
-    schema().validate(json.loads(smoke_json.render(smoke, 143)))
-    assert junit.render(smoke).count("<error") == 3
-    assert "ended by SIGTERM" in terminal.render(smoke)
+    told = run.known()
+    assert (told.verdict, told.exit_code) == ("unknown", 3)
+    schema().validate(json.loads(smoke_json.render(told, 143)))
+    assert junit.render(told).count("<error") == 3
+    assert "ended by SIGTERM" in terminal.render(told)
 
 
 def test_every_format_says_that_it_is_a_rehearsal() -> None:
@@ -349,7 +349,7 @@ def test_with_a_second_for_all_of_it_there_is_an_answer(tmp_path: Path) -> None:
     assert data["report"] is not None
 
 
-class Planted(smoking.Run):
+class Planted(smoke.Run):
     """TensorFlow computed on a GPU, and a second worker on the CPU poses as it for the speed test."""
 
     def _compute(self) -> None:
@@ -361,7 +361,7 @@ class Planted(smoking.Run):
     def visible(self) -> bool:
         return True
 
-    def speed_test(self, framework: str) -> benching.Words:
+    def speed_test(self, framework: str) -> bench.Words:
         return super().speed_test(framework)._replace(simulate="speedup=3", devices=None)
 
 
@@ -373,9 +373,9 @@ def test_a_real_speed_test_ends_with_the_time_of_all_of_it_and_its_workers_too()
 import sys
 sys.path.insert(0, {os.path.dirname(__file__)!r})
 from test_smoke import Planted
-from gpucheck import smoking
+from gpucheck.commands import smoke
 from gpucheck.interruption import listen
-run = Planted(smoking.Words(python={python!r}, timeout=15, fail_under=1.5, format="json"), None, 15.0)
+run = Planted(smoke.Words(python={python!r}, timeout=15, fail_under=1.5, format="json"), None, 15.0)
 listen()
 run.conduct({python!r})
 sys.exit(run.tell())

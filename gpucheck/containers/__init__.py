@@ -1,4 +1,4 @@
-"""Dockerfiles and compose files: text -> facts -> findings. Pure: gpucheck.containing
+"""Dockerfiles and compose files: text -> facts -> findings. Pure: gpucheck.commands.container_files
 opens the files.
 
     text --dockerfile, shell, installs, lists--> images      text --tree, compose--> services   (facts.containers)

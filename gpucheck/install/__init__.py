@@ -2,6 +2,6 @@
 
     facts ──choosing──▶ choice ──indexes──▶ lock ──fetching──▶ uv's cache ──changing──▶ built aside ──proof──▶ committed
 
-carrying.py walks that way; installing.py, above this room, speaks with the user. Only changing/ writes beside or into
-an environment; cures.py and kernel.py write into what it built aside.
+carrying.py walks that way; commands/install.py, above this room, speaks with the user. Only changing/ writes beside
+or into an environment; cures.py and kernel.py write into what it built aside.
 """

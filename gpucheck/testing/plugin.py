@@ -54,7 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _check_simulated(name: str) -> None:
-    from gpucheck.arguments import check_simulate
+    from gpucheck.commands.arguments import check_simulate
     from gpucheck.output import WrongUsage
 
     try:

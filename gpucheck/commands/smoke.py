@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Optional, Union
 
-from gpucheck import __version__, api, arguments, benching, expected
+from gpucheck import __version__, api
+from gpucheck.commands import arguments, bench, expected
 from gpucheck.expecting import judging as expecting
 from gpucheck.expecting.expectations import Expectations
 from gpucheck.facts.bench import Result
@@ -134,7 +135,7 @@ class Run:
         if not isinstance(python, Python) or python.tensorflow is not None:
             return "tensorflow"
         try:
-            return benching.backend_of(benching.Words(), python)
+            return bench.backend_of(bench.Words(), python)
         except WrongUsage:
             return "tensorflow"
 
@@ -156,15 +157,15 @@ class Run:
         assert self.report is not None
         framework, begin = self._framework(), time.monotonic()
         try:
-            self.result = benching.measure(self.speed_test(framework), self.snapshot, self.report)
+            self.result = bench.measure(self.speed_test(framework), self.snapshot, self.report)
         except WrongUsage as error:
             self.parts["bench"] = SmokePart("bench", "error", str(error), time.monotonic() - begin)
             return
         self._measured(framework, time.monotonic() - begin)
 
-    def speed_test(self, framework: str) -> benching.Words:
+    def speed_test(self, framework: str) -> bench.Words:
         """What is measured: short, and without TensorFlow each GPU, for its steps are the operation then."""
-        return benching.Words(
+        return bench.Words(
             python=self.words.python,
             devices=None if framework == "tensorflow" else "all",
             time=max(1.0, min(_MEASURING, self.left / 4)),
@@ -184,7 +185,7 @@ class Run:
         assert result is not None
         if result.interrupted:
             self._end_by(result.exit_code)
-        gate = None if wanted is None else benching.gate(result, wanted)
+        gate = None if wanted is None else bench.gate(result, wanted)
         self.parts["bench"] = judging.bench(result, gate, wanted, seconds)
         if framework != "tensorflow":
             self.parts["operation"] = judging.operation_of_bench(result, framework, seconds)

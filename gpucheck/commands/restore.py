@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gpucheck.dialogue import Words, confirmed, environment_of, progressing, tell, told
+from gpucheck.commands.dialogue import Words, confirmed, environment_of, progressing, tell, told
 from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
 from gpucheck.output import write

@@ -9,7 +9,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
-from gpucheck import api, arguments
+from gpucheck import api
+from gpucheck.commands import arguments
 from gpucheck.facts.bench import Comparison, Doctor, Result, Settings
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.python import Python

@@ -56,7 +56,7 @@ def fleet(words: Words) -> int:
 
 def _expected(file: Union[str, None]) -> Union[Expectations, None]:
     """Of the file alone: a project's pyproject.toml is about the machine that it lies on."""
-    from gpucheck import expected
+    from gpucheck.commands import expected
 
     return None if file is None else expected.of_file(file)
 

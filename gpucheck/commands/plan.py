@@ -1,6 +1,6 @@
 """From words to a plan: where it goes, the facts, the release, the lock, the room. Nothing is changed here.
 
-What is done with a plan is installing.py's. None of these steps prints; what cannot be planned is raised, except that
+What is done with a plan is install.py's. None of these steps prints; what cannot be planned is raised, except that
 where no release fits `locked` tells which were passed over, and why.
 """
 
@@ -10,8 +10,9 @@ import os
 import time
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from gpucheck import __version__, api, arguments
-from gpucheck.dialogue import DEFAULT_ENVIRONMENT, Words, environment_of, page, progressing, tell
+from gpucheck import __version__, api
+from gpucheck.commands import arguments
+from gpucheck.commands.dialogue import DEFAULT_ENVIRONMENT, Words, environment_of, page, progressing, tell
 from gpucheck.facts.plan import SCHEMA, Choice, Plan, Request, Room, Target
 from gpucheck.facts.python import Python
 from gpucheck.facts.snapshot import Snapshot

@@ -10,7 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Optional
 
-from gpucheck import api, arguments
+from gpucheck import api
+from gpucheck.commands import arguments
 from gpucheck.facts.python import Python
 from gpucheck.findings import Severity
 from gpucheck.output import WrongUsage, write

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
-from gpucheck import __version__, api, arguments
-from gpucheck.facts.snapshot import Snapshot
+from gpucheck import __version__, api
+from gpucheck.commands import arguments
+from gpucheck.commands.doctor import facts_of
 from gpucheck.output import WrongUsage, check_place, colored, columns, write
 
 HERE = "this machine"
@@ -39,21 +40,14 @@ def diff(words: Words) -> int:
         raise WrongUsage("--python, --deep and --timeout look at this machine: not together with a second file")
     if words.output is not None:
         check_place(words.output)
-    before = _facts(words.before)
+    before = facts_of(words.before)
     if words.now is None:
         now = api.look_here(arguments.interpreter(words.python), words.deep, limit)
     else:
-        now = _facts(words.now)
+        now = facts_of(words.now)
     told = difference(before, now, (words.before, words.now or HERE), __version__)
     width, color = (80, False) if words.output or words.format != "terminal" else (columns(), colored())
     asked = Asked(words.strict, words.any_change, words.verbose, width, color)
     module = __import__(f"gpucheck.render.diff.{words.format}", fromlist=["render"])
     write(module.render(told, asked), words.output)
     return told.exit_code(words.strict, words.any_change)
-
-
-def _facts(file: str) -> Snapshot:
-    try:
-        return api.read_file(file)
-    except api.BadFile as error:
-        raise WrongUsage(f"{file}: {error}") from error

@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gpucheck import __version__, arguments
-from gpucheck.dialogue import Words, confirmed, page, progressing, tell, told
+from gpucheck import __version__
+from gpucheck.commands import arguments
+from gpucheck.commands.dialogue import Words, confirmed, page, progressing, tell, told
+from gpucheck.commands.plan import Goal, beside_what_stays, facts_of, goal_of, locked, newer, planned, settings_of
 from gpucheck.facts.gap import known
 from gpucheck.facts.plan import Plan, Room, Target
 from gpucheck.facts.python import Python
@@ -20,7 +22,6 @@ from gpucheck.install.errors import Refused
 from gpucheck.install.layout import interpreter
 from gpucheck.install.shells import activating, command
 from gpucheck.output import Unwritable, WrongUsage, check_place, colored, columns, write
-from gpucheck.planning import Goal, beside_what_stays, facts_of, goal_of, locked, newer, planned, settings_of
 
 if TYPE_CHECKING:
     from gpucheck.install.indexes.locking import Lock
