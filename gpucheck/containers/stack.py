@@ -13,7 +13,7 @@ from gpucheck.compat import images
 from gpucheck.compat.releases import of_version
 from gpucheck.compat.tensorflow import RELEASES, Release, final
 from gpucheck.containers.contents import BaseTensorFlow, Contents, contents
-from gpucheck.facts.containers import Image, Package
+from gpucheck.facts.containers import Image, Package, Said
 from gpucheck.facts.gap import Gap
 from gpucheck.facts.versions import CudaVersion, CudnnVersion, PackageVersion, PythonVersion
 from gpucheck.rules.installed import TENSORFLOWS
@@ -83,6 +83,10 @@ def _cuda(image: Image, base: Contents) -> tuple[Union[CudaVersion, None, Gap], 
         return gap, image.source, gap
     added = [one for one in image.packages if one.tool == "system" and _is_cuda(one.name)]
     doubt = image.marked("cuda")
+    unread = _may_bring_cuda(image)
+    if not added and unread is not None and base.libraries is not True:
+        gap = Gap(f"{unread.source} may bring CUDA: {unread.text}", "not-collected")
+        return gap, unread.source, gap
     if not added:
         if doubt is not None and base.libraries is not True:
             gap = Gap(f"{doubt.source} does something with CUDA that gpucheck does not read")
@@ -96,6 +100,15 @@ def _cuda(image: Image, base: Contents) -> tuple[Union[CudaVersion, None, Gap], 
         return next(iter(versions)), source, Gap(f"which of CUDA's libraries {source} installs is not looked up")
     gap = Gap(f"which CUDA {source} installs is not known")
     return gap, source, gap
+
+
+def _may_bring_cuda(image: Image) -> Union[Said, None]:
+    """An environment of conda, or a script, that is not here. A list of pip's packages brings TensorFlow's own only."""
+    for one in image.open:
+        words = one.text.split()
+        if "conda" in one.text or (words[:1] == ["runs"] and "install" not in words) or ".y" in words[0]:
+            return one
+    return None
 
 
 def _is_cuda(name: str) -> bool:
@@ -121,7 +134,7 @@ def _cudnn(image: Image, base: Contents) -> tuple[Union[tuple[CudnnVersion, ...]
             return Gap(f"which cuDNN {one.source} installs is not known"), one.source
         if one.name.startswith("nvidia-cudnn") or (one.tool == "conda" and one.name == "cudnn"):
             return Gap(f"{one.source} installs {one.name}: whether it is found there is not known"), one.source
-    doubt = image.marked("cudnn")
+    doubt = image.marked("cudnn") or _may_bring_cuda(image)
     if doubt is not None and not isinstance(base.cudnn, tuple):
         return Gap(f"{doubt.source} does something with cuDNN that gpucheck does not read"), doubt.source
     return base.cudnn, image.source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Union
 
 from gpucheck.compat.tensorflow import ISSUES
 from gpucheck.containers.contents import contents
@@ -13,14 +14,16 @@ from gpucheck.containers.rules.engine import (
     package_evidence,
     rule,
     severity,
+    stack_of,
     tensorflow_of,
     today,
     weight,
     with_cuda,
 )
-from gpucheck.containers.stack import candidates
+from gpucheck.containers.stack import Stack, candidates
+from gpucheck.facts.containers import Package
 from gpucheck.facts.gap import Gap, known, need
-from gpucheck.facts.versions import LibcVersion, PythonVersion
+from gpucheck.facts.versions import LibcVersion, PackageVersion, PythonVersion
 from gpucheck.findings import Severity
 from gpucheck.rules.engine import Found, found
 
@@ -41,28 +44,44 @@ def image_tensorflow_gpu_removed(case: Case) -> Iterator[Found]:
 
     ## References
     """
-    made = tensorflow_of(case)
-    if made is None or made[1].package is None:
-        return
-    stack, tensorflow = made
-    one = made[1].package
-    if one.name != "tensorflow-gpu" or one.tool != "pip":
-        return
-    from packaging.specifiers import SpecifierSet
-
-    exact = one.wanted == "==2.12.0"
-    if not exact and not SpecifierSet(str(one.wanted)).contains("2.12.0"):
+    stack = stack_of(case)
+    one = _gpu_package(stack) if stack is not None else None
+    if stack is None or one is None:
         return
     python = stack.python
     if isinstance(python, PythonVersion) and (python.major, python.minor) < (3, 7):
         return  # what pip takes for such a Python was not looked up
-    sure = exact or isinstance(python, PythonVersion)
+    sure = one.wanted == "==2.12.0" or isinstance(python, PythonVersion)
+    label = f"{one.name}{one.wanted}"
     yield found(
-        f"{case.name} installs {tensorflow.label}: pip takes 2.12.0, an empty package whose installation fails.",
-        [package_evidence(tensorflow)],
+        f"{case.name} installs {label}: pip takes 2.12.0, an empty package whose installation fails.",
+        [("image.packages", label, one.source)],
         ["# in the Dockerfile:", with_cuda(stack)],
         severity=Severity.ERROR if sure else Severity.WARNING,
     )
+
+
+def _gpu_package(stack: Stack) -> Union[Package, None]:
+    """What makes pip take tensorflow-gpu 2.12.0. A requirement that what is there meets takes nothing."""
+    from packaging.specifiers import SpecifierSet
+
+    there = _holds_gpu_package(stack)
+    for one in stack.image.packages:
+        if one.name != "tensorflow-gpu" or isinstance(one.wanted, Gap):
+            continue
+        open_to_it = one.wanted == "==2.12.0" or (not there and SpecifierSet(one.wanted).contains("2.12.0"))
+        if one.tool == "pip" and one.certain and open_to_it:
+            return one
+        there = True
+    return None
+
+
+def _holds_gpu_package(stack: Stack) -> bool:
+    """May the base image's TensorFlow be called tensorflow-gpu? tensorflow/tensorflow's is not, since 2.1."""
+    made = stack.contents.tensorflow
+    if made is None or isinstance(made, Gap):
+        return isinstance(made, Gap)
+    return made.own or (made.version is not None and PackageVersion(made.version) < PackageVersion("2.1"))
 
 
 @rule(Severity.ERROR)
