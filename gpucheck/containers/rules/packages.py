@@ -67,11 +67,12 @@ def _gpu_package(stack: Stack) -> Union[Package, None]:
 
     there = _holds_gpu_package(stack)
     for one in stack.image.packages:
-        if one.name != "tensorflow-gpu" or isinstance(one.wanted, Gap):
+        if one.name != "tensorflow-gpu":
             continue
-        open_to_it = one.wanted == "==2.12.0" or (not there and SpecifierSet(one.wanted).contains("2.12.0"))
-        if one.tool == "pip" and one.certain and open_to_it:
-            return one
+        if one.tool == "pip" and one.certain and isinstance(one.wanted, str):
+            open_to_it = not there and SpecifierSet(one.wanted).contains("2.12.0")
+            if open_to_it or one.wanted == "==2.12.0":
+                return one
         there = True
     return None
 
