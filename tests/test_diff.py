@@ -92,6 +92,19 @@ def test_a_module_that_is_not_loaded_any_more_is_no_cause_beside_what_keeps_it_o
     assert given.changes == ("Secure Boot",)
 
 
+def test_a_gpus_facts_are_told_by_their_names_and_sizes_in_gib() -> None:
+    found = told("h100x8-ubuntu", "h100x8-one-lost")
+    words = {change.name: what(change) for change in found.changes}
+    assert words["GPU 5: answer"] == "error: none → GPU is lost; error_code: none → 15"
+    assert words["GPU 5: memory"] == "79.6 GiB → not there"
+    assert rendered("terminal", found).endswith("a new error; 1 finding new or worse; exit code 1\n")
+
+
+def test_a_fact_of_the_whole_machine_is_told_before_and_now() -> None:
+    found = told("docker-rtx4090", "old-cudnn-in-ld-library-path")
+    assert {change.name: what(change) for change in found.changes}["container"] == "docker → none"
+
+
 def test_a_library_that_is_found_elsewhere_leads_to_the_variable_that_did_it() -> None:
     found = told("tf221-and-cuda", "old-cudnn-in-ld-library-path")
     given = explanation(found, "cudnn-wrong-version")
@@ -385,7 +398,7 @@ def test_no_format_lets_a_hostile_machine_act(format: str) -> None:
 def test_a_narrow_terminal_has_no_line_beyond_its_width_but_commands() -> None:
     text = rendered("terminal", told("tf221-and-cuda", "old-cudnn-in-ld-library-path"), width=40)
     # commands and names are copied whole
-    whole = ("    ", "  more", "NEW ", "GONE", "a new error: ")
+    whole = ("    ", "  more", "NEW ", "GONE", "a new error; ")
     assert [line for line in text.splitlines() if len(line) > 40 and not line.startswith(whole)] == []
 
 

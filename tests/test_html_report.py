@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bench_results
 import browser
+import container_files
 import looked
 import machines
 import pytest
@@ -186,6 +187,13 @@ def test_several_machines_have_a_section_each_and_a_list_that_leads_to_them() ->
     for number, name in ((1, "one.json"), (2, "two.json")):
         assert f'<a href="#machine-{number}">{name}</a>' in page
         assert f'<h2 id="machine-{number}">{name}</h2>' in page
+
+
+def test_files_are_not_called_machines() -> None:
+    one = api.judge_logs(api.log_of("CUDA_ERROR_NO_DEVICE"))
+    assert "<h1>gpucheck doctor: 2 reports</h1>" in html.tell([("a.log", one), ("b.log", one)], Asked())
+    two = container_files.judge("FROM ubuntu:24.04\n")
+    assert "<h1>gpucheck doctor: 2 reports</h1>" in html.tell([("Dockerfile", two), ("other", two)], Asked())
 
 
 def test_a_report_of_a_log_shows_its_lines_and_no_machine() -> None:

@@ -69,7 +69,7 @@ def check_simulate(name: str, python: Optional[str], others: dict[str, bool]) ->
     for option, given in {"--python": python is not None, **others}.items():
         if given:
             raise WrongUsage(f"--simulate judges a recorded machine: not together with {option}")
-    if name not in (known := simulating.names()) and name not in simulating.ALSO:
+    if name not in (known := sorted({*simulating.names(), *simulating.ALSO})):
         like = simulating.alike(name)
         hint = f"did you mean {' or '.join(like)}?" if like else f"there are {', '.join(known)}"
         raise WrongUsage(f"--simulate: no recorded machine is called {name}; {hint}")

@@ -41,7 +41,7 @@ class Words(NamedTuple):
 
 def words(unit: Unit, leaves: Sequence[Leaf], before: Snapshot, now: Snapshot) -> Words:
     """What a reader needs to know of a change."""
-    shown = _clipped(tuple(map(_line, leaves)))
+    shown = _clipped(tuple(_line(leaf, _place(unit, leaf)) for leaf in leaves))
     if unit.name in _BY_NAME:
         one, two = (_BY_NAME[unit.name](each) for each in (before, now))
         return Words(one, two, shown, one == two)
@@ -97,8 +97,10 @@ def _whole_item(leaf: Leaf) -> bool:
 def _of_side(leaf: Leaf, side: int) -> Union[str, None]:
     """The leading fact in the words of the item that it is of."""
     value, item = (leaf.before, leaf.now)[side], leaf.item[side]
-    if item is ABSENT:
+    if item is ABSENT and "[" in leaf.place:
         return None
+    if leaf.plain.endswith(("_bytes", ".memory_total")) and isinstance(value, int):
+        return f"{value / 2**30:.1f} GiB"
     if isinstance(item, Wanted) and leaf.plain != "libraries.wanted":
         return f"{_short(item.version)} {item.path}" if isinstance(item.path, str) else "not found"
     return _short(value)
@@ -181,16 +183,21 @@ _BY_NAME: dict[str, Callable[[Snapshot], Union[str, None]]] = {
 }
 
 
-def _line(leaf: Leaf) -> str:
+def _place(unit: Unit, leaf: Leaf) -> str:
+    """Of a GPU's facts the name alone: which GPU it is stands in the change's own name."""
+    return leaf.place.rpartition("].")[2] if unit.name.startswith("GPU ") else leaf.place
+
+
+def _line(leaf: Leaf, place: str) -> str:
     """One fact: ``driver.nvml.code: 0 → 18``."""
     entries = _entries(leaf)
     if entries is not None:
-        return f"{leaf.place}: {'; '.join(entries)}"
+        return f"{place}: {'; '.join(entries)}"
     if leaf.before is ABSENT:
-        return f"+ {leaf.place}{_item(leaf.now)}"
+        return f"+ {place}{_item(leaf.now)}"
     if leaf.now is ABSENT:
-        return f"- {leaf.place}{_item(leaf.before)}"
-    return f"{leaf.place}: {_short(leaf.before) or 'none'} → {_short(leaf.now) or 'none'}"
+        return f"- {place}{_item(leaf.before)}"
+    return f"{place}: {_short(leaf.before) or 'none'} → {_short(leaf.now) or 'none'}"
 
 
 def _item(value: Any) -> str:

@@ -57,7 +57,7 @@ def _title(reports: Sequence[Named]) -> str:
 
 
 def _many(reports: Sequence[Named]) -> str:
-    given = any(report.snapshot.of_log_alone for _, report in reports)
+    given = any(report.snapshot.of_text_alone for _, report in reports)
     return f"{len(reports)} {'reports' if given else 'machines'}"
 
 

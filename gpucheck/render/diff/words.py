@@ -250,7 +250,7 @@ def closing(told: Difference, asked: Asked) -> str:
         means |= {0: "no new error or warning", 1: "a new error or warning"}
     if asked.any_change and code == 1 and told.exit_code(asked.strict) != 1:
         means[1] = "something differs (--exit-code)"
-    return f"{means[code]}: {headline_counts(told)}; exit code {code}"
+    return f"{means[code]}; {headline_counts(told)}; exit code {code}"
 
 
 def headline_counts(told: Difference) -> str:
@@ -260,7 +260,11 @@ def headline_counts(told: Difference) -> str:
         "gone or milder": len(told.of("gone", "better")),
         "still there": len(told.of("changed", "same")),
     }
-    return ", ".join(f"{number} {words}" for words, number in tally.items() if number) or "no finding on either side"
+    told = [(number, words) for words, number in tally.items() if number]
+    if not told:
+        return "no finding on either side"
+    (number, words), *rest = told
+    return ", ".join([f"{count(number, 'finding')} {words}", *(f"{number} {words}" for number, words in rest)])
 
 
 def by_subject(changes: Iterable[Change]) -> dict[str, list[Change]]:

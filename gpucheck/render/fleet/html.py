@@ -132,7 +132,7 @@ def _group(group: Group, of: int) -> Element:
         _where(made, case.nodes)
     if len(group.cases) > _CASES:
         add(made, "p", f"and {len(group.cases) - _CASES} more forms", "soft")
-    _evidence(made, group.example)
+    _evidence(made, group.example, group.cases[0].nodes[0] if len(group.nodes) > 1 else "")
     return made
 
 
@@ -150,7 +150,10 @@ def _where(parent: Element, nodes: tuple[str, ...]) -> None:
     add(add(parent, "p", "on ", "soft"), "code", shorten(folded(nodes, 40), 2000))
 
 
-def _evidence(parent: Element, finding: Finding) -> None:
+def _evidence(parent: Element, finding: Finding, on: str = "") -> None:
+    """on: the node that it is of, where others have that finding, too."""
+    if on and (finding.evidence or finding.fix):
+        add(add(parent, "p", "Evidence and fix, of ", "soft"), "code", shorten(on, 80))
     for one in finding.evidence:
         line = add(parent, "p", f"{one.fact}: ", "soft")
         add(line, "code", shorten(one.value))

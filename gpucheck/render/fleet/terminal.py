@@ -10,7 +10,7 @@ from gpucheck.fleet.hostlist import folded
 from gpucheck.fleet.nodes import Fleet, Group, Over, State
 from gpucheck.render.fleet.words import closing, headline, share
 from gpucheck.render.page import hang, painted
-from gpucheck.render.text import plain, shorten
+from gpucheck.render.text import count, plain, shorten
 
 _STYLE = {"ok": "bold green", "warning": "bold yellow", "error": "bold red", "unknown": "bold magenta"}
 _SEVERITY = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
@@ -50,7 +50,7 @@ def _paint(console: Console, fleet: Fleet, verbose: bool) -> None:
             _group(console, group, len(fleet.nodes), verbose)
     notes = sum(one.severity is Severity.INFO for one in fleet.groups)
     if notes and not verbose:
-        hang(console, "", "", f"and {notes} kinds of notes (--verbose)", style="dim", column=2)
+        hang(console, "", "", f"and {count(notes, 'kind')} of notes (--verbose)", style="dim", column=2)
     if fleet.over:
         console.print()
         _title(console, "Between nodes")
