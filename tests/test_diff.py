@@ -503,6 +503,8 @@ def test_the_page_is_accessible_and_fits_a_telephone(chromium: Chromium, dark: b
         for width in (400, 1400):
             with chromium.showing(page, width, dark) as shown:
                 assert browser.overflow(shown) <= 0, (pair, width)
+                for table in shown.locator(".wide").all():  # now stands below before, not beyond the edge
+                    assert table.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
                 browser.unfold(shown)
                 assert browser.violations(shown) == [], (pair, width)
     hostile = difference(sample.healthy(), sample.hostile().snapshot)

@@ -179,6 +179,9 @@ def test_a_browser_shows_a_thousand_nodes_and_finds_one_of_them(tmp_path: Path) 
                     assert page.locator(f"#{place}").count() == 1
                 page.fill("#filter", "GPU-LOST")
                 assert page.locator("#nodes tbody tr:not([hidden])").count() == 5
+                assert page.locator("#nodes tbody tr", has_text="gpu0998").is_hidden()
+                for table in page.locator(".wide").all():  # a telephone shows which nodes they are, too
+                    assert table.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
                 page.fill("#filter", "")
                 assert page.locator("#nodes tbody tr:not([hidden])").count() == 1007
                 if dark:

@@ -66,7 +66,7 @@ def test_a_real_look_says_nothing_of_rehearsals() -> None:
 def test_a_name_that_is_not_there_is_wrong_usage_with_near_ones() -> None:
     with pytest.raises(WrongUsage, match="did you mean driver-library-version-mismatch or driver-version-mismatch"):
         arguments.check_simulate("driver-library-mismatch", None, {})
-    with pytest.raises(WrongUsage, match=r"no recorded machine is called \.\.; there are .*driver-version-mismatch.*fine"):
+    with pytest.raises(WrongUsage, match=r"is called \.\.; there are .*driver-version-mismatch.*fine"):
         arguments.check_simulate("..", None, {})
     with pytest.raises(WrongUsage, match="not together with --deep"):
         arguments.check_simulate("fine", None, {"--deep": True})

@@ -26,7 +26,9 @@ _STYLE = """
 td p { margin: 0; }
 .wide table { overflow-wrap: break-word; }
 .wide tbody th, td.names { min-width: 9rem; } td.value { min-width: 13rem; overflow-wrap: anywhere; }
-@media (max-width: 40rem) { .case .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } }
+@media (max-width: 40rem) { .case .facts { grid-template-columns: minmax(0, 1fr); gap: 0; }
+  .stacked td::before { color: var(--soft); } .stacked th + td::before { content: "before: "; }
+  .stacked td.value + td.value::before { content: "now: "; } .stacked td.names::before { content: "explains: "; } }
 """
 _COLOUR = {"error": "error", "warning": "warning", "note": "note"}
 
@@ -92,7 +94,7 @@ def _changes(parent: Element, told: Difference) -> None:
 
 
 def _table(parent: Element, caption: str, changes: Iterable[Change]) -> None:
-    body = table(wide(parent, caption), caption, ("what", "before", "now", "explains"))
+    body = table(wide(parent, caption), caption, ("what", "before", "now", "explains"), "stacked")
     for change in changes:
         made = row(body, change.name, ())
         before, now = (add(made, "td", "", "value") for _ in range(2))

@@ -29,11 +29,13 @@ h3 { font-size: 1rem; margin: 0; display: inline; }
 details { border-left: 4px solid var(--line); padding: .2rem .8rem; }
 details.error { border-color: var(--error); } details.warning { border-color: var(--warning); }
 details.error, details.warning, details.note { color: inherit; }
-table { min-width: 46rem; overflow-wrap: break-word; }
+table { min-width: 46rem; overflow-wrap: break-word; scroll-margin-top: 5rem; }
 td.names { overflow-wrap: anywhere; min-width: 12rem; }
 td.count { text-align: right; white-space: nowrap; }
 tbody tr { content-visibility: auto; contain-intrinsic-size: auto 2rem; }
 label { display: block; margin: .5rem 0; } input { font: inherit; padding: .2rem .4rem; max-width: 100%; }
+@media screen and (max-width: 40rem) { td.count { text-align: left; } td.count::after { content: " \\d7"; }
+  .stacked td.count, .stacked td.count + td, .stacked th + td, .stacked tbody th { display: inline; } }
 @media print { table { min-width: 0; } label { display: none; } }
 """
 
@@ -213,6 +215,6 @@ def _node_rows(fleet: Fleet) -> Iterator[Element]:
 def _table(page: _Page, name: str, caption: str, columns: tuple[str, ...]) -> None:
     head = "".join(f'<th scope="col">{one}</th>' for one in columns)
     page.parts.append(
-        f'<div class="wide" tabindex="0" role="region" aria-label="{caption}"><table id="{name}">'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{caption}"><table id="{name}" class="stacked">'
         f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n"
     )

@@ -61,6 +61,12 @@ svg text { font-family: "DejaVu Sans", Verdana, sans-serif; }
 footer { margin-top: 2.5rem; color: var(--soft); font-size: .88rem; }
 @media (max-width: 40rem) { body { padding: 1rem .8rem 2rem; }
   .facts { grid-template-columns: minmax(0, 1fr); gap: 0; } .facts dt { margin-top: .6rem; } }
+@media screen and (max-width: 40rem) {
+  table.stacked { min-width: 0; } .stacked, .stacked tbody, .stacked tr:not([hidden]) { display: block; }
+  .stacked thead { display: none; } .stacked tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .stacked caption, .stacked th, .stacked td { display: block; border: 0; padding: 0 .2rem; min-width: 0; }
+  .stacked td:empty { display: none; }
+}
 @media print {
   :root { color-scheme: light; --ground: #ffffff; }
   body { max-width: none; padding: 0; font-size: .82rem; } .wide { overflow: visible; } svg { min-width: 0; }
