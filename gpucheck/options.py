@@ -156,11 +156,13 @@ class ExitCodes(str, Enum):
     NAGIOS = "nagios"
 
 
-@app.command(context_settings={"allow_extra_args": True})
+@app.command(
+    context_settings={"allow_extra_args": True}, short_help="Does the GPU work? One exit code for CI or a scheduler."
+)
 def smoke(
     context: typer.Context,
     python: Python = None,
-    timeout: Annotated[Optional[float], typer.Option(metavar="SECONDS", help="For all of it: default 300.")] = None,
+    timeout: Annotated[Optional[float], typer.Option(metavar="SECONDS", help="Time for everything together: default 300.")] = None,
     fail_under: Annotated[
         Optional[float], typer.Option(metavar="SPEEDUP", help="Exit code 1 if the GPU is less times faster.")
     ] = None,
@@ -447,7 +449,7 @@ def undo(env: _Env = None, yes: _Yes = False) -> None:
     raise typer.Exit(restore.undo(Words(env=env, yes=yes)))
 
 
-@app.command()
+@app.command(short_help="Show what a finding means, or a line of a log.")
 def explain(
     words: Annotated[list[str], typer.Argument(metavar="NAME|LINE", help="A finding's name, or a line of a log.")],
 ) -> None:
@@ -457,7 +459,7 @@ def explain(
     raise typer.Exit(explain.explain(" ".join(words)))
 
 
-@app.command()
+@app.command(short_help="Pass a program's output through, and explain it.")
 def watch(
     fail: Annotated[bool, typer.Option("--fail", help="Exit code 1 if a cause was seen that is an error.")] = False,
 ) -> None:
@@ -538,7 +540,7 @@ class DiffFormat(str, Enum):
     HTML = "html"
 
 
-@app.command()
+@app.command(short_help="Tell what changed since it worked, and what that explains.")
 def diff(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="A snapshot, report or recorded machine.")],
     now: Annotated[
