@@ -109,7 +109,12 @@ def _to_stdout(text: str) -> None:
         from gpucheck.render.text import ascii_only
 
         text = ascii_only(text)
-    sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
+    data = memoryview(text.encode(encoding, "backslashreplace"))
+    while data:  # under PYTHONUNBUFFERED a disk that fills up takes a part and says so only when asked for the rest
+        written = sys.stdout.buffer.write(data)
+        if written is None:  # the same for a pipe that is full and does not block
+            raise BlockingIOError("it is not read")
+        data = data[written:]
     sys.stdout.flush()
 
 

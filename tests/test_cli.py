@@ -218,6 +218,21 @@ def test_a_full_disk_is_told_without_a_traceback(files: dict[str, str]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_takes_a_part_of_the_answer_is_told_too(
+    files: dict[str, str], tmp_path: Path, unbuffered: str
+) -> None:
+    """With PYTHONUNBUFFERED, as in many images, a short write is no error to Python."""
+    # What a file may not grow beyond stands for a disk that fills up.
+    command = [sys.executable, "-m", "gpucheck", "doctor", "--snapshot", files["mismatch"], "--format", "json"]
+    limited = ["prlimit", "--fsize=4096", *command]
+    with open(tmp_path / "report.json", "wb") as place:
+        environ = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(limited, stdout=place, stderr=subprocess.PIPE, text=True, env=environ, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "gpucheck: cannot write to standard output: File too large\n")
+
+
+@pytest.mark.slow
 def test_a_reader_who_leaves_early_is_no_error(files: dict[str, str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -243,6 +243,10 @@ def test_a_file_that_cannot_be_written_costs_the_file_and_not_the_answer(tmp_pat
     assert told.returncode == 2
     assert "the GPU works" in told.stdout
     assert gpucheck("smoke", "--simulate", "fine", "--output", str(tmp_path / "no" / "file")).returncode == 2
+    plugin = ("smoke", "--exit-codes", "nagios", "--format", "json", "--output", "/dev/full", "--simulate")
+    fine, lost = gpucheck(*plugin, "fine"), gpucheck(*plugin, "gpu-lost")
+    assert (fine.returncode, fine.stdout.split(" - ")[0]) == (3, "GPUCHECK UNKNOWN")
+    assert (lost.returncode, lost.stdout.split(" - ")[0]) == (2, "GPUCHECK CRITICAL")
 
 
 # Time

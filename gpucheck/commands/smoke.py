@@ -264,9 +264,11 @@ class Run:
                 write(self._text(known, on_screen), None if on_screen else words.output)
         except Unwritable as error:
             complain(str(error))
+            if words.nagios and not code:  # its word and its exit code say the same
+                return unknown(str(error))
             if words.output is not None:
                 write(self._text(known, True), None)
-            code = UNKNOWN if words.nagios else code or 2
+            code = code or 2
         return code
 
     def _text(self, known: Smoke, on_screen: bool) -> str:
