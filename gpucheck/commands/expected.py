@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Union
 from gpucheck.output import WrongUsage, complain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gpucheck.expecting.expectations import Expectations
 
 _MOST = 1 << 20  # bytes of a file of expectations
@@ -100,9 +102,19 @@ def _speaks_of_gpucheck(data: bytes) -> bool:
     """May it have the table? Parsing TOML costs a tenth of doctor's start-up budget, so most files are not parsed."""
     if b"gpucheck" not in data or b"tool" not in data:
         return False
-    lines = [line.strip(b" \t\r\"'") for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
-    plain_tool = any(line.replace(b" ", b"")[:6] == b"[tool]" for line in lines)
-    return any(b"gpucheck" in line and (plain_tool or (b"tool" in line and line[:1] in (b"[", b"t"))) for line in lines)
+    plain = b"\n" + data.removeprefix(b"\xef\xbb\xbf").translate(None, b" \t\r\"'")
+    plain_tool = b"\n[tool]" in plain
+    return any(plain_tool or (b"tool" in line and line[:1] in (b"[", b"t")) for line in _lines_with(b"gpucheck", plain))
+
+
+def _lines_with(word: bytes, data: bytes) -> Iterator[bytes]:
+    """Those lines alone: to cut a large file into its lines takes doctor longer than to look at the machine."""
+    place = data.find(word)
+    while place >= 0:
+        end = data.find(b"\n", place)
+        end = len(data) if end < 0 else end
+        yield data[data.rfind(b"\n", 0, place) + 1 : end]
+        place = data.find(word, end)
 
 
 def _read(text: str, path: str, said: str) -> Union[Expectations, None]:
