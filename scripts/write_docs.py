@@ -23,6 +23,7 @@ import simulated  # noqa: E402
 
 from gpucheck import api  # noqa: E402
 from gpucheck.render import rules, terminal  # noqa: E402
+from gpucheck.render.causes import MARK  # noqa: E402
 
 PICTURED = "driver-upgraded-not-rebooted"
 _COLUMNS = 92
@@ -38,11 +39,11 @@ def rule_pages() -> dict[str, str]:
     every = rules.every()
     names = sorted(every)
     pages = {f"docs/rules/{name}.md": rules.document(every[name]) for name in names}
-    rows = [f"| [{name}]({name}.md) | {every[name].severity.value} | {rules.summary(every[name])} |" for name in names]
+    rows = [f"| [{name}]({name}.md) | {MARK[every[name].severity]} | {rules.summary(every[name])} |" for name in names]
     head = "# The rules\n\nWritten from the rules' docstrings; `gpucheck explain NAME` prints the same.\n"
     many = rules.over_many()
     pages |= {f"docs/rules/{name}.md": rules.document(rule) for name, rule in many.items()}
-    over = [f"| [{name}]({name}.md) | {rule.severity.value} | {rules.summary(rule)} |" for name, rule in many.items()]
+    over = [f"| [{name}]({name}.md) | {MARK[rule.severity]} | {rules.summary(rule)} |" for name, rule in many.items()]
     table = ["| name | severity | meaning |", "| --- | --- | --- |"]
     between = "\n## Over many machines\n\nOf [`gpucheck fleet`](../fleets.md).\n"
     lines = [head, *table, *rows, between, *table, *over, ""]

@@ -72,6 +72,14 @@ def test_a_name_that_is_not_there_is_wrong_usage_with_near_ones() -> None:
         arguments.check_simulate("fine", None, {"--deep": True})
 
 
+def test_what_people_read_calls_a_note_a_note_and_what_programs_read_stays() -> None:
+    report = api.rehearse("ok-cpu-expected")
+    assert "NOTE  ok-cpu-expected" in terminal.render(report)
+    assert "### note: ok-cpu-expected" in markdown.render(report)
+    assert "note: ok-cpu-expected" in notebook.render(report)
+    assert json.loads(json_format.render(report))["findings"][0]["severity"] == "info"
+
+
 def test_what_is_shipped_is_small_and_says_nothing_of_tests() -> None:
     shipped = (Path(simulating.__file__).parent / "machines.json").read_bytes()
     assert len(zlib.compress(shipped)) < 40_000

@@ -12,6 +12,9 @@ from gpucheck.findings import OPEN, Finding, Report, Severity, Skipped
 from gpucheck.render.hardware import nothing_there
 from gpucheck.render.text import count, plain
 
+# What people read; JSON and Prometheus say "info", as they always did.
+MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
 
 class Branch(NamedTuple):
     """A finding and what it explains, as a tree.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpucheck.findings import Evidence, Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
+from gpucheck.render.causes import MARK, Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.summary import Block, blocks
@@ -71,7 +71,6 @@ def tell(reports: Sequence[Named], asked: Asked) -> str:
     return "\n".join(f"# {code(file)}\n\n{render(report, asked.verbose)}" for file, report in reports)
 
 
-_MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _SHOWN = 4  # pieces of evidence
 _MOST_UNJUDGED = 10
 _MOST_WORDS = 2000  # characters of a message
@@ -80,7 +79,7 @@ _MOST_FACTS = 40_000  # characters: GitHub takes an issue of 65,536
 
 def _finding(cause: Cause, shown: int) -> list[str]:
     finding = cause.finding
-    mark = "possible" if finding.remaining else _MARK[finding.severity]
+    mark = "possible" if finding.remaining else MARK[finding.severity]
     lines = [f"### {mark}: {escape(finding.name)}", ""]
     for case in (finding, *cause.same):
         lines += [_prose(case.message), ""]

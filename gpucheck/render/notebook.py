@@ -8,7 +8,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from gpucheck.findings import Finding, Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
+from gpucheck.render.causes import MARK, Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import skipped_block
 from gpucheck.render.summary import Block, blocks
 from gpucheck.render.text import plain, shorten
@@ -43,7 +43,7 @@ def _cause(parent: Element, cause: Cause) -> None:
     finding = cause.finding
     edge = f"border-left:4px solid {_SEVERITY[finding.severity]};padding-left:.8em;margin:.8em 0"
     made = add(parent, "div", style=edge)
-    add(made, "b", f"{finding.severity.value}: {finding.name}")
+    add(made, "b", f"{MARK[finding.severity]}: {finding.name}")
     for one in (finding, *cause.same):
         add(made, "br")
         words(made, one.message)

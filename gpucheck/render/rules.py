@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from gpucheck.render.causes import MARK
 from gpucheck.rules.engine import RULES, Rule
 
 
@@ -72,7 +73,7 @@ def summary(rule: Rule) -> str:
 
 def document(rule: Rule) -> str:
     """One rule's page, Markdown."""
-    notes = [f"severity: {rule.severity.value}"]
+    notes = [f"severity: {MARK[rule.severity]}"]
     if rule.decisive:
         notes.append("decisive: where it cannot be judged, the verdict is unknown")
     page = f"# {rule.name}\n\n{'; '.join(notes)}\n\n{clean(rule)}"
@@ -114,6 +115,6 @@ def listing(format: str) -> str:
         ]
         return json.dumps({"schema": "gpucheck.rules/1", "rules": rows}, indent=1) + "\n"
     if format == "markdown":
-        lines = [f"| `{rule.name}` | {rule.severity.value} | {summary(rule)} |" for rule in every().values()]
+        lines = [f"| `{rule.name}` | {MARK[rule.severity]} | {summary(rule)} |" for rule in every().values()]
         return "\n".join(["| name | severity | meaning |", "| --- | --- | --- |", *lines]) + "\n"
-    return "".join(f"{rule.severity.value:8} {rule.name}\n           {summary(rule)}\n" for rule in every().values())
+    return "".join(f"{MARK[rule.severity]:8} {rule.name}\n           {summary(rule)}\n" for rule in every().values())

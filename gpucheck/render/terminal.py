@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gpucheck.findings import OPEN, Finding, Report, Severity
-from gpucheck.render.causes import Cause, causes, decisive, headline, rehearsal, verdict
+from gpucheck.render.causes import MARK, Cause, causes, decisive, headline, rehearsal, verdict
 from gpucheck.render.details import detail_blocks, skipped_block
 from gpucheck.render.formats import Asked, Named
 from gpucheck.render.page import TITLE, hang, painted
@@ -98,7 +98,7 @@ def paint_cause(console: Console, cause: Cause, verbose: bool = False) -> None:
 
 
 def _paint_heading(console: Console, finding: Finding) -> None:
-    severity = (finding.severity.value.upper(), _SEVERITY[finding.severity])
+    severity = (MARK[finding.severity].upper(), _SEVERITY[finding.severity])
     if finding.remaining:
         severity = ("POSSIBLE", STYLE["unknown"])
     console.print(Text.assemble(severity, "  ", (plain(finding.name), "bold")), soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from gpucheck.differing.difference import Case, Change, Difference
+from gpucheck.render.causes import MARK
 from gpucheck.render.diff import words
 from gpucheck.render.diff.words import Asked
 from gpucheck.render.text import count
@@ -64,7 +65,7 @@ def _cases(parent: Element, told: Difference, asked: Asked) -> None:
 def _case(parent: Element, told: Difference, case: Case, asked: Asked) -> None:
     made = add(parent, "section", "", "case")
     head = heading(made, 3, "")
-    mark: Any = "ok" if case.state in ("gone", "better") else words.MARK[case.finding.severity]
+    mark: Any = "ok" if case.state in ("gone", "better") else MARK[case.finding.severity]
     badge(head, words.state(case), mark)
     text_after(head, f" {case.finding.name}")
     add(made, "p", case.finding.message)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from gpucheck.differing.difference import Case, Change, Difference, Explanation, State
 from gpucheck.findings import Severity, Verdict
+from gpucheck.render.causes import MARK
 from gpucheck.render.text import count, listed
 
-MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _SAID: dict[State, str] = {
     "new": "new",
     "worse": "worse",
@@ -260,10 +260,10 @@ def headline_counts(told: Difference) -> str:
         "gone or milder": len(told.of("gone", "better")),
         "still there": len(told.of("changed", "same")),
     }
-    told = [(number, words) for words, number in tally.items() if number]
-    if not told:
+    counted = [(number, words) for words, number in tally.items() if number]
+    if not counted:
         return "no finding on either side"
-    (number, words), *rest = told
+    (number, words), *rest = counted
     return ", ".join([f"{count(number, 'finding')} {words}", *(f"{number} {words}" for number, words in rest)])
 
 

@@ -13,7 +13,8 @@ from gpucheck.findings import Finding, Severity
 from gpucheck.fleet.grouping import told
 from gpucheck.fleet.hostlist import folded
 from gpucheck.fleet.nodes import Fleet, Group, Over, State
-from gpucheck.render.fleet.words import MARK, closing, headline, share
+from gpucheck.render.causes import MARK
+from gpucheck.render.fleet.words import closing, headline, share
 from gpucheck.render.text import plain, shorten
 from gpucheck.render.web import frame
 from gpucheck.render.web.pieces import add, commands, element, text_of, words

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gpucheck.findings import Finding, Severity
 from gpucheck.fleet.hostlist import folded
 from gpucheck.fleet.nodes import Fleet, Group
-from gpucheck.render.fleet.words import MARK, closing, headline, share
+from gpucheck.render.causes import MARK
+from gpucheck.render.fleet.words import closing, headline, share
 from gpucheck.render.markdown import code, escape, fenced
 from gpucheck.render.text import plain
 

@@ -8,6 +8,7 @@ from rich.text import Text
 from gpucheck.findings import Finding, Severity
 from gpucheck.fleet.hostlist import folded
 from gpucheck.fleet.nodes import Fleet, Group, Over, State
+from gpucheck.render.causes import MARK
 from gpucheck.render.fleet.words import closing, headline, share
 from gpucheck.render.page import hang, painted
 from gpucheck.render.text import count, plain, shorten
@@ -94,7 +95,7 @@ def _group(console: Console, group: Group, of: int, verbose: bool) -> None:
 
 
 def _heading(console: Console, severity: Severity, name: str, beside: str) -> None:
-    marked = (severity.value.upper(), _SEVERITY[severity])
+    marked = (MARK[severity].upper(), _SEVERITY[severity])
     console.print(Text.assemble(marked, "  ", (plain(name), "bold"), f"  {beside}"), soft_wrap=True)
 
 

@@ -14,7 +14,6 @@ SAID: dict[NodeVerdict, str] = {
     "error": "with errors",
     "unknown": "could not be judged",
 }
-MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
 def tally(fleet: Fleet) -> str:

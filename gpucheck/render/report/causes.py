@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element
 
 from gpucheck.findings import Evidence, Finding, Report, Severity
-from gpucheck.render.causes import Branch, decisive, tree
+from gpucheck.render.causes import MARK, Branch, decisive, tree
 from gpucheck.render.text import count, plain, shorten
 from gpucheck.render.web.pieces import add, badge, commands, folding, heading, words
 
-MARK = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 _MOST_EVIDENCE = 4
 _MOST_CASES = 20
 _DEEPEST = 12  # levels that are drawn below each other; a longer chain goes on at that level

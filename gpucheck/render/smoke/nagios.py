@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from gpucheck.facts.deep import Deep
 from gpucheck.facts.gap import Gap
 from gpucheck.findings import Severity
+from gpucheck.render.causes import MARK
 from gpucheck.render.smoke.words import headline, loud, serious
 from gpucheck.render.text import ascii_only, plain, shorten, whole
 from gpucheck.smoke.result import Smoke
@@ -43,7 +44,7 @@ def _rest(smoke: Smoke) -> Iterator[str]:
         yield f"{part.name}: {part.outcome}: {shorten(plain(part.said), 400)}"
     for cause in serious(smoke):
         finding = cause.finding
-        yield f"{finding.severity.value.upper()} {finding.name}: {shorten(plain(finding.message), 400)}"
+        yield f"{MARK[finding.severity].upper()} {finding.name}: {shorten(plain(finding.message), 400)}"
         for command in finding.fix[:1]:
             yield f"  fix: {whole(command)}"
 
