@@ -322,6 +322,22 @@ def test_ended_from_outside_it_tells_what_it_knows_and_leaves_nothing_behind(plu
 
 
 @LINUX
+@pytest.mark.slow
+def test_killed_outright_it_leaves_no_import_behind_that_hangs(tmp_path: Path) -> None:
+    """As Slurm and CI runners do in the end; a process that is stopped is no exception."""
+    (tmp_path / "tensorflow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)\n")
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path(smoke.__file__).parents[2])))}
+    command = [sys.executable, "-m", "gpucheck", "smoke", "--no-bench", "--python", sys.executable]
+    started = Started(command, environ)
+    started.watch("deep.py")
+    (child,) = [one for one in started.seen if one.is_running() and "deep.py" in " ".join(one.cmdline())]
+    while child.status() != psutil.STATUS_STOPPED:
+        time.sleep(0.02)
+    started.program.kill()
+    assert started.ended()[0] == -signal.SIGKILL
+
+
+@LINUX
 @pytest.mark.real
 @pytest.mark.native
 @pytest.mark.parametrize("fault", [{}, {"FAKE_HANG": "cuInit"}])

@@ -20,6 +20,7 @@ def main(leave_out: int) -> None:
     # sys.path[0] is this folder, whose cuda.py would hide NVIDIA's package of that name.
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != here]
+    _with_its_parent(os.getppid())
     say = _private_stdout()
     # Since 2.12 only this makes TensorFlow name the libraries that it cannot open (tsl/platform/default/dso_loader.cc).
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
@@ -33,6 +34,18 @@ def main(leave_out: int) -> None:
         say(stage="begin", what=operation, device=device)
         say(stage="operation", device=device, operation=operation, **_judge(tf, device, operation))
     say(stage="done")
+
+
+def _with_its_parent(parent):  # type: ignore[no-untyped-def]
+    """End when gpucheck ends, however it does: an import that hangs would keep the GPU's memory for ever."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL: linux/prctl.h
+    except (ImportError, OSError, TypeError, AttributeError):  # not on this system
+        return
+    if os.getppid() != parent:  # gone already
+        os._exit(1)
 
 
 def _private_stdout():  # type: ignore[no-untyped-def]
