@@ -15,7 +15,7 @@ from container_files import judge
 from gpucheck import api
 from gpucheck.commands import container_files
 from gpucheck.commands.doctor import Words, doctor
-from gpucheck.facts.driver import Driver
+from gpucheck.facts.driver import Driver, Nvml
 from gpucheck.facts.versions import DriverVersion
 from gpucheck.output import WrongUsage
 from gpucheck.render import markdown, terminal
@@ -131,6 +131,13 @@ def test_the_hosts_driver_is_compared_where_a_host_is_given() -> None:
     assert judge(WORKS, host=new).verdict == "ok"
     assert "image-host-driver-too-old" in judge(WORKS, host=new).checked
     assert "image-host-driver-too-old" not in judge(WORKS).checked
+    assert isinstance(facts.driver.nvml, Nvml)
+    silent = facts.driver.nvml._replace(status="not-found", driver_version=None)
+    without = facts._replace(driver=facts.driver._replace(module_version=None, nvml=silent))
+    for host, told in ((new, "this host runs 580.65.06."), (without, "this host has no NVIDIA driver loaded.")):
+        (hint,) = judge(WORKS, host=host).findings
+        assert hint.message.endswith(told)
+    assert "this host" not in judge(WORKS).findings[0].message
 
 
 @pytest.mark.slow

@@ -100,6 +100,11 @@ def test_a_gpus_facts_are_told_by_their_names_and_sizes_in_gib() -> None:
     assert rendered("terminal", found).endswith("a new error; 1 finding new or worse; exit code 1\n")
 
 
+def test_a_machine_without_a_gpu_is_not_called_unknown() -> None:
+    assert told("no-gpu-vm", "nvml-hangs").before.machine.startswith("no NVIDIA GPU; no driver loaded; ")
+    assert told("no-gpu-vm", "nvml-hangs").now.machine.startswith("GPUs unknown; driver ")
+
+
 def test_a_fact_of_the_whole_machine_is_told_before_and_now() -> None:
     found = told("docker-rtx4090", "old-cudnn-in-ld-library-path")
     assert {change.name: what(change) for change in found.changes}["container"] == "docker → none"

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Union
 
 from gpucheck.facts.driver import Driver
-from gpucheck.facts.gap import Gap, known
+from gpucheck.facts.gap import Gap, Unknown, known
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.system import System
+from gpucheck.rules.presence import nvidia_here
 
 
 def remarks(before: Snapshot, now: Snapshot, version: str) -> Iterator[str]:
@@ -56,12 +57,20 @@ def machine(snapshot: Snapshot) -> str:
 
 def _gpus(snapshot: Snapshot) -> str:
     if isinstance(snapshot.gpus, Gap):
-        return "GPUs unknown"
+        return "GPUs unknown" if _may_have_gpus(snapshot) else "no NVIDIA GPU"
     names: dict[str, int] = {}
     for gpu in snapshot.gpus:
         name = gpu.name or "a GPU without a name"
         names[name] = names.get(name, 0) + 1
     return ", ".join(f"{number} × {name}" for name, number in names.items()) or "no GPU listed"
+
+
+def _may_have_gpus(snapshot: Snapshot) -> bool:
+    """NVML cannot tell of a machine without a driver; the PCI bus may tell that nothing is there."""
+    try:
+        return nvidia_here(snapshot) is not None
+    except Unknown:
+        return True
 
 
 def _driver(snapshot: Snapshot) -> str:

@@ -62,11 +62,19 @@ def image_needs_driver(case: Case) -> Iterator[Found]:
     if made is None or wanted is None:
         return
     about = f"CUDA {wanted.cuda}" if wanted.cuda else "its publisher"
+    host = _host_runs(case)
     yield found(
-        f"{case.name} needs a host with NVIDIA driver {wanted.driver} or later ({about}).",
+        f"{case.name} needs a host with NVIDIA driver {wanted.driver} or later ({about}){host}.",
         [base_evidence(made[0]), ("compat.drivers", str(wanted.driver), wanted.source)],
-        ["# on the host:", "nvidia-smi --query-gpu=driver_version --format=csv"],
+        [] if host else ["# on the host:", "nvidia-smi --query-gpu=driver_version --format=csv"],
     )
+
+
+def _host_runs(case: Case) -> str:
+    """What is known of the host's driver. A machine that only builds images needs none: no finding of its own."""
+    if case.facts is None or isinstance(running := driver_version(case.facts), Gap):
+        return ""
+    return f"; this host runs {running}" if running else "; this host has no NVIDIA driver loaded"
 
 
 @rule(Severity.ERROR, explains=("image-needs-driver",))
