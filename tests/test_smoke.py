@@ -21,6 +21,7 @@ import psutil
 import pytest
 from fake_driver import FakeDriver
 from real_environments import environment
+from test_formats import read_by_jenkins
 from test_render import closed
 
 from gpucheck.commands import bench, smoke
@@ -195,6 +196,19 @@ def test_junit_has_doctors_rules_and_the_other_parts_as_cases() -> None:
     assert failed == ["operation on each GPU"]
     assert root.get("failures") == "1"
     assert len(list(root.iter("testcase"))) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fine", "driver-library-version-mismatch", "ok-cpu-expected", "unknown"])
+def test_jenkins_schema_takes_a_smoke_test_whole_and_cut_short(name: str) -> None:
+    root = read_by_jenkins(junit.render(rehearsed(name)))
+    every = list(root.iter("testcase"))
+    assert root.get("tests") == str(len(every))
+    assert root.get("failures") == str(sum(case.find("failure") is not None for case in every))
+    assert root.get("errors") == str(sum(case.find("error") is not None for case in every))
+    stopped = smoke.Run(smoke.Words(), None, 300.0)
+    stopped.stopped = "SIGTERM"
+    assert read_by_jenkins(junit.render(stopped.known())).get("errors") == "3"
 
 
 def test_a_plugins_first_line_has_one_bar_and_figures_in_the_guidelines_form() -> None:
