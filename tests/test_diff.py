@@ -108,6 +108,7 @@ def test_a_machine_without_a_gpu_is_not_called_unknown() -> None:
 def test_a_fact_of_the_whole_machine_is_told_before_and_now() -> None:
     found = told("docker-rtx4090", "old-cudnn-in-ld-library-path")
     assert {change.name: what(change) for change in found.changes}["container"] == "docker → none"
+    assert "follows    files in /opt/cudnn-9.1/lib (this brought the file):\n" in rendered("terminal", found)
 
 
 def test_a_library_that_is_found_elsewhere_leads_to_the_variable_that_did_it() -> None:

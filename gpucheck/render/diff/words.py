@@ -178,7 +178,8 @@ def _following(told: Difference, given: Explanation) -> Iterator[Line]:
             if link.sort == "possible":
                 yield Line("may follow", text, more)
             else:
-                yield Line("follows", f"{text} ({link.why})", more)
+                colon = ":" if more else ""
+                yield Line("follows", f"{text.removesuffix(colon)} ({link.why}){colon}", more)
 
 
 def _split(change: Change) -> tuple[str, tuple[str, ...]]:
