@@ -134,7 +134,9 @@ def _cudnn(image: Image, base: Contents) -> tuple[Union[tuple[CudnnVersion, ...]
             return Gap(f"which cuDNN {one.source} installs is not known"), one.source
         if one.name.startswith("nvidia-cudnn") or (one.tool == "conda" and one.name == "cudnn"):
             return Gap(f"{one.source} installs {one.name}: whether it is found there is not known"), one.source
-    doubt = image.marked("cudnn") or _may_bring_cuda(image)
+    unread, doubt = _may_bring_cuda(image), image.marked("cudnn")
+    if unread is not None and not isinstance(base.cudnn, tuple):
+        return Gap(f"{unread.source} may bring cuDNN: {unread.text}", "not-collected"), unread.source
     if doubt is not None and not isinstance(base.cudnn, tuple):
         return Gap(f"{doubt.source} does something with cuDNN that gpucheck does not read"), doubt.source
     return base.cudnn, image.source
