@@ -147,6 +147,15 @@ def test_an_empty_folder_called_tensorflow_is_no_tensorflow(tmp_path: Path) -> N
     assert deep.error is not None
 
 
+def test_an_interpreter_that_does_not_start_in_time_is_no_tensorflow_that_hangs(tmp_path: Path) -> None:
+    """A slow disk below it, or a file of its site-packages that waits."""
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(60)")
+    host = LocalHost(1.0, {"PYTHONPATH": str(tmp_path)})
+    deep_probe.start(host, Examined())  # type: ignore[arg-type]
+    gap = deep_probe.probe(host, Examined())  # type: ignore[arg-type]
+    assert gap == Gap("the examined Python did not come to the script before the deadline", "deadline")
+
+
 def test_an_interpreter_that_does_not_run_is_a_gap() -> None:
     class Nowhere:
         executable = "/nowhere/python"

@@ -85,7 +85,8 @@ def _deep(lines: list[dict[str, Any]], answer: Answer) -> Union[Deep, Gap]:
     empty = Deep("ok", None, None, None, None, unknown, unknown, log, _failed_libraries(answer.errors))
     if not lines:
         if answer.ended == "deadline":
-            return empty._replace(status="hung", error="the examined Python gave no sign of life before the deadline")
+            # The script's first line comes before the import: TensorFlow has no part in this.
+            return Gap("the examined Python did not come to the script before the deadline", "deadline")
         last = (answer.errors.strip().splitlines() or ["it said nothing"])[-1][:_MOST_LINE]
         return Gap(f"the examined Python did not run the script ({_end(answer)}): {last}", "crashed")
     imported = _stage(lines, "import")
