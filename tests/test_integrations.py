@@ -87,7 +87,7 @@ def test_no_input_of_the_component_is_text_of_a_script() -> None:
 
 
 def test_action_component_and_smoke_know_the_same_words() -> None:
-    words = {"command", "python", "expect", "fail-under", "timeout", "strict", "simulate", "requirements"}
+    words = {"command", "python", "expect", "fail-under", "timeout", "strict", "ignore", "simulate", "requirements"}
     assert words <= set(ci_runners.action()["inputs"])
     header = next(yaml.safe_load_all((ROOT / "templates" / "gpucheck" / "template.yml").read_text(encoding="utf-8")))
     assert words <= set(header["spec"]["inputs"])
@@ -531,6 +531,12 @@ def test_the_job_goes_red_and_green_and_keeps_junit(wheel: Path, tmp_path: Path)
     assert ci_runners.run_job(job, folder, ci_runners.clean_environ()).code == 2
     assert list(tmp_path.rglob("pwned")) == []
     assert not report.exists()
+    (folder / "fine").mkdir()  # what * would become
+    for name in ("driver-library-version-mismatch cuda-init-failed", "*"):
+        job = _component(command="doctor", package=str(wheel), simulate=RED, ignore=name)["gpucheck"]
+        ran = ci_runners.run_job(job, folder, ci_runners.clean_environ())
+        assert ran.code == (2 if name == "*" else 3), ran.said
+        assert name != "*" or "no rule is called *;" in ran.said
 
 
 @pytest.mark.real
