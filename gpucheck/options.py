@@ -162,7 +162,9 @@ class ExitCodes(str, Enum):
 def smoke(
     context: typer.Context,
     python: Python = None,
-    timeout: Annotated[Optional[float], typer.Option(metavar="SECONDS", help="Time for everything together: default 300.")] = None,
+    timeout: Annotated[
+        Optional[float], typer.Option(metavar="SECONDS", help="Time for everything together: default 300.")
+    ] = None,
     fail_under: Annotated[
         Optional[float], typer.Option(metavar="SPEEDUP", help="Exit code 1 if the GPU is less times faster.")
     ] = None,
