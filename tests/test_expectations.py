@@ -147,6 +147,9 @@ def test_a_pyproject_speaks_in_its_table_alone() -> None:
         ("deep-rtx4090-proven", 'driver = ">=590"', False),
         ("deep-rtx4090-proven", 'driver = ">=590,<580"', False),
         ("wsl2-rtx3060", 'driver = ">=580"', True),
+        ("wsl2-gpu-access-blocked", 'driver = ">=580"', None),  # Windows' runs, and nobody may ask it
+        ("wsl2-folder-not-searched", 'driver = ">=580"', None),
+        ("wsl2-without-nvidia", 'driver = ">=580"', False),
         ("windows-tf2101", 'driver = "==552.22"', True),
         ("no-gpu-vm", 'driver = ">=580"', False),
         ("deep-rtx4090-proven", 'driver-cuda = ">=12.5"', True),

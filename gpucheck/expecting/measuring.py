@@ -9,6 +9,8 @@ from gpucheck.facts.driver import Driver
 from gpucheck.facts.gap import Gap, Unknown, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.facts.versions import Version
+from gpucheck.rules.here import windows_driver
+from gpucheck.rules.presence import nvidia_here
 
 
 class Seen(NamedTuple):
@@ -32,13 +34,18 @@ def driver(snapshot: Snapshot) -> Seen:
     if not isinstance(nvml, Gap) and nvml.driver_version is not None:
         return Seen(nvml.driver_version.text, "driver.nvml.driver_version", "NVML")
     need(module)
-    if _silent(driver):
-        raise Unknown(nvml if isinstance(nvml, Gap) else Gap(nvml.message or "NVML gave no answer", "deadline"))
+    if _silent(driver) or (windows_driver(snapshot) and nvidia_here(snapshot) is not None):
+        raise Unknown(
+            nvml if isinstance(nvml, Gap) else Gap(nvml.message or "NVML did not say which driver runs", "deadline")
+        )
     return Seen(None, "driver.module_version", driver.module_source or "/sys/module/nvidia/version, NVML")
 
 
 def _silent(driver: Driver) -> bool:
-    """Did NVML not get to answer? Where the answer was an error or that there is no NVML, there is no driver."""
+    """Did NVML not get to answer? Where the answer was an error or that there is no NVML, there is no driver.
+
+    But for Windows', which runs where no library of it is found, or none may be asked.
+    """
     return isinstance(driver.nvml, Gap) or driver.nvml.status in ("hung", "crashed")
 
 
