@@ -1,5 +1,6 @@
-"""Formats for CI and monitoring, each read as its consumer reads it: Jenkins' schema for JUnit, OASIS's for SARIF and
-what GitHub asks for beside it, the rules of GitHub's runner for annotations, Prometheus' own parser for metrics.
+"""Formats for CI and monitoring, each read as its consumer reads it: Jenkins' schema for JUnit and OASIS's for SARIF
+(both out of the index: tests/published_schemas.py), what GitHub asks for beside it, the rules of GitHub's runner for
+annotations, Prometheus' own parser for metrics.
 
 Their golden files are those of tests/test_render.py.
 """
@@ -19,6 +20,7 @@ from xml.etree import ElementTree
 import jsonschema
 import looked
 import machines
+import published_schemas
 import pytest
 import sample
 from examples import examples
@@ -40,7 +42,6 @@ from gpucheck.render.formats import Asked, Named, tell
 from gpucheck.render.text import plain
 
 ROOT = Path(__file__).parent.parent
-DATA = Path(__file__).parent / "data"
 FORMATS = ("junit", "sarif", "github", "prometheus")
 NASTY = (
     "\x00\x1b[31m]]> &lt; <script>alert(1)</script> \"'`| \udcff \ud800 \u202e\u2028\r\n::error::pwned %0A::error::%25 "
@@ -154,11 +155,11 @@ def test_markdown_fits_an_issue_whatever_the_machine_says() -> None:
 @cache
 def jenkins() -> Any:
     etree = pytest.importorskip("lxml.etree")
-    return etree.XMLSchema(etree.parse(str(DATA / "junit-10.xsd")))
+    return etree.XMLSchema(etree.parse(str(published_schemas.schema(published_schemas.JUNIT))))
 
 
 def read_by_jenkins(text: str) -> ElementTree.Element:
-    """The document, if Jenkins' schema takes it."""
+    """The document, if Jenkins' schema takes it; for tests marked real."""
     schema = jenkins()
     from lxml import etree
 
@@ -171,17 +172,26 @@ def state(case: ElementTree.Element) -> str:
 
 
 def cases(report: Report, strict: bool = False) -> dict[str, ElementTree.Element]:
-    root = read_by_jenkins(junit.tell(named(report), Asked(strict)))
+    root = ElementTree.fromstring(junit.tell(named(report), Asked(strict)))
     every = root.findall("testsuite/testcase")
     assert len({one.attrib["name"] for one in every}) == len(every)
     return {one.attrib["name"]: one for one in every}
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("machine", REPORTS)
 def test_jenkins_schema_takes_every_report(machine: str) -> None:
     read_by_jenkins(junit.tell(named(REPORTS[machine]), Asked(strict=True)))
+    read_by_jenkins(junit.tell(named(REPORTS[machine]), Asked()))
 
 
+@pytest.mark.real
+def test_jenkins_schema_takes_several_files_and_any_text() -> None:
+    read_by_jenkins(junit.tell(named(*REPORTS.values()), Asked()))
+    read_by_jenkins(junit.tell(named(*map(hostile, NASTY)), Asked()))
+
+
+@pytest.mark.real
 def test_jenkins_schema_refuses_what_is_none() -> None:
     schema = jenkins()
     from lxml import etree
@@ -238,7 +248,7 @@ def test_what_was_found_makes_no_case_green_that_is_left_open() -> None:
 
 
 def test_counts_are_those_of_the_cases() -> None:
-    root = read_by_jenkins(junit.tell(named(sample.mismatch(), sample.unknown()), Asked()))
+    root = ElementTree.fromstring(junit.tell(named(sample.mismatch(), sample.unknown()), Asked()))
     shown = [{name: int(suite.attrib[name]) for name in ("tests", "failures", "errors", "skipped")} for suite in root]
     assert shown == [
         {"tests": 7, "failures": 2, "errors": 0, "skipped": 2},
@@ -248,7 +258,7 @@ def test_counts_are_those_of_the_cases() -> None:
 
 
 def test_each_file_is_a_suite_and_a_class_of_its_own() -> None:
-    root = read_by_jenkins(junit.tell(named(sample.fine(), sample.fine()), Asked()))
+    root = ElementTree.fromstring(junit.tell(named(sample.fine(), sample.fine()), Asked()))
     assert [suite.attrib["name"] for suite in root] == ["gpucheck doctor nodes/0.json", "gpucheck doctor nodes/1.json"]
     keys = [(case.attrib["classname"], case.attrib["name"]) for case in root.iter("testcase")]
     assert len(set(keys)) == len(keys)
@@ -291,17 +301,16 @@ def test_whatever_a_machine_says_junit_is_read_back_as_it_was_shown(text: str) -
 
 @cache
 def oasis() -> jsonschema.Draft4Validator:
-    schema = json.loads((DATA / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
+    schema = json.loads(published_schemas.schema(published_schemas.SARIF).read_text(encoding="utf-8"))
     return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
 
 
 def read_by_github(text: str) -> Any:
-    """The run, if OASIS' schema and GitHub take it.
+    """The run, if it has what GitHub asks for beside the schema.
 
     https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
     """
     log = json.loads(text)
-    oasis().validate(log)
     (run,) = log["runs"]
     (invoked,) = run["invocations"]
     assert invoked["executionSuccessful"]
@@ -327,10 +336,24 @@ def run_of(*reports: Report, strict: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("machine", REPORTS)
-def test_the_schema_of_oasis_and_github_take_every_report(machine: str) -> None:
+def test_github_takes_every_report(machine: str) -> None:
     run_of(REPORTS[machine])
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("machine", REPORTS)
+def test_the_schema_of_oasis_takes_every_report(machine: str) -> None:
+    for strict in (False, True):
+        oasis().validate(json.loads(sarif.tell(named(REPORTS[machine]), Asked(strict))))
+
+
+@pytest.mark.real
+def test_the_schema_of_oasis_takes_several_files_and_any_text() -> None:
+    oasis().validate(json.loads(sarif.tell(named(*REPORTS.values()), Asked())))
+    oasis().validate(json.loads(sarif.tell(named(*map(hostile, NASTY)), Asked())))
+
+
+@pytest.mark.real
 def test_the_schema_of_oasis_refuses_what_is_none() -> None:
     log = json.loads(sarif.tell(named(sample.mismatch()), Asked()))
     log["runs"][0]["results"][0]["level"] = "fatal"
@@ -696,8 +719,14 @@ def small_fleet() -> Any:
     return fleet(nodes, "1.0", ["driver-drift"])
 
 
-def test_jenkins_schema_takes_a_fleet() -> None:
-    root = read_by_jenkins(fleet_junit.render(small_fleet()))
+@pytest.mark.real
+def test_the_schemas_of_jenkins_and_oasis_take_a_fleet() -> None:
+    read_by_jenkins(fleet_junit.render(small_fleet()))
+    oasis().validate(json.loads(fleet_sarif.render(small_fleet())))
+
+
+def test_a_node_is_a_case_of_junit() -> None:
+    root = ElementTree.fromstring(fleet_junit.render(small_fleet()))
     states = {one.attrib["name"]: state(one) for one in root.iter("testcase")}
     assert [states[name] for name in ("gpu0", "gpu05", "gpu09", "driver-drift")] == [
         "failure",
@@ -707,7 +736,7 @@ def test_jenkins_schema_takes_a_fleet() -> None:
     ]
 
 
-def test_the_schema_of_oasis_and_github_take_a_fleet() -> None:
+def test_github_takes_a_fleet() -> None:
     run = read_by_github(fleet_sarif.render(small_fleet()))
     assert {one["ruleId"]: one.get("kind") for one in run["results"]} == {
         "gpu-lost": None,
@@ -730,6 +759,15 @@ def test_more_results_than_github_takes_are_left_out_and_counted() -> None:
     (run,) = json.loads(sarif.document("1", some, sarif.invocation(1, [], [])))["runs"]
     assert len(run["results"]) == 25_000
     assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].startswith("3 more results")
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_the_schemas_of_jenkins_and_oasis_take_every_recorded_machine() -> None:
+    for name in machines.names():
+        report = looked.report(name)
+        read_by_jenkins(junit.tell(named(report), Asked()))
+        oasis().validate(json.loads(sarif.tell(named(report), Asked())))
 
 
 @pytest.mark.slow

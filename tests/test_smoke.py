@@ -198,6 +198,7 @@ def test_junit_has_doctors_rules_and_the_other_parts_as_cases() -> None:
     assert len(list(root.iter("testcase"))) > 50
 
 
+@pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fine", "driver-library-version-mismatch", "ok-cpu-expected", "unknown"])
 def test_jenkins_schema_takes_a_smoke_test_whole_and_cut_short(name: str) -> None:
