@@ -43,6 +43,7 @@ def image_tensorflow_gpu_removed(case: Case) -> Iterator[Found]:
     Install tensorflow[and-cuda] instead; to keep an old release, pin it: tensorflow==2.10.1.
 
     ## References
+    https://github.com/tensorflow/tensorflow/releases/tag/v2.12.0
     """
     stack = stack_of(case)
     one = _gpu_package(stack) if stack is not None else None
