@@ -168,6 +168,7 @@ def test_a_pyproject_speaks_in_its_table_alone() -> None:
         ("deep-rtx4090-proven", 'gpus = {name = "4090*"}', False),
         ("deep-rtx4090-proven", 'gpus = {compute-capability = ">=8.9"}', True),
         ("rtx5090-tf218", 'gpus = {compute-capability = ">=9.0"}', True),  # 12.0 is no text below 9.0
+        ("deep-rtx4090-proven", 'gpus = {memory-gib = ">=24"}', True),
         ("deep-rtx4090-proven", 'gpus = {memory-gib = ">=23.9"}', True),
         ("deep-rtx4090-proven", 'gpus = {memory-gib = ">=24.5"}', False),
         ("h100x8-ubuntu", 'gpus = {count = 8, name = "H100", memory-gib = ">=70"}', True),

@@ -110,7 +110,9 @@ def _gpu_fits(gpu: Gpu, wish: Gpus) -> Union[bool, Gap]:
             points.append(capability is not None and _fits(capability.text, wish.compute_capability))
         if wish.memory_gib is not None:
             memory = need(gpu.memory_total)
-            points.append(memory is not None and wish.memory_gib.hold(memory / GIB))
+            points.append(
+                memory is not None and wish.memory_gib.hold(round(memory / GIB, 1))
+            )  # as it is told: 24 GB have 23.99
     except Unknown as unknown:
         points.append(unknown.gap)
     if any(point is False for point in points):
