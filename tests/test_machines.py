@@ -39,6 +39,7 @@ def test_a_machine_says_what_it_is_and_where_it_was_seen() -> None:
         assert machine["source"], name
 
 
+@pytest.mark.slow
 def test_no_probe_fails_on_a_machine() -> None:
     # "probe failed" is a bug of ours that the other probes outlived
     failed = {

@@ -455,6 +455,7 @@ load()
 OURS = sorted(name for name, rule in RULES.items() if rule.judge.__module__.rpartition(".")[2] in SOFTWARE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", OURS)
 def test_a_message_is_a_sentence_and_a_fix_is_a_command_or_a_remark(rule: str) -> None:
     for name in machines.names():
