@@ -66,8 +66,8 @@ def rehearse(name: str, ignore: Iterable[str] = ()) -> Report:
     """Judge the recorded machine of that name (`gpucheck.simulating.names`). Raises KeyError for any other name."""
     from gpucheck import simulating
 
-    report = judge(read_data(simulating.machine(name)), ignore)
-    return report._replace(simulated=name)
+    facts = read_data(simulating.machine(name))._replace(simulated=name)  # marked, wherever they are taken out
+    return judge(facts, ignore)._replace(simulated=name)
 
 
 def look_here(
@@ -215,12 +215,12 @@ def read_data(data: Any) -> Snapshot:
         except (BadFacts, RecursionError) as error:
             raise BadFile(str(error)) from error
         assert isinstance(facts, Snapshot)
+        if facts.simulated is not None:
+            raise BadFile(f"the facts of a rehearsal (SIMULATED: {json_word(facts.simulated)}), of no machine")
         return facts
     if schema == MACHINE:
         return _replay(data)
     if schema == findings.SCHEMA and isinstance(data.get("facts"), dict):
-        if data.get("simulated"):
-            raise BadFile(f"the report of a rehearsal (SIMULATED: {json_word(data['simulated'])}), of no machine")
         return read_data(data["facts"])
     if schema == SMOKE and isinstance(data.get("report"), dict) and data["report"].get("schema") == findings.SCHEMA:
         return read_data(data["report"])

@@ -44,6 +44,7 @@ class Snapshot(NamedTuple):
     windows: Union[Windows, None, Gap] = None  # None: not Windows
     log: Union[Log, None] = None  # None: no log was given
     containers: Union["Containers", None] = None  # None: no Dockerfile or compose file was given
+    simulated: Union[str, None] = None  # the recorded machine of a rehearsal; None: a real look
 
     @property
     def of_log_alone(self) -> bool:
