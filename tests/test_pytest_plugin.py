@@ -167,6 +167,11 @@ def test_which_gpus_a_variable_leaves_is_not_guessed() -> None:
     assert lacking(api.judge(seven), Requirement(memory_gib=40)) is None
 
 
+def test_a_card_of_24_gb_has_24_gib_as_it_is_told() -> None:
+    assert _reason("rtx4090-ubuntu", memory_gib=24) == ""  # 23.99
+    assert "with 24.1 GiB or more" in _reason("rtx4090-ubuntu", memory_gib=24.1)
+
+
 def test_an_instance_of_a_gpu_that_mig_divides_is_not_taken_for_the_whole() -> None:
     assert _reason("h100x8-mig") == ""
     assert "could not tell" in _reason("h100x8-mig", memory_gib=40)

@@ -133,8 +133,8 @@ def _fits(gpu: Gpu, wanted: Requirement) -> Union[bool, None]:
         lowest = wanted.compute_capability
         answers.append(_asked(gpu.compute_capability, lambda has: has >= lowest))
     if wanted.memory_gib is not None:
-        least = wanted.memory_gib * GIB
-        enough = _asked(gpu.memory_total, lambda has: has >= least)
+        least = wanted.memory_gib
+        enough = _asked(gpu.memory_total, lambda has: round(has / GIB, 1) >= least)  # as told: 24 GB have 23.99
         if enough and known(gpu.mig_mode, None):  # a program gets an instance, which has less
             enough = None
         answers.append(enough)
