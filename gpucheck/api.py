@@ -188,7 +188,12 @@ def read_file(path: str) -> Snapshot:
 
 
 def read_text(path: str, most: int = MOST_BYTES) -> str:
-    """A regular file's text: a pipe or a device in its place might never end. Raises OSError, ValueError, BadFile."""
+    """A regular file's text. Raises OSError, BadFile, and ValueError where it is not UTF-8."""
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def read_bytes(path: str, most: int = MOST_BYTES) -> bytes:
+    """A regular file's content: a pipe or a device in its place might never end. Raises OSError, BadFile."""
     import os
     import stat
 
@@ -199,7 +204,7 @@ def read_text(path: str, most: int = MOST_BYTES) -> str:
             raise BadFile("no regular file")
         if status.st_size > most:
             raise BadFile(f"larger than {most >> 20} MiB")
-        return file.read(most).decode("utf-8-sig")
+        return file.read(most)
 
 
 def read_data(data: Any) -> Snapshot:

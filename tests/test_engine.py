@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from gpucheck.facts.gap import Gap, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Evidence, Finding, Report, Severity, Skipped
-from gpucheck.rules.engine import Found, Rule, found, judge_all
+from gpucheck.rules.engine import Found, Rule, found, judge_all, name_of
 
 
 def _report(*severities: Severity, skipped: tuple[Skipped, ...] = ()) -> Report:
@@ -98,3 +100,29 @@ def test_evidence_of_an_absent_fact_reads_none():
     assert found("m", [("driver.module_version", None, "/proc")]).evidence == (
         Evidence("driver.module_version", "none", "/proc"),
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "load"),
+    [
+        ("gpucheck.rules.kernel", "from gpucheck.rules import load; load()"),
+        ("gpucheck.fleet.rules.drift", "from gpucheck.fleet.rules import engine; engine.load()"),
+        ("gpucheck.containers.rules.fitting", "from gpucheck.containers.rules import load; load()"),
+    ],
+)
+def test_rules_whose_import_was_cut_off_are_imported_again(module: str, load: str):
+    """As after a signal in the middle of it: registered, and not in sys.modules."""
+    code = f"import sys, {module}; del sys.modules['{module}']; {load}; print('loaded')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("loaded\n", "")
+
+
+def test_two_rules_of_one_name_are_a_mistake():
+    def rule(snapshot: Snapshot) -> Iterator[Found]:
+        yield from ()
+
+    of_another_module = Rule("rule", Severity.ERROR, False, (), "", judge_all)  # type: ignore[arg-type]
+    with pytest.raises(AssertionError, match="rule"):
+        name_of(rule, {"rule": of_another_module})
+    assert name_of(rule, {"rule": of_another_module._replace(judge=rule)}) == "rule"

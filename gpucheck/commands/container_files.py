@@ -6,7 +6,6 @@ The only code that opens container files and what lies beside them: regular file
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Union
 
@@ -120,11 +119,6 @@ def _above(folder: str) -> Iterator[str]:
 
 def text_of(path: str) -> str:
     """A regular file's text. Raises OSError, and ValueError where it is none or too large."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("no regular file")
-        if status.st_size > MOST_BYTES:
-            raise ValueError(f"larger than {MOST_BYTES >> 10} KiB")
-        return file.read(MOST_BYTES).decode("utf-8-sig", "replace")
+    from gpucheck import api
+
+    return api.read_bytes(path, MOST_BYTES).decode("utf-8-sig", "replace")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Union
+
+from gpucheck import api
 
 # A snapshot has 40 kB, a recording some hundred, a bench result up to a few hundred: more is nonsense or an attack. Its
 # objects in memory may take twenty times as much (`[{},{},…`).
@@ -127,20 +128,11 @@ def _within(path: str, folder: str) -> bool:
 def read(path: str) -> dict[str, Any]:
     """The JSON object in a file, or `Unreadable`. A pipe or a device in its place is not waited for."""
     try:
-        return parsed(_bytes(path))
+        return parsed(api.read_bytes(path, MOST_BYTES))
+    except api.BadFile as error:
+        raise Unreadable(str(error)) from error
     except OSError as error:
         raise Unreadable(error.strerror or type(error).__name__) from error
-
-
-def _bytes(path: str) -> bytes:
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unreadable("no regular file")
-        if status.st_size > MOST_BYTES:
-            raise Unreadable(f"larger than {MOST_BYTES >> 20} MiB")
-        return file.read(MOST_BYTES + 1)
 
 
 def parsed(data: bytes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gpucheck.facts.containers import ContainerFile, Service, Setting
 from gpucheck.facts.gap import Gap, Unknown, known, need
 from gpucheck.facts.snapshot import Snapshot
 from gpucheck.findings import Severity
-from gpucheck.rules.engine import Found, Rule
+from gpucheck.rules.engine import Found, Rule, name_of
 
 
 class Case(NamedTuple):
@@ -38,8 +38,7 @@ def rule(severity: Severity, *, decisive: bool = False, explains: tuple[str, ...
     """Register a rule, as `gpucheck.rules.engine.rule` does: named after its function, documented by its docstring."""
 
     def register(judge: Judge) -> Judge:
-        name = judge.__name__.replace("_", "-")
-        assert name not in RULES, name
+        name = name_of(judge, RULES)
         made: Any = judge  # a Rule's judge takes a snapshot; these are called by ../report.py alone
         RULES[name] = Rule(name, severity, decisive, explains, judge.__doc__ or "", made)
         return judge

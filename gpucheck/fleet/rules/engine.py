@@ -12,7 +12,7 @@ from typing import NamedTuple, Union, cast
 
 from gpucheck.findings import Evidence, Finding, Severity
 from gpucheck.fleet.nodes import Node, Over
-from gpucheck.rules.engine import Judge, Rule
+from gpucheck.rules.engine import Judge, Rule, name_of
 
 # The order is the order of decisiveness within a severity.
 SUBJECTS = ("answers", "counts", "drift", "speed", "links")
@@ -38,8 +38,7 @@ def rule(severity: Severity) -> Callable[[JudgeMany], JudgeMany]:
     """Register a rule over many: its name is its function's, its docstring its documentation."""
 
     def register(judge: JudgeMany) -> JudgeMany:
-        name = judge.__name__.replace("_", "-")
-        assert name not in RULES, name
+        name = name_of(judge, RULES)
         RULES[name] = Rule(name, severity, False, (), judge.__doc__ or "", cast(Judge, judge))
         return judge
 
