@@ -21,12 +21,14 @@ def render(smoke: Smoke, width: int = 80, color: bool = False, verbose: bool = F
 
 def _paint(console: Console, smoke: Smoke, verbose: bool) -> None:
     _paint_loud(console, smoke)
-    hang(console, smoke.verdict.upper(), _STYLE[smoke.verdict], shorten(plain(headline(smoke)), 300), style="bold")
+    said = headline(smoke)
+    hang(console, smoke.verdict.upper(), _STYLE[smoke.verdict], shorten(plain(said), 300), style="bold")
     console.print()
     for part in smoke.parts:
         outcome = part.outcome.replace("not-run", "not run")
         seconds = f" ({part.seconds:.1f} s)" if part.seconds else ""
-        hang(console, part.name, "bold", f"{outcome}: {shorten(plain(part.said), 400)}{seconds}")
+        words = "" if part.said in said else f": {shorten(plain(part.said), 400)}"  # the headline has said it
+        hang(console, part.name, "bold", f"{outcome}{words}{seconds}")
     if smoke.report is not None and verbose:
         console.print()
         terminal.paint(console, smoke.report._replace(simulated=""), verbose)
